@@ -1,0 +1,39 @@
+//! The traits that carry the schema into the type system. Implemented by `mesh_schema!` only.
+
+use crate::{
+    call::ClientCore,
+    schema::{NodeSpec, Schema},
+};
+
+/// A mesh: implemented for the type that `pub mesh Shop;` declares.
+pub trait Mesh: Sized + Send + Sync + 'static {
+    /// The whole schema.
+    const SCHEMA: &'static Schema;
+}
+
+/// A node type: implemented for the marker type that each `node X { … }` declares.
+pub trait NodeType: Sized + Send + Sync + 'static {
+    /// The mesh that this node type belongs to.
+    type Mesh: Mesh;
+
+    /// The typed stub with which a `Caller` calls this node type.
+    type Client<Caller: NodeType>;
+
+    /// Its name in the schema.
+    const NAME: &'static str;
+
+    /// Its part of the schema.
+    const SPEC: &'static NodeSpec;
+
+    /// Wraps what is common to all stubs into the typed one.
+    #[doc(hidden)]
+    fn client<Caller: NodeType>(core: ClientCore) -> Self::Client<Caller>;
+}
+
+/// Says that the schema has a link between two node types, so that either may call the other.
+#[diagnostic::on_unimplemented(
+    message = "node `{Self}` may not call node `{Callee}`",
+    label = "the schema has no link between `{Self}` and `{Callee}`",
+    note = "in `mesh_schema!`, list `{Callee}` under `connect` of `{Self}` and `{Self}` under `allow` of `{Callee}`"
+)]
+pub trait MayCall<Callee: NodeType>: NodeType {}

@@ -1,0 +1,279 @@
+//! What can go wrong, typed. Every error says what was wrong and, where it is known, how to mend it.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use crate::id::{InstanceId, NodeId};
+
+/// Why a call brought no answer.
+///
+/// [`CallError::maybe_executed`] tells whether the handler may have run all the same.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No instance of the node type is linked, or the chosen one is not.
+    #[error("no instance of `{node_type}` is linked{}", chosen(.instance))]
+    NoPeer {
+        /// The node type that was called.
+        node_type: &'static str,
+        /// The instance that was chosen with `.to(..)`.
+        instance: Option<InstanceId>,
+    },
+    /// The budget of the link, or of the instance, is used up: send less at once, or add instances.
+    #[error("overloaded: {what}")]
+    Overloaded {
+        /// Which budget, and how big it is.
+        what: String,
+        /// Whether the handler may have run.
+        maybe_executed: bool,
+    },
+    /// The schema of the instance does not let this node type call this command.
+    #[error("denied: {command} may not be called by this node type")]
+    Denied {
+        /// The command, as `NodeType.command`.
+        command: String,
+    },
+    /// The two sides do not mean the same thing by this command: it is unknown there, or declared otherwise.
+    #[error("incompatible: {what}")]
+    Incompatible {
+        /// What differs.
+        what: String,
+    },
+    /// The link closed before the answer came.
+    #[error("the link to {peer} was lost: {reason}")]
+    LinkLost {
+        /// The other end.
+        peer: NodeId,
+        /// Why the link closed.
+        reason: String,
+        /// Whether the call had been handed to the link.
+        maybe_executed: bool,
+    },
+    /// No answer within the deadline.
+    #[error("no answer within {after:?}")]
+    DeadlineExceeded {
+        /// The whole time that the call had.
+        after: Duration,
+        /// Whether the call had been handed to a link.
+        maybe_executed: bool,
+    },
+    /// The instance gave the call up, for example because it is shutting down without a grace.
+    #[error("cancelled by {peer}")]
+    Cancelled {
+        /// The instance.
+        peer: NodeId,
+    },
+    /// An argument could not be encoded or an answer not be decoded.
+    #[error("{what}: {source}")]
+    Codec {
+        /// What was being encoded or decoded.
+        what: String,
+        /// The cause.
+        source: CodecError,
+        /// Whether the handler may have run.
+        maybe_executed: bool,
+    },
+    /// The handler panicked; its node goes on.
+    #[error("the handler panicked on {peer}: {message}")]
+    HandlerPanicked {
+        /// Where.
+        peer: NodeId,
+        /// The text of the panic.
+        message: String,
+    },
+    /// The queue of the instance is full.
+    #[error("the queue of {peer} is full: it holds {limit} jobs")]
+    QueueFull {
+        /// Whose queue.
+        peer: NodeId,
+        /// The most jobs that it holds.
+        limit: u64,
+    },
+    /// The queue of the instance failed to take the job.
+    #[error("the queue of {peer} failed: {message}")]
+    Queue {
+        /// Whose queue.
+        peer: NodeId,
+        /// What its engine says.
+        message: String,
+    },
+    /// This node, or the instance, is shutting down and takes no new calls.
+    #[error("{who} is shutting down")]
+    ShuttingDown {
+        /// Which node.
+        who: NodeId,
+    },
+}
+
+fn chosen(instance: &Option<InstanceId>) -> String {
+    instance
+        .as_ref()
+        .map(|id| format!(" under the instance id `{id}`"))
+        .unwrap_or_default()
+}
+
+impl CallError {
+    /// Whether the handler may have run although no answer came. `false` is certain: the call can be
+    /// repeated without doing its work twice.
+    pub fn maybe_executed(&self) -> bool {
+        match self {
+            Self::NoPeer { .. }
+            | Self::Denied { .. }
+            | Self::Incompatible { .. }
+            | Self::QueueFull { .. }
+            | Self::ShuttingDown { .. } => false,
+            Self::Overloaded { maybe_executed, .. }
+            | Self::LinkLost { maybe_executed, .. }
+            | Self::DeadlineExceeded { maybe_executed, .. }
+            | Self::Codec { maybe_executed, .. } => *maybe_executed,
+            Self::Cancelled { .. } | Self::HandlerPanicked { .. } | Self::Queue { .. } => true,
+        }
+    }
+}
+
+/// Why bytes and values did not convert.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// The value is bigger than a payload may be.
+    #[error("{size} bytes are more than the limit of {limit}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The value could not be encoded.
+    #[error("encoding failed: {0}")]
+    Encode(String),
+    /// The bytes are no such value.
+    #[error("decoding failed: {0}")]
+    Decode(String),
+    /// Bytes were left over after the value.
+    #[error("{0} bytes are left over after the value")]
+    Trailing(usize),
+}
+
+/// Why a node or a master did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting is missing or does not make sense.
+    #[error("{setting}: {problem}")]
+    Config {
+        /// Which setting, as method and environment variable.
+        setting: &'static str,
+        /// What is wrong, and how to mend it.
+        problem: String,
+    },
+    /// The port could not be bound.
+    #[error("cannot listen on {addr}: {source}")]
+    Bind {
+        /// The address asked for.
+        addr: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The master, or the discovery port, refused this node.
+    #[error("the master at {addr} refused {node}: {refusal}")]
+    Refused {
+        /// The master.
+        addr: SocketAddr,
+        /// This node.
+        node: NodeId,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// Why a handshake was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The keys differ: another public name, or another private key.
+    #[error("the keys do not match: the public name or the private key differs")]
+    WrongKey,
+    /// The other side speaks another version of the protocol.
+    #[error("the protocol versions differ")]
+    Version,
+    /// The other side belongs to another mesh.
+    #[error("the names of the meshes differ")]
+    WrongMesh,
+    /// The schema there has no such node type.
+    #[error("the schema there has no such node type")]
+    UnknownNodeType,
+    /// The schema there has no such link.
+    #[error("the schema there allows no link from this node type")]
+    NotAllowed,
+    /// Another node answered than the one that was dialled.
+    #[error("another node answers at this address")]
+    WrongTarget,
+    /// A node with the same id and a higher boot epoch is there.
+    #[error("a newer node with the same instance id has taken the place")]
+    Replaced,
+    /// There is a link between the two already, and it stays.
+    #[error("the two are linked already")]
+    Duplicate,
+    /// The other side is shutting down.
+    #[error("the other side is shutting down")]
+    ShuttingDown,
+    /// The other side has no room for another link.
+    #[error("the other side has no room for another link")]
+    Full,
+    /// The handshake message was damaged.
+    #[error("the handshake was damaged")]
+    Malformed,
+}
+
+/// How a queued job failed. Any error converts by `?`, into one that is tried again.
+///
+/// ```
+/// use mesh_runtime::JobError;
+/// fn job() -> Result<(), JobError> {
+///     let day: u32 = "17".parse()?;
+///     if day > 31 {
+///         return Err(JobError::discard("there is no such day"));
+///     }
+///     Ok(())
+/// }
+/// # job().unwrap();
+/// ```
+pub struct JobError {
+    retry: bool,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl JobError {
+    /// The job is tried again after its backoff, until its attempts are used up.
+    pub fn retry(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { retry: true, source: error.into() }
+    }
+
+    /// The job goes to the dead letters at once: no attempt can mend it.
+    pub fn discard(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { retry: false, source: error.into() }
+    }
+
+    /// Whether the job is tried again.
+    pub fn is_retry(&self) -> bool {
+        self.retry
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for JobError {
+    fn from(error: E) -> Self {
+        Self::retry(error)
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.retry { "retry" } else { "discard" };
+        write!(f, "{kind}: {:?}", self.source)
+    }
+}

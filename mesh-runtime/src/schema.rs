@@ -1,0 +1,235 @@
+//! What a `mesh_schema!` declares, as constant data. The macro writes it; master, links and diagrams read it.
+
+use std::time::Duration;
+
+/// The deadline of a call that gives none of its own, in the schema or at the call.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A whole mesh: every node type and who may link to whom. Found as `Shop::SCHEMA`.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Schema {
+    /// The name of the mesh.
+    pub mesh: &'static str,
+    /// The doc comment on the mesh.
+    pub doc: &'static str,
+    /// Every node type, in the order of the schema.
+    pub nodes: &'static [&'static NodeSpec],
+}
+
+/// One node type.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct NodeSpec {
+    /// The name of the node type.
+    pub name: &'static str,
+    /// Its doc comment.
+    pub doc: &'static str,
+    /// The node types that this one dials: each stands in `connect` here, and has this one in its `allow`.
+    pub links_to: &'static [&'static str],
+    /// Its commands, in the order of the schema.
+    pub commands: &'static [CommandSpec],
+}
+
+/// One command of a node type.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CommandSpec {
+    /// The name of the command.
+    pub name: &'static str,
+    /// Its doc comment.
+    pub doc: &'static str,
+    /// Names the command on the wire: the 32-bit FNV-1a hash of `NodeType.command`.
+    pub id: u32,
+    /// Changes with everything that makes two declarations of one command differ: delivery, names and
+    /// types as written, and `#[version]`. The 64-bit FNV-1a hash of that text.
+    pub fingerprint: u64,
+    /// How a call finds its instances, and whether they answer.
+    pub delivery: Delivery,
+    /// The arguments: name and type, as written.
+    pub args: &'static [(&'static str, &'static str)],
+    /// The type of the answer, as written; `()` where there is none.
+    pub returns: &'static str,
+    /// `#[timeout]`: the deadline of a call that gives none.
+    pub timeout: Option<Duration>,
+    /// `#[idempotent]`: may be tried again on another instance after it may have run.
+    pub idempotent: bool,
+    /// `#[concurrency]`: handlers running at once, for each instance.
+    pub concurrency: Option<u32>,
+    /// `#[attempts]`: how often a job is tried before it is a dead letter.
+    pub attempts: Option<u32>,
+    /// `#[backoff]`: the wait before a job's second attempt; it doubles with each further one.
+    pub backoff: Option<Duration>,
+    /// `#[version]`: 0 where none is given.
+    pub version: u32,
+    /// `#[orphans]`: what becomes of the jobs of an instance that never returns.
+    pub orphans: Orphans,
+    /// `#[allow]`: the only node types that may call this command; `None` is all that have a link.
+    pub allow: Option<&'static [&'static str]>,
+}
+
+/// How a command is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// `balanced`: one instance, always answered.
+    Balanced,
+    /// `broadcast … -> T`: every instance, every answer gathered.
+    Gather,
+    /// `broadcast` without `->`: every instance, no answer.
+    Broadcast,
+    /// `queued balanced`: a job that one instance works off later.
+    QueuedBalanced,
+    /// `queued broadcast`: a job in every instance's own queue.
+    QueuedBroadcast,
+}
+
+impl Delivery {
+    /// Whether the command is a job for a queue.
+    pub const fn is_queued(self) -> bool {
+        matches!(self, Self::QueuedBalanced | Self::QueuedBroadcast)
+    }
+}
+
+/// What becomes of the queued-broadcast jobs of an instance that never returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Orphans {
+    /// They go to the dead letters.
+    #[default]
+    DeadLetter,
+    /// Another instance of the node type runs them as well as its own.
+    Adopt,
+}
+
+impl Schema {
+    /// Written by the macro.
+    #[doc(hidden)]
+    pub const fn new(mesh: &'static str, doc: &'static str, nodes: &'static [&'static NodeSpec]) -> Self {
+        Self { mesh, doc, nodes }
+    }
+
+    /// The node type of that name.
+    pub fn node(&self, name: &str) -> Option<&'static NodeSpec> {
+        self.nodes.iter().copied().find(|node| node.name == name)
+    }
+
+    /// Whether a node of type `from` may dial one of type `to`.
+    pub fn may_link(&self, from: &str, to: &str) -> bool {
+        self.node(from)
+            .is_some_and(|node| node.links_to.contains(&to))
+    }
+
+    /// Whether a node of type `caller` may call commands of `callee`: a link in either direction will do.
+    pub fn may_call(&self, caller: &str, callee: &str) -> bool {
+        self.may_link(caller, callee) || self.may_link(callee, caller)
+    }
+}
+
+impl NodeSpec {
+    /// Written by the macro.
+    #[doc(hidden)]
+    pub const fn new(
+        name: &'static str,
+        doc: &'static str,
+        links_to: &'static [&'static str],
+        commands: &'static [CommandSpec],
+    ) -> Self {
+        Self { name, doc, links_to, commands }
+    }
+
+    /// The command with that id.
+    pub fn command(&self, id: u32) -> Option<&'static CommandSpec> {
+        self.commands.iter().find(|command| command.id == id)
+    }
+}
+
+impl CommandSpec {
+    /// Written by the macro.
+    #[doc(hidden)]
+    pub const fn new(
+        name: &'static str,
+        id: u32,
+        fingerprint: u64,
+        delivery: Delivery,
+        args: &'static [(&'static str, &'static str)],
+        returns: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            doc: "",
+            id,
+            fingerprint,
+            delivery,
+            args,
+            returns,
+            timeout: None,
+            idempotent: false,
+            concurrency: None,
+            attempts: None,
+            backoff: None,
+            version: 0,
+            orphans: Orphans::DeadLetter,
+            allow: None,
+        }
+    }
+
+    #[doc(hidden)]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn timeout_ms(mut self, ms: u64) -> Self {
+        self.timeout = Some(Duration::from_millis(ms));
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn concurrency(mut self, handlers: u32) -> Self {
+        self.concurrency = Some(handlers);
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = Some(attempts);
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn backoff_ms(mut self, ms: u64) -> Self {
+        self.backoff = Some(Duration::from_millis(ms));
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn orphans(mut self, orphans: Orphans) -> Self {
+        self.orphans = orphans;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn allow(mut self, callers: &'static [&'static str]) -> Self {
+        self.allow = Some(callers);
+        self
+    }
+
+    /// Whether a node type that has a link may call this command.
+    pub fn allows(&self, caller: &str) -> bool {
+        self.allow.is_none_or(|callers| callers.contains(&caller))
+    }
+}
