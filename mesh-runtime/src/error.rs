@@ -81,12 +81,12 @@ pub enum CallError {
         message: String,
     },
     /// The queue of the instance is full.
-    #[error("the queue of {peer} is full: it holds {limit} jobs")]
+    #[error("{peer}: {what}")]
     QueueFull {
         /// Whose queue.
         peer: NodeId,
-        /// The most jobs that it holds.
-        limit: u64,
+        /// Which bound it has reached.
+        what: String,
     },
     /// The queue of the instance failed to take the job.
     #[error("the queue of {peer} failed: {message}")]
