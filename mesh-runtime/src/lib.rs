@@ -4,14 +4,17 @@ mod access;
 mod call;
 mod error;
 mod id;
+mod keys;
 mod master;
 mod node;
 mod serve;
+mod wire;
 
 pub use access::{MayCall, Mesh, NodeType};
 pub use call::{Balanced, Broadcast, Gather, GatherCall, Queued, QueuedCall, Sent};
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
+pub use keys::{Keys, KeysError};
 pub use master::MasterBuilder;
 pub use mesh_macros::mesh_schema;
 pub use node::{Node, NodeBuilder};

@@ -1,4 +1,6 @@
 //! skeleton
+pub(crate) mod discovery;
+
 use std::marker::PhantomData;
 use crate::access::Mesh;
 pub struct MasterBuilder<M: Mesh>(PhantomData<fn() -> M>);
