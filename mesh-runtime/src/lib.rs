@@ -6,6 +6,7 @@ mod error;
 mod id;
 mod master;
 mod node;
+mod queue;
 mod serve;
 
 pub use access::{MayCall, Mesh, NodeType};
@@ -15,6 +16,9 @@ pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use master::MasterBuilder;
 pub use mesh_macros::mesh_schema;
 pub use node::{Node, NodeBuilder};
+pub use queue::{
+    DeadLetter, Failure, Job, MemoryQueue, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+};
 pub use serve::Context;
 
 /// What the macro's output names. Not for hand-written code; may change at any time.
