@@ -312,9 +312,13 @@ mod tests {
     }
 
     fn bury(state: &mut QueueState, id: &str) -> usize {
+        bury_bytes(state, id, 10)
+    }
+
+    fn bury_bytes(state: &mut QueueState, id: &str, bytes: usize) -> usize {
         let now = Instant::now();
         let wall = SystemTime::UNIX_EPOCH;
-        push(state, id, 10).unwrap();
+        push(state, id, bytes).unwrap();
         state.lease(1, now);
         state
             .fail(
@@ -424,6 +428,15 @@ mod tests {
         let left: Vec<_> = left.iter().map(|letter| letter.job_id.as_str()).collect();
         assert_eq!(left, ["b", "c"]);
         assert_eq!(state.dead_letters(1).len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_dead_letter_goes_when_their_payloads_take_too_much_room() {
+        let mut state = QueueState::default();
+        assert_eq!(bury_bytes(&mut state, "a", 60), 0);
+        assert_eq!(bury_bytes(&mut state, "b", 60), 1);
+        assert_eq!(state.dead_letters(9)[0].job_id.as_str(), "b");
+        assert_eq!((state.bytes, state.dead_bytes), (0, 60));
     }
 
     #[test]

@@ -240,12 +240,12 @@ async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> St
                         }
                     }
                     Err(QueueError::Closed) => {
-                        tracing::warn!(queue = %floor.name, "the queue's engine has been shut down: no more jobs are worked off");
+                        tracing::warn!(queue = %floor.name, "the queue's engine is shut down: no more jobs run");
                         leasing = false;
                     }
                     Err(error) => {
                         failed_leases += 1;
-                        tracing::warn!(queue = %floor.name, %error, "no jobs could be leased; trying again");
+                        tracing::warn!(queue = %floor.name, %error, "no jobs could be leased: trying again");
                     }
                 }
             }
@@ -355,7 +355,12 @@ impl Floor {
         let left = timeout(SETTLE, async {
             for job in aborted {
                 if let Err(error) = self.queue.release(&self.name, &job).await {
-                    tracing::warn!(queue = %self.name, job = %job.id, %error, "a job could not be given back");
+                    tracing::warn!(
+                        queue = %self.name,
+                        job = %job.id,
+                        %error,
+                        "a job could not be given back"
+                    );
                 }
             }
             if self.queue.is_durable() {
@@ -371,9 +376,19 @@ impl Floor {
         if unfinished == 0 {
             tracing::debug!(queue = %self.name, finished, "the worker has stopped");
         } else if self.queue.is_durable() {
-            tracing::info!(queue = %self.name, finished, unfinished, "the worker has stopped and gave jobs back");
+            tracing::info!(
+                queue = %self.name,
+                finished,
+                unfinished,
+                "the worker has stopped and gave jobs back"
+            );
         } else {
-            tracing::warn!(queue = %self.name, finished, unfinished, "the worker has stopped: jobs are left in memory, and are lost with it");
+            tracing::warn!(
+                queue = %self.name,
+                finished,
+                unfinished,
+                "the worker has stopped: what is left in memory is lost with the process"
+            );
         }
         StopReport {
             finished,
