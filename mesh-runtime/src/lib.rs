@@ -7,6 +7,7 @@ mod id;
 mod keys;
 mod master;
 mod node;
+mod queue;
 mod serve;
 mod wire;
 
@@ -18,6 +19,9 @@ pub use keys::{Keys, KeysError};
 pub use master::MasterBuilder;
 pub use mesh_macros::mesh_schema;
 pub use node::{Node, NodeBuilder};
+pub use queue::{
+    DeadLetter, Failure, Job, MemoryQueue, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+};
 pub use serve::Context;
 
 /// What the macro's output names. Not for hand-written code; may change at any time.
