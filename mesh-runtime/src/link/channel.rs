@@ -19,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::outbox::{Outbox, Outgoing};
 use crate::{
-    socketio::{Closer, Sink, TransportError},
+    socketio::{Closer, Sink},
     wire::{
         cipher::{Opener, Sealer},
-        envelope::{self, EnvelopeBuilder},
-        frame::{Frame, GoodbyeReason},
+        envelope::{Envelope, EnvelopeBuilder},
+        frame::{Farewell, Frame, Stream},
     },
 };
 
@@ -36,6 +36,9 @@ const ACK_EVERY: u32 = 32;
 
 /// Bytes of chunks that may be on their way without an acknowledgement: small frames wait behind no more than that.
 const CHUNK_WINDOW: usize = 1024 * 1024;
+
+/// Room that an envelope starts with, in bytes: enough for many small frames.
+const ROOM: usize = 4 * 1024;
 
 /// How long the last words of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -66,9 +69,9 @@ impl Default for Pace {
 #[non_exhaustive]
 pub enum CloseReason {
     /// The other side closed it, and said why.
-    Goodbye(GoodbyeReason),
+    Goodbye(Farewell),
     /// This side closed it.
-    Local(GoodbyeReason),
+    Local(Farewell),
     /// The other side broke the protocol; the text says how.
     Violation(String),
     /// Nothing was heard for that long.
@@ -207,7 +210,7 @@ impl Channel {
     }
 
     /// Drops the rest of a payload of which a part may have left.
-    pub(crate) fn drop_stream(&self, kind: crate::wire::frame::StreamKind, id: u64) {
+    pub(crate) fn drop_stream(&self, kind: Stream, id: u64) {
         self.outbound().outbox.drop_stream(kind, id);
     }
 
@@ -286,18 +289,20 @@ impl Inlet {
 
     fn open(&mut self, payload: Bytes) -> Result<(), String> {
         let shared = &self.channel.0;
-        let (ack, frames) = envelope::open(&mut self.opener, payload).map_err(|error| error.to_string())?;
+        let envelope = Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
         shared.proven.cancel();
-        shared.received.fetch_add(1, Ordering::AcqRel);
+        if envelope.counts() {
+            shared.received.fetch_add(1, Ordering::AcqRel);
+        }
         self.channel.heard();
         let wake = {
             let mut outbound = self.channel.outbound();
-            if !outbound.on_ack(ack) {
+            if !outbound.on_ack(envelope.ack) {
                 return Err("more envelopes are acknowledged than were sent".into());
             }
             outbound.has_work()
         };
-        for frame in frames {
+        for frame in envelope.frames {
             self.hand_up(frame.map_err(|error| error.to_string())?)?;
         }
         if wake || self.channel.ack_due() {
@@ -324,7 +329,7 @@ impl Inlet {
 pub(crate) async fn write(channel: Channel, mut sink: Sink, mut sealer: Sealer, first: Option<Bytes>, pace: Pace) {
     let written = async {
         if let Some(first) = first {
-            sink.send(first).await?;
+            sink.send(first).await.map_err(|error| error.to_string())?;
         }
         pump(&channel, &mut sink, &mut sealer, pace).await
     };
@@ -337,7 +342,7 @@ pub(crate) async fn write(channel: Channel, mut sink: Sink, mut sealer: Sealer, 
         result = written => match result {
             Ok(()) => true,
             Err(error) => {
-                channel.close(CloseReason::Lost(error.to_string()));
+                channel.close(CloseReason::Lost(error));
                 false
             }
         },
@@ -354,26 +359,20 @@ pub(crate) async fn write(channel: Channel, mut sink: Sink, mut sealer: Sealer, 
     channel.outbound().outbox.close();
     let _ = tokio::time::timeout(FAREWELL, sink.close()).await;
     if let Some(closer) = channel.0.closer.get() {
-        closer.close();
+        closer.abort();
     }
 }
 
 /// What the other side is told at the end; nothing if it is gone.
 fn goodbye(reason: &CloseReason) -> Option<Frame> {
     match reason {
-        CloseReason::Local(reason) => Some(Frame::Goodbye {
-            reason: *reason,
-            text: String::new(),
-        }),
-        CloseReason::Violation(what) => Some(Frame::Goodbye {
-            reason: GoodbyeReason::Violation,
-            text: what.clone(),
-        }),
+        CloseReason::Local(reason) => Some(Frame::goodbye(*reason, "")),
+        CloseReason::Violation(what) => Some(Frame::goodbye(Farewell::Violation, what)),
         CloseReason::Goodbye(_) | CloseReason::Silent(_) | CloseReason::Lost(_) => None,
     }
 }
 
-async fn pump(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer, pace: Pace) -> Result<(), TransportError> {
+async fn pump(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer, pace: Pace) -> Result<(), String> {
     let proof = tokio::time::sleep(pace.handshake);
     tokio::pin!(proof);
     let mut tick = tokio::time::interval_at(Instant::now() + pace.heartbeat, pace.heartbeat);
@@ -403,36 +402,31 @@ async fn pump(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer, pace: Pac
 }
 
 /// Sends all that may be sent now.
-async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<(), TransportError> {
-    while let Some(envelope) = next_envelope(channel) {
-        let sealed = envelope
-            .seal(sealer)
-            .map_err(|error| TransportError::Sealing(error.to_string()))?;
-        sink.send(sealed).await?;
+async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<(), String> {
+    while let Some((envelope, ack)) = next_envelope(channel) {
+        let sealed = envelope.seal(ack, sealer).map_err(|error| error.to_string())?;
+        sink.send(sealed).await.map_err(|error| error.to_string())?;
     }
     Ok(())
 }
 
-fn next_envelope(channel: &Channel) -> Option<EnvelopeBuilder> {
+/// The next envelope to send, if there is reason for one: frames, or an acknowledgement that is due.
+fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
     let mut outbound = channel.outbound();
-    let ack_due = channel.ack_due();
-    if !outbound.has_work() && !ack_due {
+    let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
+    if outbound.has_work() {
+        let chunks_allowed = outbound.chunks_allowed();
+        let taken = outbound.outbox.fill(chunks_allowed, |frame| envelope.push(frame));
+        if taken.frames > 0 {
+            outbound.on_sent(taken.chunk_bytes);
+        }
+    }
+    if envelope.is_empty() && !channel.ack_due() {
         return None;
     }
     let received = channel.0.received.load(Ordering::Acquire);
-    let mut envelope = EnvelopeBuilder::new(received);
-    let mut chunk_bytes = 0;
-    if outbound.may_send() {
-        let chunks_allowed = outbound.chunks_allowed();
-        let taken = outbound.outbox.fill(chunks_allowed, |frame| envelope.push(frame));
-        if taken.frames == 0 && !ack_due {
-            return None;
-        }
-        chunk_bytes = taken.chunk_bytes;
-    }
-    outbound.on_sent(chunk_bytes);
     channel.0.told.store(received, Ordering::Release);
-    Some(envelope)
+    Some((envelope, received))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::frame::StreamKind;
+use crate::wire::frame::Stream as StreamKind;
 
 /// How the other side broke the protocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     id::{BootEpoch, NodeId},
-    wire::frame::{Frame, GoodbyeReason, Status, StreamKind},
+    wire::frame::{Farewell, FirstPart, Frame, MAX_TEXT, Status, Stream},
 };
 
 /// What one side of a link lets the other have outstanding.
@@ -58,7 +58,7 @@ pub(crate) enum Role {
 /// What a link needs from its node. Called inline: must not block.
 pub(crate) trait LinkHost: Send + Sync + 'static {
     /// The handshake is confirmed: may the link stay?
-    fn admit(&self, link: &Arc<Link>) -> Result<(), GoodbyeReason>;
+    fn admit(&self, link: &Arc<Link>) -> Result<(), Farewell>;
 
     /// The link is open: both sides may call from now on.
     fn opened(&self, link: &Arc<Link>);
@@ -140,7 +140,7 @@ impl Link {
     }
 
     /// Closes the link, telling the other side why.
-    pub(crate) fn close(&self, reason: GoodbyeReason) {
+    pub(crate) fn close(&self, reason: Farewell) {
         self.channel.close(CloseReason::Local(reason));
     }
 
@@ -195,9 +195,7 @@ impl Link {
             call,
             command,
             deadline_ms: remaining_ms(deadline),
-            total: length(&payload),
-            more: false,
-            payload,
+            part: FirstPart::whole(payload),
         };
         self.channel.push(Outgoing::call(frame, Arc::clone(&pending)));
         let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
@@ -233,9 +231,7 @@ impl Link {
         let pushed = self.channel.send(Frame::Tell {
             tell: self.next_tell.fetch_add(1, Ordering::Relaxed),
             command,
-            total: length(&payload),
-            more: false,
-            payload,
+            part: FirstPart::whole(payload),
         });
         if !pushed {
             return Err(self.lost_unsent());
@@ -289,7 +285,7 @@ impl Link {
             bytes.min(usize::try_from(self.grant.bytes).unwrap_or(usize::MAX)),
         );
         let (Some(host), Some(this)) = (self.host.upgrade(), self.this()) else {
-            self.close(GoodbyeReason::ShuttingDown);
+            self.close(Farewell::ShuttingDown);
             return Ok(());
         };
         match host.admit(&this) {
@@ -304,10 +300,10 @@ impl Link {
         Ok(())
     }
 
-    fn on_opening(&self, opening: Opening, more: bool, payload: Bytes) -> Result<(), Overrun> {
+    fn on_opening(&self, opening: Opening, part: FirstPart) -> Result<(), Overrun> {
         let arrived = {
             let mut arriving = self.arriving();
-            if opening.kind == StreamKind::Call {
+            if opening.kind == Stream::Call {
                 if arriving.running.len() >= self.grant.calls as usize {
                     return Err(Overrun::Calls);
                 }
@@ -315,14 +311,14 @@ impl Link {
                     return Err(Overrun::IdTwice);
                 }
             }
-            arriving.inbox.open(opening, more, payload)?
+            arriving.inbox.open(opening, part.more, part.payload)?
         };
         self.hand_on(arrived);
         Ok(())
     }
 
-    fn on_chunk(&self, kind: StreamKind, id: u64, more: bool, payload: &[u8]) -> Result<(), String> {
-        if kind == StreamKind::Reply {
+    fn on_chunk(&self, kind: Stream, id: u64, more: bool, payload: &[u8]) -> Result<(), String> {
+        if kind == Stream::Reply {
             let consumed = self.in_flight().chunk(id, more, payload).map_err(text)?;
             self.consumed(|inbox| inbox.consumed(consumed));
             return Ok(());
@@ -332,7 +328,8 @@ impl Link {
         Ok(())
     }
 
-    fn on_reply(&self, call: u64, status: Status, total: u32, more: bool, payload: Bytes) -> Result<(), String> {
+    fn on_reply(&self, call: u64, status: Status, part: FirstPart) -> Result<(), String> {
+        let FirstPart { total, more, payload } = part;
         let total = total as usize;
         self.arriving().inbox.account_for(total).map_err(text)?;
         let consumed = self.in_flight().reply(call, status, total, more, payload).map_err(text)?;
@@ -345,7 +342,7 @@ impl Link {
         if let Some(Some(task)) = running {
             task.abort();
         }
-        self.channel.drop_stream(StreamKind::Reply, call);
+        self.channel.drop_stream(Stream::Reply, call);
         self.consumed(|inbox| inbox.cancel(call));
     }
 
@@ -355,8 +352,8 @@ impl Link {
         };
         let Opening { kind, id, command, deadline_ms, total } = arrived.opening;
         let answer = match kind {
-            StreamKind::Tell => Answering::Tell(TellPlace(Arc::clone(&this))),
-            StreamKind::Call | StreamKind::Reply => Answering::Call(Responder {
+            Stream::Tell => Answering::Tell(TellPlace(Arc::clone(&this))),
+            Stream::Call | Stream::Reply => Answering::Call(Responder {
                 link: Arc::clone(&this),
                 call: id,
                 deadline: Instant::now() + Duration::from_millis(u64::from(deadline_ms)),
@@ -387,15 +384,15 @@ impl Receiver for Link {
             return Err("a frame before the confirmation".into());
         }
         match frame {
-            Frame::Call { call, command, deadline_ms, total, more, payload } => {
-                let opening = Opening { kind: StreamKind::Call, id: call, command, deadline_ms, total: total as usize };
-                self.on_opening(opening, more, payload).map_err(text)
+            Frame::Call { call, command, deadline_ms, part } => {
+                let opening = Opening { kind: Stream::Call, id: call, command, deadline_ms, total: part.total as usize };
+                self.on_opening(opening, part).map_err(text)
             }
-            Frame::Tell { tell, command, total, more, payload } => {
-                let opening = Opening { kind: StreamKind::Tell, id: tell, command, deadline_ms: 0, total: total as usize };
-                self.on_opening(opening, more, payload).map_err(text)
+            Frame::Tell { tell, command, part } => {
+                let opening = Opening { kind: Stream::Tell, id: tell, command, deadline_ms: 0, total: part.total as usize };
+                self.on_opening(opening, part).map_err(text)
             }
-            Frame::Reply { call, status, total, more, payload } => self.on_reply(call, status, total, more, payload),
+            Frame::Reply { call, status, part } => self.on_reply(call, status, part),
             Frame::Chunk { stream, id, more, payload } => self.on_chunk(stream, id, more, &payload),
             Frame::Cancel { call } => {
                 self.on_cancel(call);
@@ -527,9 +524,7 @@ impl Responder {
         let frame = Frame::Reply {
             call: self.call,
             status,
-            total: length(&payload),
-            more: false,
-            payload: payload.clone(),
+            part: FirstPart::whole(payload.clone()),
         };
         if let Some(reserved) = self.link.budget.try_reserve(payload.len()) {
             reserved.spend();
@@ -591,7 +586,7 @@ impl CallGuard<'_> {
         self.link.consumed(|inbox| inbox.consumed(consumed));
         let unsent = self.pending.abandon();
         if !unsent {
-            self.link.channel.drop_stream(StreamKind::Call, self.call);
+            self.link.channel.drop_stream(Stream::Call, self.call);
             self.link.channel.send(Frame::Cancel { call: self.call });
         }
         unsent
@@ -606,20 +601,15 @@ impl Drop for CallGuard<'_> {
     }
 }
 
-/// At most [`crate::wire::frame::MAX_TEXT`] bytes of a text.
+/// At most [`MAX_TEXT`] bytes of a text.
 fn truncated(text: &str) -> &str {
-    &text[..text.floor_char_boundary(crate::wire::frame::MAX_TEXT)]
+    &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 fn remaining_ms(deadline: Instant) -> u32 {
     let left = deadline.saturating_duration_since(Instant::now());
     // Rounded up, so that a call never arrives with no time at all.
     u32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
-}
-
-fn length(payload: &Bytes) -> u32 {
-    // The codec's limit keeps payloads far below this.
-    u32::try_from(payload.len()).unwrap_or(u32::MAX)
 }
 
 fn text(error: impl std::error::Error) -> String {

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::in_flight::Pending;
-use crate::wire::frame::{Frame, MAX_CHUNK, StreamKind};
+use crate::wire::frame::{Frame, MAX_CHUNK, Stream as StreamKind};
 
 /// A payload up to this size travels in one frame among the small ones; a bigger one is sent in chunks, each of
 /// which waits for its turn, so that it cannot hold the small ones up.
@@ -43,9 +43,30 @@ impl Outgoing {
 struct Stream {
     kind: StreamKind,
     id: u64,
-    /// The frame that opens the stream, without its payload; gone once sent.
+    /// The frame that opens the stream; gone once sent.
     head: Option<Outgoing>,
     rest: Bytes,
+}
+
+impl Stream {
+    fn next_frame(&self) -> Frame {
+        match &self.head {
+            Some(head) => head.frame.clone(),
+            None => Frame::Chunk {
+                stream: self.kind,
+                id: self.id,
+                more: self.rest.len() > MAX_CHUNK,
+                payload: self.rest.slice(..self.rest.len().min(MAX_CHUNK)),
+            },
+        }
+    }
+
+    /// The frame that is next has left.
+    fn advance(&mut self) {
+        if self.head.take().is_none() {
+            let _ = self.rest.split_to(self.rest.len().min(MAX_CHUNK));
+        }
+    }
 }
 
 /// The frames that wait for the writer.
@@ -121,41 +142,21 @@ impl Outbox {
 
     fn put_chunk(&mut self, put: &mut impl FnMut(&Frame) -> bool, taken: &mut Taken) {
         while let Some(mut stream) = self.streams.pop_front() {
-            if let Some(head) = &stream.head
-                && !head.claim()
-            {
+            if stream.head.as_ref().is_some_and(|head| !head.claim()) {
                 continue;
             }
-            let mut after = stream.rest.clone();
-            let chunk = after.split_to(after.len().min(MAX_CHUNK));
-            let bytes = chunk.len();
-            let frame = stream.next_frame(chunk, !after.is_empty());
+            let frame = stream.next_frame();
             if !put(&frame) {
                 self.streams.push_front(stream);
                 return;
             }
             taken.frames += 1;
-            taken.chunk_bytes += bytes;
-            stream.head = None;
-            stream.rest = after;
+            taken.chunk_bytes += frame.encoded_len();
+            stream.advance();
             if !stream.rest.is_empty() {
                 self.streams.push_back(stream);
             }
             return;
-        }
-    }
-}
-
-impl Stream {
-    fn next_frame(&self, chunk: Bytes, more: bool) -> Frame {
-        match &self.head {
-            Some(head) => head.frame.with_payload(chunk, more),
-            None => Frame::Chunk {
-                stream: self.kind,
-                id: self.id,
-                more,
-                payload: chunk,
-            },
         }
     }
 }
@@ -165,36 +166,32 @@ enum Split {
     Stream(Stream),
 }
 
-/// Tells what fits a single frame from what must be sent in chunks.
-fn split(outgoing: Outgoing) -> Split {
-    if outgoing.frame.payload_len() <= SMALL_PAYLOAD {
-        return Split::Small(outgoing);
+/// Tells what fits among the small frames from what must be sent in chunks.
+fn split(mut outgoing: Outgoing) -> Split {
+    match outgoing.frame.part_mut() {
+        Some((kind, id, part)) if part.payload.len() > SMALL_PAYLOAD => {
+            let rest = part.split_off_rest();
+            Split::Stream(Stream {
+                kind,
+                id,
+                head: Some(outgoing),
+                rest,
+            })
+        }
+        _ => Split::Small(outgoing),
     }
-    let (kind, id, rest) = match &outgoing.frame {
-        Frame::Call { call, payload, .. } => (StreamKind::Call, *call, payload.clone()),
-        Frame::Reply { call, payload, .. } => (StreamKind::Reply, *call, payload.clone()),
-        Frame::Tell { tell, payload, .. } => (StreamKind::Tell, *tell, payload.clone()),
-        _ => return Split::Small(outgoing),
-    };
-    Split::Stream(Stream {
-        kind,
-        id,
-        head: Some(outgoing),
-        rest,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::frame::FirstPart;
 
     fn tell(id: u64, bytes: usize) -> Outgoing {
         Outgoing::frame(Frame::Tell {
             tell: id,
             command: 7,
-            total: u32::try_from(bytes).unwrap(),
-            more: false,
-            payload: Bytes::from(vec![1; bytes]),
+            part: FirstPart::whole(Bytes::from(vec![1; bytes])),
         })
     }
 
@@ -202,7 +199,7 @@ mod tests {
         let mut seen = Vec::new();
         outbox.fill(chunks, |frame| {
             seen.push(match frame {
-                Frame::Tell { tell, more, .. } => format!("tell {tell} more={more}"),
+                Frame::Tell { tell, part, .. } => format!("tell {tell} more={}", part.more),
                 Frame::Chunk { id, more, .. } => format!("chunk {id} more={more}"),
                 other => format!("{other:?}"),
             });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     id::{BootEpoch, NodeId},
     link::link::Role,
-    wire::frame::GoodbyeReason,
+    wire::frame::Farewell,
 };
 
 /// What the table knows of one link.
@@ -22,9 +22,9 @@ pub(crate) enum Admission<L> {
     /// It is the pair's first.
     First,
     /// It takes the place of this one, which is to be closed for that reason.
-    Replaces(L, GoodbyeReason),
+    Replaces(L, Farewell),
     /// The one that is there stays.
-    Refused(GoodbyeReason),
+    Refused(Farewell),
 }
 
 /// The links of one node, by their other end.
@@ -48,15 +48,15 @@ impl<L: Clone + PartialEq> Table<L> {
             return Admission::First;
         };
         let closing = match there.epoch.cmp(&standing.epoch) {
-            std::cmp::Ordering::Greater => return Admission::Refused(GoodbyeReason::Replaced),
-            std::cmp::Ordering::Less => GoodbyeReason::Replaced,
+            std::cmp::Ordering::Greater => return Admission::Refused(Farewell::Replaced),
+            std::cmp::Ordering::Less => Farewell::Replaced,
             std::cmp::Ordering::Equal => {
                 let crossed = there.role != standing.role;
                 if crossed && !self.dialled_by_the_lower(peer, standing.role) {
-                    return Admission::Refused(GoodbyeReason::Duplicate);
+                    return Admission::Refused(Farewell::Duplicate);
                 }
                 // Nobody dials again who has a link: its end of the earlier one is gone.
-                GoodbyeReason::Duplicate
+                Farewell::Duplicate
             }
         };
         match self.links.insert(peer.clone(), (standing, link)) {
@@ -112,13 +112,13 @@ mod tests {
             first.admit(peer, standing(EARLIER, stays), 1);
             assert_eq!(
                 first.admit(peer, standing(EARLIER, goes), 2),
-                Admission::Refused(GoodbyeReason::Duplicate)
+                Admission::Refused(Farewell::Duplicate)
             );
             let mut second = table();
             second.admit(peer, standing(EARLIER, goes), 1);
             assert_eq!(
                 second.admit(peer, standing(EARLIER, stays), 2),
-                Admission::Replaces(1, GoodbyeReason::Duplicate)
+                Admission::Replaces(1, Farewell::Duplicate)
             );
         }
     }
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(table.admit(&peer, standing(EARLIER, Role::Accepted), 1), Admission::First);
         assert_eq!(
             table.admit(&peer, standing(EARLIER, Role::Accepted), 2),
-            Admission::Replaces(1, GoodbyeReason::Duplicate)
+            Admission::Replaces(1, Farewell::Duplicate)
         );
     }
 
@@ -141,11 +141,11 @@ mod tests {
         table.admit(&peer, standing(EARLIER, Role::Accepted), 1);
         assert_eq!(
             table.admit(&peer, standing(LATER, Role::Accepted), 2),
-            Admission::Replaces(1, GoodbyeReason::Replaced)
+            Admission::Replaces(1, Farewell::Replaced)
         );
         assert_eq!(
             table.admit(&peer, standing(EARLIER, Role::Accepted), 3),
-            Admission::Refused(GoodbyeReason::Replaced)
+            Admission::Refused(Farewell::Replaced)
         );
     }
 

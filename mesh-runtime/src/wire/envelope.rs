@@ -163,7 +163,7 @@ mod tests {
         let chunk = Frame::Tell {
             tell: 1,
             command: 2,
-            part: FirstPart::split(vec![0; MAX_CHUNK].into()).0,
+            part: FirstPart::whole(vec![0; MAX_CHUNK].into()),
         };
         let mut builder = EnvelopeBuilder::with_capacity(MAX_ENVELOPE);
         let pushed = std::iter::repeat_with(|| builder.push(&chunk)).take_while(|fits| *fits);

@@ -75,17 +75,21 @@ pub(crate) struct FirstPart {
 }
 
 impl FirstPart {
-    /// Splits a payload of at most [`MAX_PAYLOAD`] into its first part and what is left for chunks.
-    pub(crate) fn split(mut payload: Bytes) -> (Self, Bytes) {
+    /// A whole payload of at most [`MAX_PAYLOAD`]; the outbox splits it if it is too long for one frame.
+    pub(crate) fn whole(payload: Bytes) -> Self {
         debug_assert!(payload.len() <= MAX_PAYLOAD, "the codec limits payloads");
-        let total = payload.len() as u32;
-        let rest = payload.split_off(payload.len().min(MAX_CHUNK));
-        let first = Self {
-            total,
-            more: !rest.is_empty(),
+        Self {
+            total: payload.len() as u32,
+            more: false,
             payload,
-        };
-        (first, rest)
+        }
+    }
+
+    /// Keeps what goes into the first frame, and returns the rest for chunks.
+    pub(crate) fn split_off_rest(&mut self) -> Bytes {
+        let rest = self.payload.split_off(self.payload.len().min(MAX_CHUNK));
+        self.more = !rest.is_empty();
+        rest
     }
 
     fn encoded_len(&self) -> usize {
@@ -147,19 +151,26 @@ impl Status {
 }
 
 /// Why a side closes a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Farewell {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Farewell {
     /// It is shutting down; calls in flight were given their grace.
+    #[error("it is shutting down")]
     ShuttingDown,
     /// A node with the same id and a higher boot epoch has taken its place.
+    #[error("a newer node with the same instance id has taken the place")]
     Replaced,
     /// There is another link between the two, and that one stays.
+    #[error("another link between the two stays")]
     Duplicate,
     /// The other side broke the protocol.
+    #[error("the protocol was broken")]
     Violation,
     /// The other side was silent for too long.
+    #[error("nothing was heard for too long")]
     Silent,
     /// A reason that this version does not know. The link closes all the same.
+    #[error("reason {0}")]
     Other(u8),
 }
 
@@ -222,6 +233,34 @@ impl Frame {
         Self::Goodbye {
             reason,
             text: cut(text).to_owned(),
+        }
+    }
+
+    /// The payload of a call, reply or tell, and what its chunks are known by.
+    pub(crate) fn part_mut(&mut self) -> Option<(Stream, u64, &mut FirstPart)> {
+        match self {
+            Self::Call { call, part, .. } => Some((Stream::Call, *call, part)),
+            Self::Reply { call, part, .. } => Some((Stream::Reply, *call, part)),
+            Self::Tell { tell, part, .. } => Some((Stream::Tell, *tell, part)),
+            _ => None,
+        }
+    }
+
+    /// The kind's name, for errors.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "Call",
+            Self::Reply { .. } => "Reply",
+            Self::Tell { .. } => "Tell",
+            Self::Chunk { .. } => "Chunk",
+            Self::Cancel { .. } => "Cancel",
+            Self::Credit { .. } => "Credit",
+            Self::Ping { .. } => "Ping",
+            Self::Pong { .. } => "Pong",
+            Self::Goodbye { .. } => "Goodbye",
+            Self::Confirm { .. } => "Confirm",
+            Self::Control { .. } => "Control",
+            Self::Draining => "Draining",
         }
     }
 

@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::*;
 
 fn part(payload: &'static [u8]) -> FirstPart {
-    FirstPart::split(Bytes::from_static(payload)).0
+    FirstPart::whole(Bytes::from_static(payload))
 }
 
 /// One frame of each kind, and of each form that matters.
@@ -117,7 +117,8 @@ fn a_payload_splits_into_a_first_part_and_a_rest() {
         (MAX_CHUNK, MAX_CHUNK, 0),
         (MAX_CHUNK + 1, MAX_CHUNK, 1),
     ] {
-        let (part, left) = FirstPart::split(Bytes::from(vec![1; len]));
+        let mut part = FirstPart::whole(Bytes::from(vec![1; len]));
+        let left = part.split_off_rest();
         assert_eq!((part.total as usize, part.payload.len()), (len, first));
         assert_eq!((part.more, left.len()), (rest > 0, rest));
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod cipher;
 pub(crate) mod codec;
+pub(crate) mod control;
 pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;
