@@ -285,8 +285,28 @@ pub(crate) enum DiscoverError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// One exchange with nonces that are not random.
+    pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
+        let keys = keys("shop");
+        let nonces = Nonces {
+            server: [0x33; NONCE],
+            client: [0x44; NONCE],
+        };
+        let proof = nonces.proof(&keys).finalize().into_bytes();
+        vec![
+            (
+                "discovery.greeting",
+                [&[VERSION], &nonces.server[..]].concat(),
+            ),
+            ("discovery.request", [&nonces.client[..], &proof].concat()),
+            ("discovery.port-key", nonces.port_key(&keys).to_vec()),
+            ("discovery.answer", nonces.seal_port(&keys, 7000).unwrap()),
+            ("discovery.answer.wrong-name", vec![WRONG_NAME]),
+        ]
+    }
 
     fn keys(public: &str) -> Arc<DerivedKeys> {
         DerivedKeys::for_tests(public, &[1])

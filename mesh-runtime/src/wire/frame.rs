@@ -533,4 +533,4 @@ pub(crate) enum FrameError {
 
 #[cfg(test)]
 #[path = "frame_tests.rs"]
-mod tests;
+pub(crate) mod tests;

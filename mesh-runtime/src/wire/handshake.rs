@@ -398,4 +398,4 @@ impl From<snow::Error> for HandshakeError {
 
 #[cfg(test)]
 #[path = "handshake_tests.rs"]
-mod tests;
+pub(crate) mod tests;
