@@ -270,7 +270,7 @@ fn another_version_is_refused() {
 #[test]
 fn every_refusal_reaches_the_initiator_authenticated() {
     let keys = keys(&[1]);
-    for (_, refusal) in REFUSALS {
+    for refusal in (1..=11).filter_map(refusal_from_code) {
         let (initiator, message) = start(&keys);
         let (responder, _) = Responder::read(&keys, &message).unwrap();
         let reply = responder.refuse(refusal);
@@ -280,10 +280,12 @@ fn every_refusal_reaches_the_initiator_authenticated() {
 
 #[test]
 fn codes_of_refusals_are_stable_and_unknown_ones_are_told_apart() {
-    for (position, (code, refusal)) in REFUSALS.into_iter().enumerate() {
-        assert_eq!(usize::from(code), position + 1);
-        assert_eq!(refusal_code(refusal), code);
-        assert_eq!(refusal_from_code(code), Some(refusal));
+    let known: Vec<u8> = (0..=u8::MAX)
+        .filter(|code| refusal_from_code(*code).is_some())
+        .collect();
+    assert_eq!(known, (1..=11).collect::<Vec<u8>>());
+    for code in known {
+        assert_eq!(refusal_from_code(code).map(refusal_code), Some(code));
     }
     let (initiator, _) = start(&keys(&[1]));
     assert_eq!(
