@@ -391,8 +391,33 @@ impl DerivedKeys {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// From texts to keys, each step.
+    pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
+        let (public, passphrase) = ("shop", "correct horse battery staple");
+        let bytes = [1; 32];
+        let stretched = stretch_passphrase(public, passphrase).unwrap();
+        let generated = stretch_generated(public, &bytes);
+        let (from_stretched, from_generated) = (
+            MeshKey::from_root(&stretched),
+            MeshKey::from_root(&generated),
+        );
+        vec![
+            ("keys.public", public.into()),
+            ("keys.salt", salt(public).into()),
+            ("keys.passphrase", passphrase.into()),
+            ("keys.passphrase.root", stretched.to_vec()),
+            ("keys.passphrase.id", from_stretched.id.0.into()),
+            ("keys.passphrase.psk", from_stretched.psk.to_vec()),
+            ("keys.generated", generated_text(&bytes).into()),
+            ("keys.generated.root", generated.to_vec()),
+            ("keys.generated.id", from_generated.id.0.into()),
+            ("keys.generated.psk", from_generated.psk.to_vec()),
+            ("keys.discovery", discovery_key(public).to_vec()),
+        ]
+    }
 
     #[tokio::test]
     async fn equal_texts_give_equal_keys_and_different_ones_do_not() {

@@ -254,7 +254,7 @@ impl Nonces {
         let opened = Opener::new(&self.port_key(keys), Direction::FromResponder)
             .open(bytes::Bytes::copy_from_slice(sealed))
             .map_err(|_| {
-                DiscoverError::Malformed("its answer is not sealed with this public key")
+                DiscoverError::Malformed("its answer is not sealed with this public name")
             })?;
         match <[u8; 2]>::try_from(&opened[..]).map(u16::from_le_bytes) {
             Ok(port) if port != 0 => Ok(port),
@@ -271,7 +271,7 @@ pub(crate) enum DiscoverError {
     #[error("the discovery port cannot be reached: {0}")]
     Unreachable(#[source] io::Error),
     /// A master of another mesh, or this side's public name is mistyped.
-    #[error("refused: the public key is not the one of the mesh that listens there")]
+    #[error("refused: the public name is not that of the mesh that listens there")]
     WrongPublicKey,
     /// A master of another version.
     #[error("the discovery port speaks version {0} of the protocol, not {VERSION}")]
@@ -285,8 +285,28 @@ pub(crate) enum DiscoverError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// One exchange with nonces that are not random.
+    pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
+        let keys = keys("shop");
+        let nonces = Nonces {
+            server: [0x33; NONCE],
+            client: [0x44; NONCE],
+        };
+        let proof = nonces.proof(&keys).finalize().into_bytes();
+        vec![
+            (
+                "discovery.greeting",
+                [&[VERSION], &nonces.server[..]].concat(),
+            ),
+            ("discovery.request", [&nonces.client[..], &proof].concat()),
+            ("discovery.port-key", nonces.port_key(&keys).to_vec()),
+            ("discovery.answer", nonces.seal_port(&keys, 7000).unwrap()),
+            ("discovery.answer.wrong-name", vec![WRONG_NAME]),
+        ]
+    }
 
     fn keys(public: &str) -> Arc<DerivedKeys> {
         DerivedKeys::for_tests(public, &[1])

@@ -101,10 +101,71 @@ fn describe_decode(error: &DecodeError) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{collections::BTreeMap, rc::Rc};
 
     use super::*;
+
+    /// One encoding for each rule of the format.
+    pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
+        #[derive(Serialize)]
+        struct Order {
+            id: u64,
+            note: Option<String>,
+            lines: Vec<(u16, f64)>,
+        }
+        #[derive(Serialize)]
+        enum Event {
+            #[expect(dead_code, reason = "takes the number 0")]
+            Opened,
+            Closed,
+            Moved(u8, i8),
+            Named {
+                name: &'static str,
+            },
+        }
+        fn bytes(value: &impl Serialize) -> Vec<u8> {
+            encode(value, MAX_PAYLOAD).unwrap().into()
+        }
+        let order = Order {
+            id: 300,
+            note: Some("gift".into()),
+            lines: vec![(1, 0.5), (251, -2.0)],
+        };
+        vec![
+            ("codec.u8.255", bytes(&255_u8)),
+            ("codec.u64.250", bytes(&250_u64)),
+            ("codec.u64.251", bytes(&251_u64)),
+            ("codec.u64.65536", bytes(&65_536_u64)),
+            ("codec.u64.2-to-32", bytes(&(1_u64 << 32))),
+            ("codec.u128.2-to-64", bytes(&(1_u128 << 64))),
+            ("codec.i8.minus-1", bytes(&-1_i8)),
+            ("codec.i32.minus-1", bytes(&-1_i32)),
+            ("codec.i32.300", bytes(&300_i32)),
+            ("codec.i64.minus-126", bytes(&-126_i64)),
+            ("codec.bool.true", bytes(&true)),
+            ("codec.f32.1.5", bytes(&1.5_f32)),
+            ("codec.char.euro", bytes(&'\u{20ac}')),
+            ("codec.string.day", bytes(&"day")),
+            ("codec.unit", bytes(&())),
+            ("codec.none", bytes(&None::<u8>)),
+            ("codec.some.7", bytes(&Some(7_u8))),
+            ("codec.array.u16", bytes(&[1_u16, 300])),
+            ("codec.list.u16", bytes(&vec![1_u16, 300])),
+            ("codec.map", bytes(&BTreeMap::from([("a", 1_u8), ("b", 2)]))),
+            ("codec.struct", bytes(&order)),
+            ("codec.enum.unit", bytes(&Event::Closed)),
+            ("codec.enum.tuple", bytes(&Event::Moved(200, -2))),
+            ("codec.enum.struct", bytes(&Event::Named { name: "x" })),
+            ("codec.result.ok", bytes(&Ok::<u8, u8>(1))),
+            ("codec.result.err", bytes(&Err::<u8, u8>(2))),
+            ("codec.ipv4", bytes(&std::net::Ipv4Addr::LOCALHOST)),
+            (
+                "codec.duration",
+                bytes(&std::time::Duration::from_millis(1500)),
+            ),
+        ]
+    }
 
     #[test]
     fn a_value_comes_back() {

@@ -1,8 +1,9 @@
 //! The messages in an envelope, and their bytes.
 //!
 //! A frame is `kind: u8, length: u32, body`, all numbers little-endian. Decoding is strict: whatever this code
-//! would not have sent is an error. Payloads are slices of the envelope, not copies. Must not know what a
-//! payload means, nor which calls are in flight.
+//! would not have sent is an error. Payloads are slices of the envelope, not copies: one that is kept for long
+//! keeps up to 256 KiB with it, and is better copied. Must not know what a payload means, nor which calls are in
+//! flight.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -572,4 +573,4 @@ pub(crate) enum FrameError {
 
 #[cfg(test)]
 #[path = "frame_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -51,7 +51,7 @@ pub(crate) fn samples() -> Vec<Frame> {
         },
         Frame::Ping { token: 11 },
         Frame::Pong { token: 12 },
-        Frame::goodbye(Farewell::Replaced, "ein anderer"),
+        Frame::goodbye(Farewell::Replaced, "a newer node is here"),
         Frame::Confirm {
             calls: 16_384,
             bytes: 64 << 20,
@@ -61,6 +61,33 @@ pub(crate) fn samples() -> Vec<Frame> {
         },
         Frame::Draining,
     ]
+}
+
+/// The frames of the protocol's test vectors.
+pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
+    let name = |frame: &Frame| match frame {
+        Frame::Call { .. } => "frame.call",
+        Frame::Reply {
+            status: Status::Ok, ..
+        } => "frame.reply",
+        Frame::Reply { .. } => "frame.reply.failed",
+        Frame::Tell { .. } => "frame.tell",
+        Frame::Chunk { .. } => "frame.chunk",
+        Frame::Cancel { .. } => "frame.cancel",
+        Frame::Credit { .. } => "frame.credit",
+        Frame::Ping { .. } => "frame.ping",
+        Frame::Pong { .. } => "frame.pong",
+        Frame::Goodbye { .. } => "frame.goodbye",
+        Frame::Confirm { .. } => "frame.confirm",
+        Frame::Control { .. } => "frame.control",
+        Frame::Draining => "frame.draining",
+    };
+    let short = samples()
+        .into_iter()
+        .filter(|frame| frame.encoded_len() < 100);
+    short
+        .map(|frame| (name(&frame), encoded(&frame).to_vec()))
+        .collect()
 }
 
 fn encoded(frame: &Frame) -> Bytes {

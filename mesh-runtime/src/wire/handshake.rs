@@ -123,29 +123,38 @@ enum Answer {
     Refused { code: u8, text: String },
 }
 
-/// The codes of refusals on the wire. They never change their meaning.
-const REFUSALS: [(u8, Refusal); 11] = [
-    (1, Refusal::WrongKey),
-    (2, Refusal::Version),
-    (3, Refusal::WrongMesh),
-    (4, Refusal::UnknownNodeType),
-    (5, Refusal::NotAllowed),
-    (6, Refusal::WrongTarget),
-    (7, Refusal::Replaced),
-    (8, Refusal::Duplicate),
-    (9, Refusal::ShuttingDown),
-    (10, Refusal::Full),
-    (11, Refusal::Malformed),
-];
-
+/// The code of a refusal on the wire. Codes never change their meaning.
 fn refusal_code(refusal: Refusal) -> u8 {
-    let known = REFUSALS.iter().find(|(_, known)| *known == refusal);
-    known.map_or(0, |(code, _)| *code)
+    match refusal {
+        Refusal::WrongKey => 1,
+        Refusal::Version => 2,
+        Refusal::WrongMesh => 3,
+        Refusal::UnknownNodeType => 4,
+        Refusal::NotAllowed => 5,
+        Refusal::WrongTarget => 6,
+        Refusal::Replaced => 7,
+        Refusal::Duplicate => 8,
+        Refusal::ShuttingDown => 9,
+        Refusal::Full => 10,
+        Refusal::Malformed => 11,
+    }
 }
 
 fn refusal_from_code(code: u8) -> Option<Refusal> {
-    let known = REFUSALS.iter().find(|(known, _)| *known == code);
-    known.map(|(_, refusal)| *refusal)
+    Some(match code {
+        1 => Refusal::WrongKey,
+        2 => Refusal::Version,
+        3 => Refusal::WrongMesh,
+        4 => Refusal::UnknownNodeType,
+        5 => Refusal::NotAllowed,
+        6 => Refusal::WrongTarget,
+        7 => Refusal::Replaced,
+        8 => Refusal::Duplicate,
+        9 => Refusal::ShuttingDown,
+        10 => Refusal::Full,
+        11 => Refusal::Malformed,
+        _ => return None,
+    })
 }
 
 /// Binds the version and the key id, which travel in the clear, to what Noise proves.
@@ -398,4 +407,4 @@ impl From<snow::Error> for HandshakeError {
 
 #[cfg(test)]
 #[path = "handshake_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -9,6 +9,8 @@ pub(crate) mod control;
 pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;
+#[cfg(test)]
+mod vectors;
 
 /// The version of the protocol that this code speaks.
 pub(crate) const VERSION: u8 = 1;
