@@ -7,6 +7,7 @@ mod id;
 mod master;
 mod node;
 mod serve;
+mod socketio;
 
 pub use access::{MayCall, Mesh, NodeType};
 pub use call::{Balanced, Broadcast, Gather, GatherCall, Queued, QueuedCall, Sent};

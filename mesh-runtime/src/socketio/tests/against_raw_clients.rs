@@ -1,0 +1,1 @@
+//! Our server against clients that are silent, strange or slow.

@@ -1,0 +1,1 @@
+//! Our client against servers that are silent, strange or slow.
