@@ -9,6 +9,9 @@ mod master;
 mod node;
 mod queue;
 mod serve;
+mod link;
+mod socketio;
+pub mod testing;
 mod wire;
 
 pub use access::{MayCall, Mesh, NodeType};

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
 
 use super::channel::{self, Channel, CloseReason, Inlet, Pace, Receiver};
 use crate::{
@@ -44,14 +45,17 @@ pub(crate) trait Host: Send + Sync + 'static {
 pub(crate) struct Gate<H> {
     host: Arc<H>,
     pace: Pace,
+    connections: TaskTracker,
     strangers: Arc<Semaphore>,
 }
 
 impl<H: Host> Gate<H> {
-    pub(crate) fn new(host: Arc<H>, pace: Pace) -> Self {
+    /// The tasks that own connections are tracked by `connections`.
+    pub(crate) fn new(host: Arc<H>, pace: Pace, connections: TaskTracker) -> Self {
         Self {
             host,
             pace,
+            connections,
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
         }
     }
@@ -72,7 +76,8 @@ impl<H: Host> Acceptor for Gate<H> {
                 opened,
             }),
         };
-        tokio::spawn(attend(incoming.sink, opening, self.pace, stranger));
+        self.connections
+            .spawn(attend(incoming.sink, opening, self.pace, stranger));
         Some(Arc::new(entrance))
     }
 }
@@ -126,14 +131,14 @@ enum Phase {
         opened: oneshot::Sender<Opened>,
     },
     /// Waits for the answer of whoever was dialled.
-    Dialling(Box<Dialling>),
+    Dialling(Box<Answered>),
     /// The handshake is done.
     Sealed(Inlet, Channel),
     /// Refused, or lost before the handshake was done.
     Over,
 }
 
-struct Dialling {
+struct Answered {
     initiator: Initiator,
     closer: Closer,
     make: MakeReceiver,
@@ -216,8 +221,8 @@ fn answer(
 }
 
 /// The dialler's step.
-fn conclude(dialling: Dialling, reply: &[u8]) -> Phase {
-    let Dialling { initiator, closer, make, done } = dialling;
+fn conclude(answered: Answered, reply: &[u8]) -> Phase {
+    let Answered { initiator, closer, make, done } = answered;
     let (welcome, session) = match initiator.finish(reply) {
         Ok(finished) => finished,
         Err(error) => {
@@ -250,6 +255,8 @@ pub(crate) enum DialError {
     Refused { refusal: Refusal, authenticated: bool },
     #[error("the handshake failed: {0}")]
     Handshake(String),
+    #[error("discovery failed: {0}")]
+    Discovery(DiscoverError),
     #[error("the handshake was not finished within {0:?}")]
     TimedOut(Duration),
 }
@@ -263,22 +270,30 @@ impl From<HandshakeError> for DialError {
     }
 }
 
+/// Who dials, and how.
+pub(crate) struct Dialling<'a> {
+    pub(crate) keys: &'a DerivedKeys,
+    pub(crate) hello: &'a Hello,
+    pub(crate) pace: Pace,
+    /// Tracks the task that owns the connection.
+    pub(crate) connections: &'a TaskTracker,
+}
+
 /// Dials, shakes hands and starts the writer. `make` gives the receiver of what arrives; it must let the other side
 /// prove itself with the first frame, and send one itself. Dropping the future closes the connection.
 pub(crate) async fn dial(
     host: &str,
     port: u16,
-    keys: &DerivedKeys,
-    hello: &Hello,
-    pace: Pace,
+    dialling: Dialling<'_>,
     make: impl FnOnce(&Welcome, Channel) -> Result<Arc<dyn Receiver>, Refusal> + Send + 'static,
 ) -> Result<Channel, DialError> {
+    let Dialling { keys, hello, pace, connections } = dialling;
     let (initiator, message) = Initiator::start(keys, hello)?;
     let (done, concluded) = oneshot::channel();
     let limits = Limits::default();
     let mut sink = socketio::connect(host, port, &limits, move |closer: Closer| {
         Arc::new(Entrance {
-            phase: Mutex::new(Phase::Dialling(Box::new(Dialling {
+            phase: Mutex::new(Phase::Dialling(Box::new(Answered {
                 initiator,
                 closer,
                 make: Box::new(make),
@@ -295,7 +310,7 @@ pub(crate) async fn dial(
     };
     match tokio::time::timeout(pace.handshake, shaken).await {
         Ok(Ok((channel, sealer))) => {
-            tokio::spawn(channel::write(channel.clone(), sink, sealer, None, pace));
+            connections.spawn(channel::write(channel.clone(), sink, sealer, None, pace));
             Ok(channel)
         }
         Ok(Err(error)) => {

@@ -149,6 +149,11 @@ impl Link {
         self.channel.closed().await;
     }
 
+    /// Whether both sides had confirmed the link.
+    pub(crate) fn was_open(&self) -> bool {
+        self.confirmed.load(Ordering::Acquire)
+    }
+
     /// Tells the other end that this one takes no new calls.
     pub(crate) fn send_draining(&self) {
         self.channel.send(Frame::Draining);

@@ -228,6 +228,10 @@ impl LinkHost for NodeCore {
     }
 
     fn opened(&self, link: &Arc<Link>) {
+        if self.table().get(&link.peer.id) != Some(&LinkEntry(Arc::clone(link))) {
+            // Lost at the very moment at which it opened.
+            return;
+        }
         tracing::info!(node = %self.id, peer = %link.peer.id, "linked");
         self.update_callee(&link.peer.id.node_type);
         if self.is_draining() {
