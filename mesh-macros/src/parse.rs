@@ -398,7 +398,8 @@ fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Errors) -> Res
     let mut end = command.name.span();
     if input.peek(Token![->]) {
         let arrow = input.span();
-        skip_one(input);
+        skip_one(input); // `-`
+        skip_one(input); // `>`
         match type_here(input, "the type of the answer after `->`", arrow) {
             Ok(ty) => {
                 end = last_span(&ty);

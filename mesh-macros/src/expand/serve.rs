@@ -65,7 +65,7 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     quote! {
         #cfgs
         #id => {
-            let #handler = #rt::Arc::clone(&self.0);
+            let #handler = ::core::clone::Clone::clone(&self.0);
             #request.#way(move |#context, (#(#values,)*): (#(#types,)*)| async move {
                 #bound::#method(&*#handler, #context, #(#values),*).await
             })
