@@ -1,5 +1,7 @@
 //! The traits that carry the schema into the type system. Implemented by `mesh_schema!` only.
 
+use serde::{Serialize, de::DeserializeOwned};
+
 use crate::{
     call::ClientCore,
     schema::{NodeSpec, Schema},
@@ -37,3 +39,17 @@ pub trait NodeType: Sized + Send + Sync + 'static {
     note = "in `mesh_schema!`, list `{Callee}` under `connect` of `{Self}` and `{Self}` under `allow` of `{Callee}`"
 )]
 pub trait MayCall<Callee: NodeType>: NodeType {}
+
+/// Says that a node type is one of those that a command's `#[allow(..)]` lists.
+///
+/// `Command` is a hidden type that is called like the command, so that the message can name it.
+#[diagnostic::on_unimplemented(
+    message = "node `{Self}` may not call command `{Command}` of node `{Callee}`",
+    label = "`#[allow(..)]` on `{Command}` does not list `{Self}`",
+    note = "in `mesh_schema!`, add `{Self}` to the `#[allow(..)]` of this command"
+)]
+pub trait MayCallCommand<Callee: NodeType, Command>: NodeType {}
+
+/// What a type must be to travel as an argument or an answer. The macro names each distinct type of a schema
+/// here, so that a type that lacks something is complained about where the schema names it.
+pub fn argument_or_answer<T: Serialize + DeserializeOwned + Send + 'static>() {}

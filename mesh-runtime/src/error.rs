@@ -1,6 +1,6 @@
 //! What can go wrong, typed. Every error says what was wrong and, where it is known, how to mend it.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, time::Duration};
 
 use crate::id::{InstanceId, NodeId};
 
@@ -176,8 +176,8 @@ pub enum StartError {
     /// The master, or the discovery port, refused this node.
     #[error("the master at {addr} refused {node}: {refusal}")]
     Refused {
-        /// The master.
-        addr: SocketAddr,
+        /// The master, or its discovery port.
+        addr: String,
         /// This node.
         node: NodeId,
         /// Why.

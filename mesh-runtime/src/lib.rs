@@ -33,7 +33,7 @@ pub mod __private {
     pub use std::sync::Arc;
     pub use serde::{Serialize, de::DeserializeOwned};
     pub use crate::{
-        access::{MayCall, Mesh, NodeType},
+        access::{MayCall, MayCallCommand, Mesh, NodeType, argument_or_answer},
         call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
         error::JobError,
         master::MasterBuilder,

@@ -161,6 +161,7 @@ impl Placed {
 
     async fn call(&self) -> Result<Bytes, CallError> {
         let args = self.outgoing.args()?;
+        let _under_way = self.outgoing.core.calls.token();
         let placing = self.placing()?;
         let deadline = self.outgoing.deadline();
         let mut tried: Vec<Arc<Link>> = Vec::new();

@@ -99,6 +99,7 @@ impl<T: DeserializeOwned + Send + 'static> IntoFuture for GatherCall<T> {
 
 async fn gather<T: DeserializeOwned>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     let args = call.outgoing.args()?;
+    let _under_way = call.outgoing.core.calls.token();
     let deadline = call.outgoing.deadline();
     let command = call.outgoing.spec.id;
     let links = call.audience.links(&call.outgoing);

@@ -23,7 +23,7 @@ use crate::{
     wire::{
         cipher::{Opener, Sealer},
         envelope::{Envelope, EnvelopeBuilder},
-        frame::{Farewell, Frame, Stream},
+        frame::{Farewell, Frame},
     },
 };
 
@@ -209,9 +209,9 @@ impl Channel {
         pushed
     }
 
-    /// Drops the rest of a payload of which a part may have left.
-    pub(crate) fn drop_stream(&self, kind: Stream, id: u64) {
-        self.outbound().outbox.drop_stream(kind, id);
+    /// Drops the rest of a call of which a part may have left.
+    pub(crate) fn drop_call(&self, call: u64) {
+        self.outbound().outbox.drop_call(call);
     }
 
     /// Closes the connection. The first reason stays.

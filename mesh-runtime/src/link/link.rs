@@ -347,7 +347,6 @@ impl Link {
         if let Some(Some(task)) = running {
             task.abort();
         }
-        self.channel.drop_stream(Stream::Reply, call);
         self.consumed(|inbox| inbox.cancel(call));
     }
 
@@ -591,7 +590,7 @@ impl CallGuard<'_> {
         self.link.consumed(|inbox| inbox.consumed(consumed));
         let unsent = self.pending.abandon();
         if !unsent {
-            self.link.channel.drop_stream(Stream::Call, self.call);
+            self.link.channel.drop_call(self.call);
             self.link.channel.send(Frame::Cancel { call: self.call });
         }
         unsent

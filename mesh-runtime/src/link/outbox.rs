@@ -99,10 +99,10 @@ impl Outbox {
         true
     }
 
-    /// Drops the rest of a payload of which a part may have left.
-    pub(crate) fn drop_stream(&mut self, kind: StreamKind, id: u64) {
+    /// Drops the rest of a call that was given up after a part had left.
+    pub(crate) fn drop_call(&mut self, call: u64) {
         self.streams
-            .retain(|stream| stream.head.is_some() || stream.kind != kind || stream.id != id);
+            .retain(|stream| stream.head.is_some() || stream.kind != StreamKind::Call || stream.id != call);
     }
 
     /// Nothing more goes in, and nothing is kept.

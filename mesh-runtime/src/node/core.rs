@@ -61,6 +61,7 @@ pub(crate) struct NodeCore {
     table: Mutex<Table<LinkEntry>>,
     /// Told whenever the table has changed.
     changed: watch::Sender<()>,
+    registered: watch::Sender<bool>,
     this: Weak<NodeCore>,
 }
 
@@ -106,6 +107,7 @@ impl NodeCore {
             callees,
             table: Mutex::new(Table::new(id.clone())),
             changed: watch::Sender::new(()),
+            registered: watch::Sender::new(false),
             this: this.clone(),
             id,
         })
@@ -135,6 +137,26 @@ impl NodeCore {
     /// All links, in the order of instance ids.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         self.table().iter().map(|(_, entry)| Arc::clone(&entry.0)).collect()
+    }
+
+    /// The link to that node.
+    pub(crate) fn link(&self, peer: &NodeId) -> Option<Arc<Link>> {
+        self.table().get(peer).map(|entry| Arc::clone(&entry.0))
+    }
+
+    /// Whether the master has this node in its registry, as far as is known.
+    pub(crate) fn is_registered(&self) -> bool {
+        *self.registered.borrow()
+    }
+
+    /// Waits until the master has this node in its registry.
+    pub(crate) async fn registered(&self) {
+        // The sender lives as long as this core.
+        let _ = self.registered.subscribe().wait_for(|registered| *registered).await;
+    }
+
+    pub(crate) fn set_registered(&self, registered: bool) {
+        self.registered.send_replace(registered);
     }
 
     /// Waits until `done` is true of the links. Cancel safe.

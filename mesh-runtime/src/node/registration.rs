@@ -1,6 +1,6 @@
 //! Keeps a node registered with its master, and its dialling in step with what the master tells of others.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -98,6 +98,7 @@ impl Registration {
                     let registered = self.follow(&channel, &mut inbox).await;
                     let reason = end_of(&channel);
                     if registered {
+                        self.core.set_registered(false);
                         backoff.reset();
                         tracing::warn!(node = %self.core.id, reason, "lost the master; links go on");
                         self.core.events.tell(Event::MasterLost { reason });
@@ -184,6 +185,7 @@ impl Registration {
                         tracing::info!(node = %self.core.id, host, port = self.advertised.port, "registered");
                         registered = true;
                         self.first_attempt(FirstAttempt::Registered);
+                        self.core.set_registered(true);
                         self.core.events.tell(Event::Registered);
                     }
                     Some(ToNode::View { epoch, seq, peers, last }) => {
@@ -336,11 +338,6 @@ impl Receiver for MasterConnection {
     }
 
     fn on_closed(&self, _reason: &CloseReason) {}
-}
-
-/// The address of a listener as others are to dial it.
-pub(crate) fn advertised_port(listener: SocketAddr, given: Option<u16>) -> u16 {
-    given.unwrap_or_else(|| listener.port())
 }
 
 #[cfg(test)]

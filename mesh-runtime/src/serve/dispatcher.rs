@@ -173,6 +173,8 @@ fn origin(caller: &crate::id::NodeId, deadline: Option<tokio::time::Instant>) ->
 /// Puts a job into its queue, and answers only when the engine has it.
 fn enqueue(core: &Arc<NodeCore>, entry: &CommandEntry, payload: Bytes, responder: Responder) {
     let Some((queue, name)) = entry.queue.clone() else { return };
+    // A copy, because the payload may be a small part of an envelope, all of which it would keep in memory.
+    let payload = Bytes::copy_from_slice(&payload);
     let instance = core.id.instance.clone();
     let running = core.handlers.token();
     tokio::spawn(async move {

@@ -10,10 +10,10 @@ use crate::{
 };
 
 /// The longest control message, in bytes.
-pub(crate) const MAX_CONTROL: usize = 128 * 1024;
+pub(crate) const MAX_CONTROL: usize = 64 * 1024;
 
 /// The most peers in one part of a view.
-pub(crate) const PEERS_PER_PART: usize = 128;
+pub(crate) const PEERS_PER_PART: usize = 64;
 
 /// The longest host name or address, in bytes.
 pub(crate) const MAX_HOST: usize = 255;

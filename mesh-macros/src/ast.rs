@@ -1,0 +1,93 @@
+//! What was written: the schema as its author wrote it, mistakes that still have a shape included.
+//! Knows nothing of what it means: names are not resolved, options not read, deliveries not judged.
+
+use proc_macro2::{Span, TokenStream};
+use syn::{Generics, Ident, Path, Type, Visibility};
+
+/// Everything inside one `mesh_schema! { … }`.
+#[derive(Default)]
+pub(crate) struct SchemaItem {
+    /// `runtime = ::path;`
+    pub(crate) runtime: Option<Path>,
+    /// Every `mesh Name;`: more than one is a mistake that `check` names.
+    pub(crate) meshes: Vec<MeshItem>,
+    /// Every `node Name { … }`.
+    pub(crate) nodes: Vec<NodeItem>,
+}
+
+/// `pub mesh Name;`
+pub(crate) struct MeshItem {
+    pub(crate) attrs: Vec<Attr>,
+    pub(crate) vis: Visibility,
+    pub(crate) name: Ident,
+}
+
+/// `node Name { … }`
+pub(crate) struct NodeItem {
+    pub(crate) attrs: Vec<Attr>,
+    pub(crate) name: Ident,
+    /// Every `allow: …;` in the order of writing.
+    pub(crate) allow: Vec<PeersItem>,
+    /// Every `connect: …;` in the order of writing.
+    pub(crate) connect: Vec<PeersItem>,
+    pub(crate) commands: Vec<CommandItem>,
+}
+
+/// `allow: [A, B];` or `connect: any;`
+pub(crate) struct PeersItem {
+    /// The word `allow` or `connect`.
+    pub(crate) keyword: Ident,
+    pub(crate) peers: Peers,
+}
+
+/// Which node types a list names.
+#[derive(Clone)]
+pub(crate) enum Peers {
+    /// `any`, and where it stands.
+    Any(Span),
+    /// `[A, B]`
+    Named(Vec<Ident>),
+}
+
+/// `queued broadcast fn name(arg: Type) -> Type;`
+pub(crate) struct CommandItem {
+    pub(crate) attrs: Vec<Attr>,
+    /// The words in front of `fn`.
+    pub(crate) delivery: Vec<Ident>,
+    pub(crate) name: Ident,
+    /// Always a mistake, and kept so that handler and stub still look as their users expect.
+    pub(crate) generics: Generics,
+    pub(crate) args: Vec<ArgItem>,
+    pub(crate) returns: Option<Type>,
+    /// Whether the parser has already complained about this command.
+    pub(crate) broken: bool,
+}
+
+/// `name: Type` in a command's parentheses.
+pub(crate) struct ArgItem {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+}
+
+/// One `#[name …]` or doc comment.
+#[derive(Clone)]
+pub(crate) struct Attr {
+    /// Its name, `clippy::x` style paths with their colons.
+    pub(crate) name: String,
+    /// Where the name stands.
+    pub(crate) span: Span,
+    pub(crate) value: AttrValue,
+    /// The whole attribute as written, to be carried over.
+    pub(crate) tokens: TokenStream,
+}
+
+/// What follows an attribute's name.
+#[derive(Clone)]
+pub(crate) enum AttrValue {
+    /// `#[idempotent]`
+    Word,
+    /// `#[timeout = …]`
+    Equals(TokenStream),
+    /// `#[allow(…)]`
+    List(TokenStream),
+}

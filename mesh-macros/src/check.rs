@@ -1,0 +1,333 @@
+//! The rules that concern several items together: one function for each. What breaks a rule is reported and
+//! then mended as its author most probably meant it, so that `expand` meets only what makes sense.
+
+use proc_macro2::Span;
+use syn::{Expr, Ident, ext::IdentExt, visit::Visit};
+
+use crate::{
+    errors::{self, Errors},
+    model::{NodeType, OptionName, Peers, Schema},
+    names,
+};
+
+/// Serde implements its traits for tuples up to this length, and arguments travel as one.
+const MAX_ARGS: usize = 16;
+
+/// Checks the whole schema, and mends it.
+pub(crate) fn check(schema: &mut Schema, start: Span, errors: &mut Errors) {
+    mesh_is_declared(schema, start, errors);
+    node_names_are_free(schema, errors);
+    node_names_differ(schema, errors);
+    node_names_differ_from_generated(schema, errors);
+    command_names_differ(schema, errors);
+    command_ids_differ(schema, errors);
+    argument_names_differ(schema, errors);
+    arguments_are_few(schema, errors);
+    listed_nodes_exist(schema, errors);
+    connections_are_allowed(schema, errors);
+    options_fit_delivery(schema, errors);
+    keys_come_from_arguments(schema, errors);
+    allowed_callers_can_call(schema, errors);
+}
+
+fn mesh_is_declared(schema: &Schema, start: Span, errors: &mut Errors) {
+    if schema.name.is_none() {
+        errors.push(errors::no_mesh(start));
+    }
+}
+
+fn node_names_are_free(schema: &Schema, errors: &mut Errors) {
+    for node in &schema.nodes {
+        if node.name == "any" {
+            errors.push(errors::reserved_name(&node.name));
+        }
+    }
+}
+
+fn node_names_differ(schema: &mut Schema, errors: &mut Errors) {
+    let mut seen: Vec<Ident> = Vec::new();
+    schema.nodes.retain(|node| {
+        let first = seen.iter().find(|name| name.unraw() == node.name.unraw());
+        if let Some(first) = first {
+            errors.push(errors::duplicate_node(&node.name, first));
+            return false;
+        }
+        seen.push(node.name.clone());
+        true
+    });
+}
+
+fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
+    let generated: Vec<(Ident, &str, Ident)> = schema
+        .nodes
+        .iter()
+        .flat_map(|node| {
+            let handler = (!node.commands.is_empty()).then(|| {
+                (
+                    names::handler(&node.name),
+                    "handler trait",
+                    node.name.clone(),
+                )
+            });
+            let client = (names::client(&node.name), "stub", node.name.clone());
+            handler.into_iter().chain([client])
+        })
+        .collect();
+    let taken = |name: &Ident| {
+        generated
+            .iter()
+            .find(|(generated, ..)| *generated == name.unraw())
+    };
+    let mesh = schema.name.clone();
+    if let Some(mesh) = &mesh
+        && let Some((_, kind, node)) = taken(mesh)
+    {
+        errors.push(errors::generated_name(mesh, "mesh", kind, node));
+        schema.name = None;
+    }
+    schema.nodes.retain(|node| {
+        if let Some(mesh) = mesh
+            .as_ref()
+            .filter(|mesh| mesh.unraw() == node.name.unraw())
+        {
+            errors.push(errors::node_named_like_mesh(&node.name, mesh));
+            return false;
+        }
+        if let Some((_, kind, other)) = taken(&node.name) {
+            errors.push(errors::generated_name(&node.name, "node", kind, other));
+            return false;
+        }
+        true
+    });
+}
+
+fn command_names_differ(schema: &mut Schema, errors: &mut Errors) {
+    for node in &mut schema.nodes {
+        let mut seen: Vec<(Ident, String)> = Vec::new();
+        node.commands.retain(|command| {
+            let cfg: String = command
+                .cfgs
+                .iter()
+                .map(|cfg| cfg.tokens.to_string())
+                .collect();
+            let same_name = || {
+                seen.iter()
+                    .filter(|(name, _)| name.unraw() == command.name.unraw())
+            };
+            // Two of one name may exclude each other by `#[cfg]`: if they do not, rustc says so.
+            if let Some((first, _)) =
+                same_name().find(|(_, other)| cfg.is_empty() || other.is_empty() || *other == cfg)
+            {
+                errors.push(errors::duplicate_command(&command.name, &node.name, first));
+                return false;
+            }
+            seen.push((command.name.clone(), cfg));
+            true
+        });
+    }
+}
+
+fn command_ids_differ(schema: &Schema, errors: &mut Errors) {
+    let mut seen: Vec<(u32, String, Span)> = Vec::new();
+    for node in &schema.nodes {
+        for command in &node.commands {
+            let path = names::command_path(&node.name, &command.name);
+            let id = names::fnv1a_32(&path);
+            let other = seen
+                .iter()
+                .find(|(other, other_path, _)| *other == id && *other_path != path);
+            if let Some((_, other, span)) = other {
+                errors.push(errors::id_collision(&command.name, &path, other, *span));
+            }
+            seen.push((id, path, command.name.span()));
+        }
+    }
+}
+
+fn argument_names_differ(schema: &mut Schema, errors: &mut Errors) {
+    for command in schema.nodes.iter_mut().flat_map(|node| &mut node.commands) {
+        let mut seen: Vec<Ident> = Vec::new();
+        for arg in &mut command.args {
+            if seen.contains(&arg.name) {
+                errors.push(errors::duplicate_argument(&arg.name, &command.name));
+                // Keeps its place, so that handlers and callers with as many arguments still fit.
+                arg.name = quote::format_ident!("{}_{}", arg.name.unraw(), seen.len());
+            }
+            seen.push(arg.name.clone());
+        }
+    }
+}
+
+fn arguments_are_few(schema: &mut Schema, errors: &mut Errors) {
+    for command in schema.nodes.iter_mut().flat_map(|node| &mut node.commands) {
+        if command.args.len() > MAX_ARGS {
+            errors.push(errors::too_many_arguments(&command.name, MAX_ARGS));
+            command.broken = true;
+        }
+    }
+}
+
+fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
+    let known: Vec<String> = schema
+        .nodes
+        .iter()
+        .map(|node| node.name.to_string())
+        .collect();
+    let mut tidy = |names: &mut Vec<Ident>, keyword: &str| {
+        let mut seen: Vec<Ident> = Vec::new();
+        names.retain(|name| {
+            if !known.iter().any(|known| name == known) {
+                errors.push(errors::unknown_node(name, known.iter().map(String::as_str)));
+                return false;
+            }
+            if seen.contains(name) {
+                errors.push(errors::listed_twice(name, keyword));
+                return false;
+            }
+            seen.push(name.clone());
+            true
+        });
+    };
+    for node in &mut schema.nodes {
+        for (peers, keyword) in [(&mut node.allow, "allow"), (&mut node.connect, "connect")] {
+            if let Peers::Named(names) = peers {
+                tidy(names, keyword);
+            }
+        }
+        for command in &mut node.commands {
+            if let Some(names) = &mut command.options.allow {
+                let before = names.len();
+                tidy(names, "allow");
+                if names.len() < before {
+                    // Whom the unknown name meant is not known: refuse nobody for it.
+                    command.options.allow = None;
+                }
+            }
+        }
+    }
+}
+
+fn connections_are_allowed(schema: &mut Schema, errors: &mut Errors) {
+    let mut missing: Vec<(Ident, Ident)> = Vec::new();
+    for node in &schema.nodes {
+        let Peers::Named(names) = &node.connect else {
+            continue;
+        };
+        for name in names {
+            if let Some(peer) = schema.node(name)
+                && peer.allow.covers(&node.name).is_none()
+            {
+                errors.push(errors::not_allowed_back(name, &node.name, peer.name.span()));
+                missing.push((peer.name.clone(), node.name.clone()));
+            }
+        }
+    }
+    for (peer, caller) in missing {
+        if let Some(NodeType {
+            allow: Peers::Named(names),
+            ..
+        }) = schema.nodes.iter_mut().find(|node| node.name == peer)
+        {
+            names.push(caller);
+        }
+    }
+}
+
+fn options_fit_delivery(schema: &mut Schema, errors: &mut Errors) {
+    for command in schema.nodes.iter_mut().flat_map(|node| &mut node.commands) {
+        if command.broken {
+            // Its delivery may be a guess.
+            continue;
+        }
+        for (option, span) in &command.options.given {
+            let fits =
+                option.deliveries().is_empty() || option.deliveries().contains(&command.delivery);
+            if !fits {
+                errors.push(errors::wrong_delivery(*span, *option, command.delivery));
+                if *option == OptionName::Key {
+                    command.options.key = None;
+                }
+            }
+        }
+    }
+}
+
+fn keys_come_from_arguments(schema: &mut Schema, errors: &mut Errors) {
+    for command in schema.nodes.iter_mut().flat_map(|node| &mut node.commands) {
+        let Some(key) = &command.options.key else {
+            continue;
+        };
+        let mut names = NamesInKey::default();
+        names.visit_expr(key);
+        let is_arg = |name: &Ident| command.args.iter().any(|arg| arg.name == *name);
+        let stranger = names.0.iter().find(|name| !is_arg(name));
+        let error = match stranger {
+            // Constants are written in capitals, and may be part of a key.
+            Some(name) if !name.to_string().starts_with(char::is_uppercase) => {
+                let args: Vec<String> = command
+                    .args
+                    .iter()
+                    .map(|arg| arg.name.to_string())
+                    .collect();
+                errors::key_names_no_argument(
+                    name.span(),
+                    &name.to_string(),
+                    args.iter().map(String::as_str),
+                    &command.name,
+                )
+            }
+            _ if !names.0.iter().any(is_arg) => {
+                let span = command
+                    .options
+                    .given
+                    .iter()
+                    .find(|(option, _)| *option == OptionName::Key);
+                errors::key_without_argument(
+                    span.map_or(command.name.span(), |(_, span)| *span),
+                    &command.name,
+                )
+            }
+            _ => continue,
+        };
+        errors.push(error);
+        command.options.key = None;
+    }
+}
+
+/// The plain names that an expression uses as values.
+#[derive(Default)]
+struct NamesInKey(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for NamesInKey {
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        match expr {
+            Expr::Path(path) => self.0.extend(path.path.get_ident().cloned()),
+            // What is called is a function; its arguments are values.
+            Expr::Call(call) => call.args.iter().for_each(|arg| self.visit_expr(arg)),
+            // Bind names of their own.
+            Expr::Closure(_) | Expr::Block(_) | Expr::Match(_) => {}
+            // Its tokens are anything: rustc judges them.
+            Expr::Macro(_) => {}
+            _ => syn::visit::visit_expr(self, expr),
+        }
+    }
+}
+
+fn allowed_callers_can_call(schema: &mut Schema, errors: &mut Errors) {
+    let mut widened: Vec<(usize, usize)> = Vec::new();
+    for (n, node) in schema.nodes.iter().enumerate() {
+        for (c, command) in node.commands.iter().enumerate() {
+            for name in command.options.allow.iter().flatten() {
+                if let Some(caller) = schema.node(name)
+                    && !schema.linked(caller, node)
+                {
+                    errors.push(errors::allow_without_link(name, &node.name, &command.name));
+                    widened.push((n, c));
+                }
+            }
+        }
+    }
+    for (n, c) in widened {
+        schema.nodes[n].commands[c].options.allow = None;
+    }
+}

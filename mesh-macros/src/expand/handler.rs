@@ -1,0 +1,56 @@
+//! The trait that a node type's handler implements.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Cx, answer, arg_names, arg_types, cfgs, docs, local};
+use crate::{
+    model::{Command, NodeType},
+    names,
+};
+
+pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
+    if node.commands.is_empty() {
+        return TokenStream::new();
+    }
+    let vis = &cx.vis;
+    let name = names::handler(&node.name);
+    let docs = docs::handler(node);
+    let methods = node
+        .commands
+        .iter()
+        .map(|command| method(cx, node, command));
+    quote! {
+        #docs
+        #[allow(dead_code)]
+        #vis trait #name: ::core::marker::Send + ::core::marker::Sync + 'static {
+            #(#methods)*
+        }
+    }
+}
+
+fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
+    let rt = &cx.rt;
+    let marker = &node.name;
+    let name = &command.name;
+    let docs = docs::handler_method(cx.schema, node, command);
+    let cfgs = cfgs(command);
+    let deprecated = &command.deprecated;
+    let generics = &command.generics;
+    let context = local("cx");
+    let args = arg_names(command);
+    let types = arg_types(command);
+    let output = match command.delivery.is_queued() {
+        true => quote!(::core::result::Result<(), #rt::JobError>),
+        false => answer(command),
+    };
+    // A future with generics in it could not be shown to be `Send`, and that is not the mistake to talk about.
+    let send = (!command.broken).then(|| quote!(+ ::core::marker::Send));
+    quote! {
+        #docs
+        #(#deprecated)*
+        #cfgs
+        fn #name #generics(&self, #context: #rt::Context<#marker>, #(#args: #types),*)
+            -> impl ::core::future::Future<Output = #output> #send;
+    }
+}

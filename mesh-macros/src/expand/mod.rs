@@ -1,0 +1,164 @@
+//! What it becomes: the model → Rust. One file for each kind of generated item, put together here.
+//! Knows nothing of rules: what comes here is in order, or mended.
+//!
+//! Only `::core` paths and the runtime's `__private` module are named, so that the output means the same
+//! whatever its surroundings import or shadow.
+
+mod access;
+mod client;
+mod docs;
+mod handler;
+mod mesh;
+mod node;
+mod serve;
+mod spec;
+mod types;
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Ident, Visibility};
+
+use crate::{
+    model::{Command, NodeType, Schema},
+    names::Fresh,
+};
+
+/// What every expansion needs to know beside its own item.
+struct Cx<'a> {
+    schema: &'a Schema,
+    /// The path of the runtime's `__private` module.
+    rt: TokenStream,
+    /// The marker type of the mesh.
+    mesh: Ident,
+    /// The visibility of everything that is generated.
+    vis: TokenStream,
+    /// The generic parameter for the node type that calls.
+    caller: Ident,
+    /// The generic parameter for the type that handles.
+    handler: Ident,
+}
+
+/// Writes all items of a schema.
+pub(crate) fn expand(schema: &Schema, fresh: &Fresh) -> TokenStream {
+    let rt = match &schema.runtime {
+        Some(path) => quote!(#path::__private),
+        None => quote!(::mesh_runtime::__private),
+    };
+    let vis = match (&schema.name, &schema.vis) {
+        // Nobody has said who may see the nodes; those who use them will not be told off for that.
+        (None, Visibility::Inherited) => quote!(pub),
+        (_, vis) => vis.to_token_stream(),
+    };
+    let cx = Cx {
+        schema,
+        rt,
+        mesh: schema
+            .name
+            .clone()
+            .unwrap_or_else(|| format_ident!("__Mesh")),
+        vis,
+        caller: fresh.name("Caller"),
+        handler: fresh.name("Handler"),
+    };
+    let mut output = mesh::expand(&cx);
+    for node in &schema.nodes {
+        output.extend(expand_node(&cx, node));
+    }
+    output.extend(access::links(&cx));
+    output.extend(types::expand(&cx));
+    output
+}
+
+fn expand_node(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
+    let marker = node::marker(cx, node);
+    let handler = handler::expand(cx, node);
+    let client = client::declaration(cx, node);
+    let specs = node
+        .commands
+        .iter()
+        .map(|command| spec::constant(cx, node, command));
+    let narrowed = node
+        .commands
+        .iter()
+        .map(|command| access::narrowed(cx, node, command));
+    let node_type = node::implementation(cx, node);
+    let serve = serve::expand(cx, node);
+    let methods = client::methods(cx, node);
+    quote! {
+        #marker
+        #handler
+        #client
+        // Hidden items of one node must not meet those of another, nor the user's.
+        const _: () = {
+            #(#specs)*
+            #(#narrowed)*
+            #node_type
+            #serve
+            #methods
+        };
+    }
+}
+
+/// The `#[cfg]` attributes of a command, for everything that belongs to it.
+fn cfgs(command: &Command) -> TokenStream {
+    command.cfgs.iter().map(|cfg| cfg.tokens.clone()).collect()
+}
+
+/// The names of a command's arguments.
+fn arg_names(command: &Command) -> impl Iterator<Item = &Ident> {
+    command.args.iter().map(|arg| &arg.name)
+}
+
+/// The types of a command's arguments.
+fn arg_types(command: &Command) -> impl Iterator<Item = TokenStream> {
+    command.args.iter().map(|arg| type_of(command, &arg.ty))
+}
+
+/// The type behind a command's `->`, or `()`.
+fn answer(command: &Command) -> TokenStream {
+    match &command.returns {
+        Some(ty) => type_of(command, ty),
+        None => quote!(()),
+    }
+}
+
+/// A type as written; in a broken command with what rustc would complain about as well taken out.
+fn type_of(command: &Command, ty: &syn::Type) -> TokenStream {
+    let tokens = ty.to_token_stream();
+    if command.broken {
+        bearable(tokens)
+    } else {
+        tokens
+    }
+}
+
+/// `_` becomes `()`, and lifetimes that nobody declares are left to be inferred.
+fn bearable(tokens: TokenStream) -> TokenStream {
+    let mut lifetime = false;
+    let map = |tree| {
+        let after_quote = std::mem::replace(
+            &mut lifetime,
+            matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == '\''),
+        );
+        match tree {
+            TokenTree::Ident(ident) if after_quote && ident != "static" => {
+                Ident::new("_", ident.span()).into()
+            }
+            TokenTree::Ident(ident) if !after_quote && ident == "_" => {
+                TokenTree::from(Group::new(Delimiter::Parenthesis, TokenStream::new()))
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), bearable(group.stream()));
+                inner.set_span(group.span());
+                inner.into()
+            }
+            other => other,
+        }
+    };
+    tokens.into_iter().map(map).collect()
+}
+
+/// A name that no argument or item of the user's can clash with.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}

@@ -1,0 +1,111 @@
+//! The type that stands for a node type, its `NodeType` implementation, and `node(..)` that builds one.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Ident, ext::IdentExt};
+
+use super::{Cx, cfgs, docs, local, serve};
+use crate::{model::NodeType, names};
+
+/// The marker type.
+pub(super) fn marker(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
+    let vis = &cx.vis;
+    let name = &node.name;
+    let docs = docs::node(cx.schema, node);
+    let derived = derived(name);
+    quote! {
+        #docs
+        #[allow(dead_code)]
+        #vis struct #name;
+
+        #derived
+    }
+}
+
+/// Written out because `#[derive]` itself is a name that the surroundings may lack.
+pub(super) fn derived(name: &Ident) -> TokenStream {
+    let text = name.unraw().to_string();
+    quote! {
+        #[automatically_derived]
+        impl ::core::clone::Clone for #name {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        #[automatically_derived]
+        impl ::core::marker::Copy for #name {}
+
+        #[automatically_derived]
+        impl ::core::fmt::Debug for #name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str(#text)
+            }
+        }
+    }
+}
+
+/// `impl NodeType`, and the builder.
+pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
+    let Cx {
+        rt,
+        mesh,
+        vis,
+        caller,
+        handler,
+        ..
+    } = cx;
+    let name = &node.name;
+    let text = name.unraw().to_string();
+    let doc = &node.docs.text;
+    let client = names::client(name);
+    let links = cx.schema.links();
+    let dials = links
+        .iter()
+        .filter(|link| cx.schema.nodes[link.from].name == *name)
+        .map(|link| cx.schema.nodes[link.to].name.unraw().to_string());
+    let specs = node.commands.iter().map(|command| {
+        let cfgs = cfgs(command);
+        let spec = names::spec(&command.name);
+        quote!(#cfgs #spec)
+    });
+    let builder = if node.commands.is_empty() {
+        let doc = format!(
+            "Builds a node of type `{text}`. It offers no commands, and so needs no handler."
+        );
+        quote! {
+            #[doc = #doc]
+            #vis fn node() -> #rt::NodeBuilder<#name> {
+                #rt::NodeBuilder::without_handler()
+            }
+        }
+    } else {
+        let doc = format!("Builds a node of type `{text}`, whose commands `handler` answers.");
+        let bound = names::handler(name);
+        let serve = serve::name();
+        let value = local("handler");
+        quote! {
+            #[doc = #doc]
+            #vis fn node<#handler: #bound>(#value: #handler) -> #rt::NodeBuilder<#name> {
+                #rt::NodeBuilder::new(#serve(#rt::Arc::new(#value)))
+            }
+        }
+    };
+    quote! {
+        impl #rt::NodeType for #name {
+            type Mesh = #mesh;
+            type Client<#caller: #rt::NodeType> = #client<#caller>;
+            const NAME: &'static ::core::primitive::str = #text;
+            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new(#text, #doc, &[#(#dials),*], &[#(#specs),*]);
+
+            fn client<#caller: #rt::NodeType>(core: #rt::ClientCore) -> #client<#caller> {
+                #client { core, caller: ::core::marker::PhantomData }
+            }
+        }
+
+        #[allow(dead_code)]
+        impl #name {
+            #builder
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The dispatch: from a command's id to the handler's method.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::Ident;
+
+use super::{Cx, arg_types, cfgs, local};
+use crate::{
+    model::{Command, Delivery, NodeType},
+    names,
+};
+
+/// The hidden type that holds the handler.
+pub(super) fn name() -> Ident {
+    format_ident!("__Serve")
+}
+
+pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
+    if node.commands.is_empty() {
+        return TokenStream::new();
+    }
+    let Cx { rt, handler, .. } = cx;
+    let marker = &node.name;
+    let bound = names::handler(marker);
+    let serve = name();
+    let request = local("request");
+    let arms = node
+        .commands
+        .iter()
+        .filter(|command| !command.broken)
+        .map(|command| arm(cx, node, command));
+    quote! {
+        struct #serve<#handler>(#rt::Arc<#handler>);
+
+        // A deprecated command is still served.
+        #[allow(deprecated)]
+        impl<#handler: #bound> #rt::Serve<#marker> for #serve<#handler> {
+            fn serve(&self, #request: #rt::Request<#marker>) {
+                match #request.command() {
+                    #(#arms)*
+                    _ => #request.unknown(),
+                }
+            }
+        }
+    }
+}
+
+fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
+    let rt = &cx.rt;
+    let cfgs = cfgs(command);
+    let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
+    let (request, handler, context) = (local("request"), local("handler"), local("cx"));
+    let way = match command.delivery {
+        Delivery::Balanced | Delivery::Gather => quote!(answer),
+        Delivery::Broadcast => quote!(tell),
+        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => quote!(work),
+    };
+    // Not the names of the arguments: a constant of the same name would turn them into patterns.
+    let values: Vec<Ident> = (0..command.args.len())
+        .map(|index| local(&format!("argument_{index}")))
+        .collect();
+    let types = arg_types(command);
+    let bound = names::handler(&node.name);
+    let method = &command.name;
+    quote! {
+        #cfgs
+        #id => {
+            let #handler = ::core::clone::Clone::clone(&self.0);
+            #request.#way(move |#context, (#(#values,)*): (#(#types,)*)| async move {
+                #bound::#method(&*#handler, #context, #(#values),*).await
+            })
+        }
+    }
+}

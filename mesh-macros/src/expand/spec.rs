@@ -1,0 +1,96 @@
+//! The constants that describe commands: for the wire, the master and the diagrams.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+
+use super::{Cx, cfgs};
+use crate::{
+    model::{Command, Delivery, NodeType},
+    names,
+};
+
+pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
+    let rt = &cx.rt;
+    let cfgs = cfgs(command);
+    let constant = names::spec(&command.name);
+    let name = command.name.unraw().to_string();
+    let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
+    let fingerprint = names::fnv1a_64(&declaration(command));
+    let delivery = match command.delivery {
+        Delivery::Balanced => quote!(Balanced),
+        Delivery::Gather => quote!(Gather),
+        Delivery::Broadcast => quote!(Broadcast),
+        Delivery::QueuedBalanced => quote!(QueuedBalanced),
+        Delivery::QueuedBroadcast => quote!(QueuedBroadcast),
+    };
+    let args = args(command)
+        .into_iter()
+        .map(|(name, ty)| quote!((#name, #ty)));
+    let returns = returns(command);
+    let doc = Some(&command.docs.text)
+        .filter(|text| !text.is_empty())
+        .map(|text| quote!(.doc(#text)));
+    let options = &command.options;
+    let timeout = options.timeout_ms.map(|ms| quote!(.timeout_ms(#ms)));
+    let idempotent = options.idempotent.then(|| quote!(.idempotent()));
+    let concurrency = options
+        .concurrency
+        .map(|handlers| quote!(.concurrency(#handlers)));
+    let attempts = options
+        .attempts
+        .map(|attempts| quote!(.attempts(#attempts)));
+    let backoff = options.backoff_ms.map(|ms| quote!(.backoff_ms(#ms)));
+    let version = options.version.map(|version| quote!(.version(#version)));
+    let orphans = options
+        .adopt_orphans
+        .then(|| quote!(.orphans(#rt::Orphans::Adopt)));
+    let allow = options.allow.as_ref().map(|names| {
+        let names = names.iter().map(|name| name.unraw().to_string());
+        quote!(.allow(&[#(#names),*]))
+    });
+    quote! {
+        #cfgs
+        #[allow(non_upper_case_globals)]
+        const #constant: #rt::CommandSpec =
+            #rt::CommandSpec::new(#name, #id, #fingerprint, #rt::Delivery::#delivery, &[#(#args),*], #returns)
+                #doc #timeout #idempotent #concurrency #attempts #backoff #version #orphans #allow;
+    }
+}
+
+/// The text that a command's fingerprint is made of: everything that both sides must mean alike.
+/// Changing its form changes every fingerprint, and so is a break of the protocol.
+fn declaration(command: &Command) -> String {
+    let args: Vec<String> = args(command)
+        .into_iter()
+        .map(|(name, ty)| format!("{name}: {ty}"))
+        .collect();
+    let version = command.options.version.unwrap_or(0);
+    format!(
+        "{} {}({}) -> {} #{version}",
+        command.delivery.keyword(),
+        command.name.unraw(),
+        args.join(", "),
+        returns(command)
+    )
+}
+
+fn args(command: &Command) -> Vec<(String, String)> {
+    command
+        .args
+        .iter()
+        .map(|arg| {
+            (
+                arg.name.unraw().to_string(),
+                names::text(arg.ty.to_token_stream()),
+            )
+        })
+        .collect()
+}
+
+fn returns(command: &Command) -> String {
+    match &command.returns {
+        Some(ty) => names::text(ty.to_token_stream()),
+        None => "()".to_string(),
+    }
+}

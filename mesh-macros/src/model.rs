@@ -1,0 +1,223 @@
+//! What it means: the schema with deliveries, options and texts read, ready to be checked and expanded.
+//! Knows nothing of parsing, nor of what is generated.
+
+use proc_macro2::{Span, TokenStream};
+use syn::{Expr, Generics, Ident, Path, Type, Visibility};
+
+use crate::ast::Attr;
+pub(crate) use crate::ast::Peers;
+
+/// A whole mesh.
+pub(crate) struct Schema {
+    /// The path of the runtime crate, where `runtime = …;` gives one.
+    pub(crate) runtime: Option<Path>,
+    pub(crate) vis: Visibility,
+    /// `None` where the schema declares no mesh: an error, and the nodes are expanded all the same.
+    pub(crate) name: Option<Ident>,
+    pub(crate) docs: Docs,
+    pub(crate) nodes: Vec<NodeType>,
+}
+
+/// One node type.
+pub(crate) struct NodeType {
+    pub(crate) name: Ident,
+    pub(crate) docs: Docs,
+    pub(crate) allow: Peers,
+    pub(crate) connect: Peers,
+    pub(crate) commands: Vec<Command>,
+}
+
+/// One command of a node type.
+pub(crate) struct Command {
+    pub(crate) name: Ident,
+    pub(crate) docs: Docs,
+    /// `#[cfg(…)]`, emitted on everything that belongs to the command.
+    pub(crate) cfgs: Vec<Attr>,
+    /// `#[deprecated …]`, emitted on trait method and stub method.
+    pub(crate) deprecated: Vec<TokenStream>,
+    pub(crate) delivery: Delivery,
+    /// Empty unless `broken`.
+    pub(crate) generics: Generics,
+    pub(crate) args: Vec<Arg>,
+    /// The type behind `->`.
+    pub(crate) returns: Option<Type>,
+    pub(crate) options: Options,
+    /// A mistake was found in the signature: trait and stub are still emitted so that handlers and callers
+    /// compile, but nothing is asked of the types and nothing is dispatched.
+    pub(crate) broken: bool,
+}
+
+/// One argument of a command.
+pub(crate) struct Arg {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+}
+
+/// The options of a command, read and in their units.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) idempotent: bool,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) attempts: Option<u32>,
+    pub(crate) backoff_ms: Option<u64>,
+    pub(crate) key: Option<Expr>,
+    pub(crate) version: Option<u32>,
+    pub(crate) adopt_orphans: bool,
+    /// `#[allow(A, B)]`: the only callers.
+    pub(crate) allow: Option<Vec<Ident>>,
+    /// Every option that was given, and where: for the rules on which delivery takes which.
+    pub(crate) given: Vec<(OptionName, Span)>,
+}
+
+/// The doc comments of an item.
+#[derive(Default)]
+pub(crate) struct Docs {
+    /// As written, to be carried over.
+    pub(crate) attrs: Vec<TokenStream>,
+    /// Their text, for the schema's description.
+    pub(crate) text: String,
+}
+
+/// How a command finds its instances, and whether they answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Delivery {
+    Balanced,
+    Gather,
+    Broadcast,
+    QueuedBalanced,
+    QueuedBroadcast,
+}
+
+impl Delivery {
+    /// The words in front of `fn`.
+    pub(crate) fn keyword(self) -> &'static str {
+        match self {
+            Self::Balanced => "balanced",
+            Self::Gather | Self::Broadcast => "broadcast",
+            Self::QueuedBalanced => "queued balanced",
+            Self::QueuedBroadcast => "queued broadcast",
+        }
+    }
+
+    pub(crate) fn is_queued(self) -> bool {
+        matches!(self, Self::QueuedBalanced | Self::QueuedBroadcast)
+    }
+}
+
+/// The options that a command can have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OptionName {
+    Timeout,
+    Idempotent,
+    Concurrency,
+    Attempts,
+    Backoff,
+    Key,
+    Version,
+    Orphans,
+    Allow,
+}
+
+impl OptionName {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Timeout,
+        Self::Idempotent,
+        Self::Concurrency,
+        Self::Attempts,
+        Self::Backoff,
+        Self::Key,
+        Self::Version,
+        Self::Orphans,
+        Self::Allow,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Idempotent => "idempotent",
+            Self::Concurrency => "concurrency",
+            Self::Attempts => "attempts",
+            Self::Backoff => "backoff",
+            Self::Key => "key",
+            Self::Version => "version",
+            Self::Orphans => "orphans",
+            Self::Allow => "allow",
+        }
+    }
+
+    /// The deliveries that take it; empty is all of them.
+    pub(crate) fn deliveries(self) -> &'static [Delivery] {
+        match self {
+            Self::Timeout | Self::Concurrency | Self::Version | Self::Allow => &[],
+            Self::Idempotent => &[Delivery::Balanced],
+            Self::Attempts | Self::Backoff => {
+                &[Delivery::QueuedBalanced, Delivery::QueuedBroadcast]
+            }
+            Self::Key => &[Delivery::Balanced, Delivery::QueuedBalanced],
+            Self::Orphans => &[Delivery::QueuedBroadcast],
+        }
+    }
+}
+
+/// One way to dial: `from` has `to` in its `connect`, and `to` has `from` in its `allow`.
+pub(crate) struct Link {
+    /// Index into [`Schema::nodes`].
+    pub(crate) from: usize,
+    /// Index into [`Schema::nodes`].
+    pub(crate) to: usize,
+    /// The entry in `connect` that makes it: where errors about access lead a reader.
+    pub(crate) span: Span,
+}
+
+impl Peers {
+    /// The place at which the list covers the node type of that name, if it does.
+    pub(crate) fn covers(&self, name: &Ident) -> Option<Span> {
+        match self {
+            Self::Any(span) => Some(*span),
+            Self::Named(names) => names.iter().find(|n| *n == name).map(Ident::span),
+        }
+    }
+}
+
+impl Schema {
+    pub(crate) fn node(&self, name: &Ident) -> Option<&NodeType> {
+        self.nodes.iter().find(|node| node.name == *name)
+    }
+
+    /// Every link of the mesh, in the order of the schema.
+    pub(crate) fn links(&self) -> Vec<Link> {
+        let mut links = Vec::new();
+        for (from, dialler) in self.nodes.iter().enumerate() {
+            for (to, acceptor) in self.nodes.iter().enumerate() {
+                let accepted = acceptor.allow.covers(&dialler.name).is_some();
+                if let Some(span) = dialler.connect.covers(&acceptor.name).filter(|_| accepted) {
+                    links.push(Link { from, to, span });
+                }
+            }
+        }
+        links
+    }
+
+    /// Whether there is a link between the two, whoever dials.
+    pub(crate) fn linked(&self, a: &NodeType, b: &NodeType) -> bool {
+        let dials = |from: &NodeType, to: &NodeType| {
+            from.connect.covers(&to.name).is_some() && to.allow.covers(&from.name).is_some()
+        };
+        dials(a, b) || dials(b, a)
+    }
+
+    /// The node types that may call commands of `callee`, narrowed by the command's own `#[allow]`.
+    pub(crate) fn callers<'a>(
+        &'a self,
+        callee: &'a NodeType,
+        command: Option<&'a Command>,
+    ) -> Vec<&'a NodeType> {
+        let narrowed = command.and_then(|command| command.options.allow.as_ref());
+        self.nodes
+            .iter()
+            .filter(|caller| self.linked(caller, callee))
+            .filter(|caller| narrowed.is_none_or(|names| names.contains(&caller.name)))
+            .collect()
+    }
+}

@@ -1,0 +1,140 @@
+//! The identifiers that the macro writes, and the texts of identifiers and types that it derives ids from.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+use quote::format_ident;
+use syn::{Ident, ext::IdentExt};
+
+/// `BillingHandler`, the trait that a node type's handler implements.
+pub(crate) fn handler(node: &Ident) -> Ident {
+    format_ident!("{}Handler", node.unraw(), span = node.span())
+}
+
+/// `BillingClient`, the stub with which others call the node type.
+pub(crate) fn client(node: &Ident) -> Ident {
+    format_ident!("{}Client", node.unraw(), span = node.span())
+}
+
+/// The hidden constant that describes a command.
+pub(crate) fn spec(command: &Ident) -> Ident {
+    format_ident!(
+        "__spec_{}",
+        command.unraw(),
+        span = proc_macro2::Span::call_site()
+    )
+}
+
+/// `Billing.charge`, by which people and ids name a command.
+pub(crate) fn command_path(node: &Ident, command: &Ident) -> String {
+    format!("{}.{}", node.unraw(), command.unraw())
+}
+
+/// Names for generic parameters that no type in the schema can be meant by.
+pub(crate) struct Fresh {
+    used: HashSet<String>,
+}
+
+impl Fresh {
+    /// Remembers every identifier in the schema.
+    pub(crate) fn new(schema: TokenStream) -> Self {
+        let mut used = HashSet::new();
+        collect(schema, &mut used);
+        Self { used }
+    }
+
+    /// `wanted`, or the first of `wanted_`, `wanted__`, … that the schema does not use.
+    pub(crate) fn name(&self, wanted: &str) -> Ident {
+        let mut name = wanted.to_string();
+        while self.used.contains(&name) {
+            name.push('_');
+        }
+        format_ident!("{name}")
+    }
+}
+
+fn collect(tokens: TokenStream, used: &mut HashSet<String>) {
+    for tree in tokens {
+        match tree {
+            TokenTree::Ident(ident) => {
+                used.insert(ident.unraw().to_string());
+            }
+            TokenTree::Group(group) => collect(group.stream(), used),
+            _ => {}
+        }
+    }
+}
+
+/// Tokens as a person would write them. `TokenStream`'s own text differs between compilers, and ids and
+/// fingerprints are made of this one.
+pub(crate) fn text(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    write(tokens, &mut text);
+    text
+}
+
+fn write(tokens: TokenStream, text: &mut String) {
+    let mut joined = false;
+    for tree in tokens {
+        match tree {
+            TokenTree::Ident(ident) => {
+                word(&ident.to_string(), text);
+                joined = false;
+            }
+            TokenTree::Literal(literal) => {
+                word(&literal.to_string(), text);
+                joined = false;
+            }
+            TokenTree::Punct(punct) => {
+                let alone = punct.spacing() == Spacing::Alone;
+                match punct.as_char() {
+                    ',' | ';' => {
+                        text.push(punct.as_char());
+                        text.push(' ');
+                    }
+                    sign @ ('+' | '=') if !joined && alone => {
+                        text.push_str(&format!(" {sign} "));
+                    }
+                    sign => text.push(sign),
+                }
+                joined = !alone;
+            }
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                write(group.stream(), text);
+                text.truncate(text.trim_end().len());
+                text.push_str(close);
+                joined = false;
+            }
+        }
+    }
+    text.truncate(text.trim_end().len());
+}
+
+/// A word, parted from a word before it.
+fn word(word: &str, text: &mut String) {
+    if text.ends_with(|last: char| last.is_alphanumeric() || last == '_') {
+        text.push(' ');
+    }
+    text.push_str(word);
+}
+
+/// FNV-1a, 32 bits: a command's id.
+pub(crate) fn fnv1a_32(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+/// FNV-1a, 64 bits: a command's fingerprint.
+pub(crate) fn fnv1a_64(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
