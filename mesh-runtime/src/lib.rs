@@ -18,6 +18,10 @@ pub use mesh_macros::mesh_schema;
 pub use node::{Node, NodeBuilder};
 pub use serve::Context;
 
+/// The bare transport, for the interop tests of this workspace. May change at any time.
+#[doc(hidden)]
+pub use socketio::interop as __interop;
+
 /// What the macro's output names. Not for hand-written code; may change at any time.
 #[doc(hidden)]
 pub mod __private {

@@ -13,6 +13,7 @@ mod client;
 mod codec;
 mod connection;
 mod error;
+pub mod interop;
 mod server;
 mod sink;
 mod stream;
