@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use mesh_runtime::__interop::{EchoServer, exchange};
 use rust_socketio::{
-    Payload, TransportType,
+    Event, Payload, TransportType,
     asynchronous::{Client, ClientBuilder},
 };
 use socketioxide::{
@@ -48,15 +48,23 @@ async fn plain_socketioxide(connected: fn(SocketRef)) -> SocketAddr {
 /// rust_socketio, connected by WebSocket, with everything that event `m` brings.
 async fn rust_socketio_client(address: SocketAddr) -> (Client, mpsc::UnboundedReceiver<Payload>) {
     let (sender, receiver) = mpsc::unbounded_channel();
+    // `connect` returns before the server has answered; an emit that is earlier than the answer is lost.
+    let (joined, mut has_joined) = mpsc::unbounded_channel();
     let builder = ClientBuilder::new(format!("http://{address}"))
         .transport_type(TransportType::Websocket)
         .reconnect(false)
+        .on(Event::Connect, move |_, _| {
+            let _ = joined.send(());
+            async {}.boxed()
+        })
         .on("m", move |payload, _| {
             let _ = sender.send(payload);
             async {}.boxed()
         });
     let client = soon("rust_socketio to connect", builder.connect()).await;
-    (client.unwrap(), receiver)
+    let client = client.unwrap();
+    soon("the server's answer", has_joined.recv()).await;
+    (client, receiver)
 }
 
 // ---- Why not rust_socketio. The day one of these two fails, the question of ADR 0001 is open again. ----
