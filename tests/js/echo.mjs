@@ -3,7 +3,7 @@
 import { io } from "socket.io-client";
 
 const port = Number(process.argv[2]);
-const sizes = [0, 1, 2, 30, 125, 126, 4096, 4097, 65535, 65536, 300 * 1024];
+const sizes = [0, 1, 2, 30, 125, 126, 512, 513, 65535, 65536, 300 * 1024];
 // All byte values, 0x1E (Engine.IO's record separator) among them.
 const payloads = sizes.map((size, seed) => Buffer.from(Array.from({ length: size }, (_, i) => (i * 31 + seed) % 256)));
 
