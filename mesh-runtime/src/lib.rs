@@ -43,8 +43,6 @@ pub use socketio::interop as __interop;
 /// What the macro's output names. Not for hand-written code; may change at any time.
 #[doc(hidden)]
 pub mod __private {
-    pub use std::sync::Arc;
-    pub use serde::{Serialize, de::DeserializeOwned};
     pub use crate::{
         access::{MayCall, MayCallCommand, Mesh, NodeType, argument_or_answer},
         call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
@@ -54,4 +52,6 @@ pub mod __private {
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
         serve::{Context, Request, Serve},
     };
+    pub use serde::{Serialize, de::DeserializeOwned};
+    pub use std::sync::Arc;
 }

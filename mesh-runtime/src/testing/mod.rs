@@ -8,6 +8,8 @@
 //! # Ok(()) }
 //! ```
 
+pub mod raw;
+
 use std::marker::PhantomData;
 
 use crate::{
@@ -40,7 +42,11 @@ impl<M: Mesh> TestMesh<M> {
             .without_discovery()
             .start()
             .await?;
-        Ok(Self { master, keys, mesh: PhantomData })
+        Ok(Self {
+            master,
+            keys,
+            mesh: PhantomData,
+        })
     }
 
     /// The builder with this mesh's keys and master, bound to loopback.
@@ -55,7 +61,10 @@ impl<M: Mesh> TestMesh<M> {
     ///
     /// # Errors
     /// See [`NodeBuilder::start`].
-    pub async fn start_node<N: NodeType<Mesh = M>>(&self, builder: NodeBuilder<N>) -> Result<Node<N>, StartError> {
+    pub async fn start_node<N: NodeType<Mesh = M>>(
+        &self,
+        builder: NodeBuilder<N>,
+    ) -> Result<Node<N>, StartError> {
         self.join(builder).start().await
     }
 
@@ -68,4 +77,11 @@ impl<M: Mesh> TestMesh<M> {
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
+}
+
+/// Switches sealing off in this process, or on again: envelopes then travel in the clear. For the one test that shows
+/// that it would notice. Exists only with the feature `insecure-testing`.
+#[cfg(feature = "insecure-testing")]
+pub fn set_sealing(on: bool) {
+    crate::wire::cipher::SEALING.store(on, std::sync::atomic::Ordering::SeqCst);
 }
