@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 pub(crate) struct Budget {
     call_limit: AtomicUsize,
     calls: AtomicUsize,
+    byte_limit: AtomicUsize,
     tells: Semaphore,
     bytes: Semaphore,
 }
 
-/// Every call slot is taken.
+/// Every call slot is taken, or a payload is larger than the whole grant.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) limit: usize,
@@ -31,6 +32,7 @@ impl Budget {
         Arc::new(Self {
             call_limit: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
+            byte_limit: AtomicUsize::new(0),
             tells: Semaphore::new(0),
             bytes: Semaphore::new(0),
         })
@@ -39,8 +41,19 @@ impl Budget {
     /// What the other side grants, once, at the start.
     pub(crate) fn grant(&self, calls: usize, bytes: usize) {
         self.call_limit.store(calls, Ordering::Release);
+        self.byte_limit.store(bytes, Ordering::Release);
         self.tells.add_permits(calls);
         self.bytes.add_permits(bytes);
+    }
+
+    /// Whether a payload of that size can ever be sent; if not, the most that can. Whoever waited for more would hold
+    /// up everybody behind, in vain.
+    pub(crate) fn check(&self, bytes: usize) -> Result<(), Full> {
+        let limit = self.byte_limit.load(Ordering::Acquire);
+        if bytes > limit {
+            return Err(Full { limit });
+        }
+        Ok(())
     }
 
     /// What the other side gives back. False if that is more than a semaphore can hold: nonsense.
@@ -152,6 +165,14 @@ mod tests {
         let budget = Budget::new();
         assert_eq!(budget.slot().err(), Some(Full { limit: 0 }));
         assert!(budget.try_reserve(1).is_none());
+    }
+
+    #[test]
+    fn a_payload_larger_than_the_grant_is_told_so() {
+        let budget = Budget::new();
+        budget.grant(1, 10);
+        assert_eq!(budget.check(10), Ok(()));
+        assert_eq!(budget.check(11), Err(Full { limit: 10 }));
     }
 
     #[test]

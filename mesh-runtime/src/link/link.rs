@@ -187,12 +187,10 @@ impl Link {
         payload: Bytes,
         deadline: Instant,
     ) -> Result<Bytes, CallFailure> {
-        let slot = self
-            .budget
-            .slot()
-            .map_err(|Full { limit }| CallFailure::Full {
-                what: format!("{limit} calls are in flight to {}", self.peer.id),
-            })?;
+        self.check_size(payload.len())?;
+        let slot = self.budget.slot().map_err(|Full { limit }| CallFailure::Full {
+            what: format!("{limit} calls are in flight to {}", self.peer.id),
+        })?;
         let reserved = match self.budget.try_reserve(payload.len()) {
             Some(reserved) => reserved,
             None => timeout_at(deadline, self.budget.reserve(payload.len()))
@@ -200,13 +198,10 @@ impl Link {
                 .map_err(|_| CallFailure::Late { sent: false })?
                 .map_err(|_| self.lost_unsent())?,
         };
-        let (call, pending) =
-            self.in_flight()
-                .open(slot, reserved)
-                .map_err(|reason| CallFailure::Lost {
-                    reason,
-                    sent: false,
-                })?;
+        let (call, pending) = self
+            .in_flight()
+            .open(slot, reserved)
+            .map_err(|reason| CallFailure::Lost { reason, sent: false })?;
         let mut guard = CallGuard {
             link: self,
             call,
@@ -219,8 +214,7 @@ impl Link {
             deadline_ms: remaining_ms(deadline),
             part: FirstPart::whole(payload),
         };
-        self.channel
-            .push(Outgoing::call(frame, Arc::clone(&pending)));
+        self.channel.push(Outgoing::call(frame, Arc::clone(&pending)));
         let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
             let sent = !guard.give_up();
             return Err(CallFailure::Late { sent });
@@ -244,6 +238,7 @@ impl Link {
         payload: Bytes,
         deadline: Instant,
     ) -> Result<(), CallFailure> {
+        self.check_size(payload.len())?;
         let admitted = async {
             self.budget.tell().await.map_err(|_| self.lost_unsent())?;
             match self.budget.try_reserve(payload.len()) {
@@ -272,6 +267,17 @@ impl Link {
         Ok(())
     }
 
+    fn check_size(&self, bytes: usize) -> Result<(), CallFailure> {
+        self.budget
+            .check(bytes)
+            .map_err(|Full { limit }| CallFailure::Full {
+                what: format!(
+                    "{bytes} bytes of arguments are more than the {limit} that {} takes at once",
+                    self.peer.id
+                ),
+            })
+    }
+
     fn lost_unsent(&self) -> CallFailure {
         let reason = self.channel.close_reason().map(ToString::to_string);
         CallFailure::Lost {
@@ -281,9 +287,7 @@ impl Link {
     }
 
     fn in_flight(&self) -> MutexGuard<'_, InFlight> {
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
@@ -367,11 +371,7 @@ impl Link {
     }
 
     fn on_reply(&self, call: u64, status: Status, part: FirstPart) -> Result<(), String> {
-        let FirstPart {
-            total,
-            more,
-            payload,
-        } = part;
+        let FirstPart { total, more, payload } = part;
         let total = total as usize;
         self.arriving().inbox.account_for(total).map_err(text)?;
         let consumed = self
@@ -452,11 +452,7 @@ impl Receiver for Link {
                 };
                 self.on_opening(opening, part).map_err(text)
             }
-            Frame::Tell {
-                tell,
-                command,
-                part,
-            } => {
+            Frame::Tell { tell, command, part } => {
                 let opening = Opening {
                     kind: Stream::Tell,
                     id: tell,
@@ -603,6 +599,16 @@ impl Responder {
         if self.link.arriving().running.remove(&self.call).is_none() {
             return;
         }
+        let (status, payload) = match self.link.budget.check(payload.len()) {
+            Ok(()) => (status, payload),
+            Err(Full { limit }) => (
+                Status::Codec,
+                Bytes::from(format!(
+                    "{} bytes of answer are more than the {limit} that the caller takes at once",
+                    payload.len()
+                )),
+            ),
+        };
         let frame = Frame::Reply {
             call: self.call,
             status,
@@ -619,8 +625,7 @@ impl Responder {
         };
         let (link, deadline) = (Arc::clone(&self.link), self.deadline);
         runtime.spawn(async move {
-            if let Ok(Ok(reserved)) = timeout_at(deadline, link.budget.reserve(payload.len())).await
-            {
+            if let Ok(Ok(reserved)) = timeout_at(deadline, link.budget.reserve(payload.len())).await {
                 reserved.spend();
                 link.channel.send(frame);
             }
