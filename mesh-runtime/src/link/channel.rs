@@ -81,6 +81,13 @@ pub enum CloseReason {
     Lost(String),
 }
 
+impl CloseReason {
+    /// Whether the other side is to blame: worth a warning.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(self, Self::Violation(_) | Self::Silent(_))
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -246,10 +253,7 @@ impl Channel {
     }
 
     fn outbound(&self) -> MutexGuard<'_, Outbound> {
-        self.0
-            .outbound
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.outbound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ack_due(&self) -> bool {
@@ -276,12 +280,7 @@ pub(crate) struct Inlet {
 }
 
 impl Inlet {
-    pub(crate) fn new(
-        channel: Channel,
-        opener: Opener,
-        receiver: Arc<dyn Receiver>,
-        closer: Closer,
-    ) -> Self {
+    pub(crate) fn new(channel: Channel, opener: Opener, receiver: Arc<dyn Receiver>, closer: Closer) -> Self {
         channel.attach(&receiver, closer);
         Self {
             channel,
@@ -302,8 +301,7 @@ impl Inlet {
 
     fn open(&mut self, payload: Bytes) -> Result<(), String> {
         let shared = &self.channel.0;
-        let envelope =
-            Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
+        let envelope = Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
         shared.proven.cancel();
         if envelope.counts() {
             shared.received.fetch_add(1, Ordering::AcqRel);
@@ -392,12 +390,7 @@ fn goodbye(reason: &CloseReason) -> Option<Frame> {
     }
 }
 
-async fn pump(
-    channel: &Channel,
-    sink: &mut Sink,
-    sealer: &mut Sealer,
-    pace: Pace,
-) -> Result<(), String> {
+async fn pump(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer, pace: Pace) -> Result<(), String> {
     let proof = tokio::time::sleep(pace.handshake);
     tokio::pin!(proof);
     let mut tick = tokio::time::interval_at(Instant::now() + pace.heartbeat, pace.heartbeat);
@@ -429,9 +422,7 @@ async fn pump(
 /// Sends all that may be sent now.
 async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<(), String> {
     while let Some((envelope, ack)) = next_envelope(channel) {
-        let sealed = envelope
-            .seal(ack, sealer)
-            .map_err(|error| error.to_string())?;
+        let sealed = envelope.seal(ack, sealer).map_err(|error| error.to_string())?;
         sink.send(sealed).await.map_err(|error| error.to_string())?;
     }
     Ok(())
@@ -443,9 +434,7 @@ fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
     let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
     if outbound.has_work() {
         let chunks_allowed = outbound.chunks_allowed();
-        let taken = outbound
-            .outbox
-            .fill(chunks_allowed, |frame| envelope.push(frame));
+        let taken = outbound.outbox.fill(chunks_allowed, |frame| envelope.push(frame));
         if taken.frames > 0 {
             outbound.on_sent(taken.chunk_bytes);
         }

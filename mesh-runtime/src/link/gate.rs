@@ -77,7 +77,7 @@ impl<H: Host> Acceptor for Gate<H> {
             }),
         };
         self.connections
-            .spawn(attend(incoming.sink, opening, self.pace, stranger));
+            .spawn(attend(incoming.sink, incoming.peer, opening, self.pace, stranger));
         Some(Arc::new(entrance))
     }
 }
@@ -85,6 +85,7 @@ impl<H: Host> Acceptor for Gate<H> {
 /// Owns an accepted connection's sink: waits for the handshake, then writes until the connection closes.
 async fn attend(
     mut sink: Sink,
+    from: SocketAddr,
     opening: oneshot::Receiver<Opened>,
     pace: Pace,
     stranger: OwnedSemaphorePermit,
@@ -100,16 +101,17 @@ async fn attend(
                 proven.proven().await;
                 drop(stranger);
             };
-            tokio::join!(
-                release,
-                channel::write(channel, sink, sealer, Some(reply), pace)
-            );
+            tokio::join!(release, channel::write(channel, sink, sealer, Some(reply), pace));
         }
         Ok(Ok(Opened::Refused(reply))) => {
             let _ = tokio::time::timeout(pace.handshake, sink.send(reply)).await;
             let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
         }
-        Ok(Err(_)) | Err(_) => {
+        Ok(Err(_)) => {
+            let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
+        }
+        Err(_) => {
+            tracing::warn!(%from, within = ?pace.handshake, "closed a connection: no handshake came");
             let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
         }
     }
@@ -184,6 +186,10 @@ impl Inbound for Entrance {
             Phase::Sealed(_, channel) => channel.close(CloseReason::Lost(reason.to_string())),
             Phase::Dialling(dialling) => {
                 let _ = dialling.done.send(Err(DialError::Transport(reason)));
+            }
+            // Unless it was closed here, because nothing came.
+            Phase::Accepting { from, opened, .. } if !opened.is_closed() => {
+                tracing::warn!(%from, %reason, "a connection ended before its handshake");
             }
             Phase::Accepting { .. } | Phase::Over => {}
         }
@@ -290,10 +296,7 @@ pub(crate) enum DialError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("{refusal}")]
-    Refused {
-        refusal: Refusal,
-        authenticated: bool,
-    },
+    Refused { refusal: Refusal, authenticated: bool },
     #[error("the handshake failed: {0}")]
     Handshake(String),
     #[error("the handshake was not finished within {0:?}")]
