@@ -76,8 +76,13 @@ impl<H: Host> Acceptor for Gate<H> {
                 opened,
             }),
         };
-        self.connections
-            .spawn(attend(incoming.sink, incoming.peer, opening, self.pace, stranger));
+        self.connections.spawn(attend(
+            incoming.sink,
+            incoming.peer,
+            opening,
+            self.pace,
+            stranger,
+        ));
         Some(Arc::new(entrance))
     }
 }
@@ -101,7 +106,10 @@ async fn attend(
                 proven.proven().await;
                 drop(stranger);
             };
-            tokio::join!(release, channel::write(channel, sink, sealer, Some(reply), pace));
+            tokio::join!(
+                release,
+                channel::write(channel, sink, sealer, Some(reply), pace)
+            );
         }
         Ok(Ok(Opened::Refused(reply))) => {
             let _ = tokio::time::timeout(pace.handshake, sink.send(reply)).await;
@@ -296,7 +304,10 @@ pub(crate) enum DialError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("{refusal}")]
-    Refused { refusal: Refusal, authenticated: bool },
+    Refused {
+        refusal: Refusal,
+        authenticated: bool,
+    },
     #[error("the handshake failed: {0}")]
     Handshake(String),
     #[error("the handshake was not finished within {0:?}")]

@@ -188,9 +188,12 @@ impl Link {
         deadline: Instant,
     ) -> Result<Bytes, CallFailure> {
         self.check_size(payload.len())?;
-        let slot = self.budget.slot().map_err(|Full { limit }| CallFailure::Full {
-            what: format!("{limit} calls are in flight to {}", self.peer.id),
-        })?;
+        let slot = self
+            .budget
+            .slot()
+            .map_err(|Full { limit }| CallFailure::Full {
+                what: format!("{limit} calls are in flight to {}", self.peer.id),
+            })?;
         let reserved = match self.budget.try_reserve(payload.len()) {
             Some(reserved) => reserved,
             None => timeout_at(deadline, self.budget.reserve(payload.len()))
@@ -198,10 +201,13 @@ impl Link {
                 .map_err(|_| CallFailure::Late { sent: false })?
                 .map_err(|_| self.lost_unsent())?,
         };
-        let (call, pending) = self
-            .in_flight()
-            .open(slot, reserved)
-            .map_err(|reason| CallFailure::Lost { reason, sent: false })?;
+        let (call, pending) =
+            self.in_flight()
+                .open(slot, reserved)
+                .map_err(|reason| CallFailure::Lost {
+                    reason,
+                    sent: false,
+                })?;
         let mut guard = CallGuard {
             link: self,
             call,
@@ -214,7 +220,8 @@ impl Link {
             deadline_ms: remaining_ms(deadline),
             part: FirstPart::whole(payload),
         };
-        self.channel.push(Outgoing::call(frame, Arc::clone(&pending)));
+        self.channel
+            .push(Outgoing::call(frame, Arc::clone(&pending)));
         let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
             let sent = !guard.give_up();
             return Err(CallFailure::Late { sent });
@@ -287,7 +294,9 @@ impl Link {
     }
 
     fn in_flight(&self) -> MutexGuard<'_, InFlight> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
@@ -371,7 +380,11 @@ impl Link {
     }
 
     fn on_reply(&self, call: u64, status: Status, part: FirstPart) -> Result<(), String> {
-        let FirstPart { total, more, payload } = part;
+        let FirstPart {
+            total,
+            more,
+            payload,
+        } = part;
         let total = total as usize;
         self.arriving().inbox.account_for(total).map_err(text)?;
         let consumed = self
@@ -452,7 +465,11 @@ impl Receiver for Link {
                 };
                 self.on_opening(opening, part).map_err(text)
             }
-            Frame::Tell { tell, command, part } => {
+            Frame::Tell {
+                tell,
+                command,
+                part,
+            } => {
                 let opening = Opening {
                     kind: Stream::Tell,
                     id: tell,
@@ -625,7 +642,8 @@ impl Responder {
         };
         let (link, deadline) = (Arc::clone(&self.link), self.deadline);
         runtime.spawn(async move {
-            if let Ok(Ok(reserved)) = timeout_at(deadline, link.budget.reserve(payload.len())).await {
+            if let Ok(Ok(reserved)) = timeout_at(deadline, link.budget.reserve(payload.len())).await
+            {
                 reserved.spend();
                 link.channel.send(frame);
             }

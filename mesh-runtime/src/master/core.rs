@@ -137,7 +137,9 @@ impl MasterCore {
 
     fn tell(&self, happened: Happened) {
         // Without callbacks nobody listens; callbacks that are too slow miss some.
-        if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) = self.callbacks.try_send(happened) {
+        if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) =
+            self.callbacks.try_send(happened)
+        {
             tracing::warn!("callbacks are too slow and have missed an event");
         }
     }

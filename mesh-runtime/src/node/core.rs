@@ -312,7 +312,10 @@ impl LinkHost for NodeCore {
         if matches!(reason, CloseReason::Goodbye(Farewell::Replaced)) {
             self.on_replaced();
         }
-        if !self.table().remove(&link.peer.id, &LinkEntry(Arc::clone(link))) {
+        if !self
+            .table()
+            .remove(&link.peer.id, &LinkEntry(Arc::clone(link)))
+        {
             if reason.is_fault() {
                 tracing::warn!(node = %self.id, from = link.peer.addr, claimed = %link.peer.id, %reason, "a connection ended before it was a link");
             }
