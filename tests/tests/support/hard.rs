@@ -22,7 +22,10 @@ mesh_schema! {
         #[timeout = "50s"]
         balanced fn bytes(bytes: Vec<u8>) -> Vec<u8>;
 
-        /// Gives back how many they are, one call after the other.
+        /// Gives back that many bytes.
+        balanced fn fill(bytes: u32) -> Vec<u8>;
+
+        /// Gives back how many they are, when the test lets it, one call after the other.
         #[timeout = "50s"]
         #[concurrency = 1]
         balanced fn count(bytes: Vec<u8>) -> u64;
@@ -55,6 +58,13 @@ impl Hands {
     pub(crate) fn idle() -> Self {
         Self::new().0
     }
+
+    async fn wait(&self, name: String) {
+        let _ = self.holding.send(name);
+        if let Ok(permit) = self.release.acquire().await {
+            permit.forget();
+        }
+    }
 }
 
 impl WorkerHandler for Hands {
@@ -67,15 +77,17 @@ impl WorkerHandler for Hands {
         bytes
     }
 
+    async fn fill(&self, _cx: Context<Worker>, bytes: u32) -> Vec<u8> {
+        vec![7; bytes as usize]
+    }
+
     async fn count(&self, _cx: Context<Worker>, bytes: Vec<u8>) -> u64 {
+        self.wait(format!("count {}", bytes.len())).await;
         bytes.len() as u64
     }
 
     async fn hold(&self, _cx: Context<Worker>, name: String) -> u32 {
-        let _ = self.holding.send(name);
-        if let Ok(permit) = self.release.acquire().await {
-            permit.forget();
-        }
+        self.wait(name).await;
         std::process::id()
     }
 
@@ -91,8 +103,8 @@ impl WorkerHandler for Hands {
 
 /// The id of one of the worker's commands on the wire.
 pub(crate) fn command(name: &str) -> u32 {
-    let commands = Hard::SCHEMA.nodes.iter().flat_map(|node| node.commands);
-    let found = commands.filter(|command| command.name == name).next();
+    let mut commands = Hard::SCHEMA.nodes.iter().flat_map(|node| node.commands);
+    let found = commands.find(|command| command.name == name);
     found.expect("a command of the schema").id
 }
 
