@@ -1,6 +1,9 @@
 //! Balanced calls: whom they reach.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::IntoFuture,
+};
 
 use mesh_runtime::{CallError, Node, testing::TestMesh};
 use mesh_tests::{Back, Front, Ledger, Parity, Stage, within};
@@ -87,7 +90,10 @@ async fn round_robin_differs_by_at_most_one_and_is_counted_for_each_command() {
         }
         for counts in [names, takes] {
             assert_eq!(counts.values().sum::<u32>(), 10);
-            assert!(counts.values().all(|count| [3, 4].contains(count)), "{counts:?}");
+            assert!(
+                counts.values().all(|count| [3, 4].contains(count)),
+                "{counts:?}"
+            );
         }
     })
     .await;
@@ -129,7 +135,13 @@ async fn a_call_without_any_instance_finds_no_peer() {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         let error = front.client::<Back>().name().await.unwrap_err();
-        assert!(matches!(error, CallError::NoPeer { node_type: "Back", instance: None }));
+        assert!(matches!(
+            error,
+            CallError::NoPeer {
+                node_type: "Back",
+                instance: None
+            }
+        ));
     })
     .await;
 }
@@ -193,7 +205,11 @@ async fn a_limit_on_concurrency_lets_one_handler_run_at_a_time() {
         hearing.next().await;
         // A call that was sent after those five is answered while they wait: they have all arrived.
         client.name().await.unwrap();
-        assert_eq!(hearing.so_far(), [], "a second handler runs beside the first");
+        assert_eq!(
+            hearing.so_far(),
+            [],
+            "a second handler runs beside the first"
+        );
         stage.open();
         for call in calls {
             assert_eq!(call.await.unwrap().unwrap(), "b1");

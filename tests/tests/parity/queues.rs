@@ -1,5 +1,7 @@
 //! Queued commands with the engine in memory.
 
+use std::sync::Arc;
+
 use mesh_runtime::{
     CallError, InstanceId, MemoryQueue, Node, Outcome, Queue, QueueName, testing::TestMesh,
 };
@@ -66,7 +68,10 @@ async fn a_queued_broadcast_runs_once_on_each_instance() {
         for (instance, queued) in queued.answers() {
             assert_eq!(queued.instance, *instance);
         }
-        assert_eq!(hearing.next_sorted(2).await, pairs([("b1", "x"), ("b2", "x")]));
+        assert_eq!(
+            hearing.next_sorted(2).await,
+            pairs([("b1", "x"), ("b2", "x")])
+        );
         for back in &backs {
             let report = back.shutdown().await;
             assert_eq!(report.unfinished_jobs, 0);
@@ -123,12 +128,18 @@ async fn a_full_queue_refuses_the_job() {
         let gather = client.jobs("second".into()).await.unwrap();
         let outcomes: Vec<_> = gather.into_iter().map(|(_, outcome)| outcome).collect();
         assert!(
-            matches!(&outcomes[..], [Outcome::Failed(CallError::QueueFull { .. })]),
+            matches!(
+                &outcomes[..],
+                [Outcome::Failed(CallError::QueueFull { .. })]
+            ),
             "{outcomes:?}"
         );
 
         stage.open();
-        assert_eq!(hearing.next_sorted(2).await, pairs([("b", "first"), ("b", "first")]));
+        assert_eq!(
+            hearing.next_sorted(2).await,
+            pairs([("b", "first"), ("b", "first")])
+        );
     })
     .await;
 }
@@ -162,8 +173,8 @@ async fn the_queue_of_a_node_can_be_looked_into() {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, mut hearing) = Stage::new();
         let stage = stage.behind_closed_gate();
-        let queue = std::sync::Arc::new(MemoryQueue::new());
-        let builder = Back::node(stage.clone()).queue(std::sync::Arc::clone(&queue));
+        let queue = Arc::new(MemoryQueue::new());
+        let builder = Back::node(stage.clone()).queue(Arc::clone(&queue));
         let _back = mesh.start_node(builder).await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         front.ready::<Back>(1).await.unwrap();
