@@ -125,7 +125,7 @@ impl Town {
 
     /// Nobody else has noticed anything: the caller was answered all the time and still is, over the same link; both
     /// are still registered; and since `Town::open` the worker has told of nothing but a marker that comes now.
-    async fn is_quiet(mut self) {
+    async fn assert_quiet(mut self) {
         let before = *self.answered.borrow();
         let answered = self.answered.wait_for(|count| *count >= before + 2);
         // An error means that a call has failed, and no more are made.
@@ -166,7 +166,7 @@ impl Town {
         self.calling.abort();
     }
 
-    /// Like [`Town::is_quiet`], where there was a link of `instance` to be closed.
+    /// Like [`Town::assert_quiet`], where there was a link of `instance` to be closed.
     async fn closed_only(mut self, instance: &str, why: &str) {
         let stranger = NodeId::new("Caller", instance);
         connection(&mut self.quiet, &stranger).await;
@@ -176,7 +176,7 @@ impl Town {
             "{reason:?}"
         );
         log::line(&["the link is gone", instance, why]).await;
-        self.is_quiet().await;
+        self.assert_quiet().await;
     }
 }
 
@@ -227,7 +227,7 @@ async fn a_replayed_first_message_neither_registers_a_node_nor_replaces_it_at_th
             log::line(&["before it was registered", instance]).await;
         }
         assert_eq!(epochs(&town), before);
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
@@ -248,7 +248,7 @@ async fn a_replayed_first_message_neither_opens_a_link_nor_replaces_it_at_a_node
         // The call that was under way is still under way, over the same link.
         town.release.add_permits(1);
         assert_eq!(held.await.unwrap().unwrap(), std::process::id());
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
@@ -326,7 +326,7 @@ async fn garbage_instead_of_a_handshake_is_refused() {
             let event = town.quiet.next().await.unwrap();
             assert!(matches!(event, Event::Refused { .. }), "{event:?}");
         }
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
@@ -354,7 +354,7 @@ async fn what_is_no_payload_at_all_closes_the_connection() {
         }
         log::line(&["ended before its handshake", "broke the protocol"]).await;
         log::line(&["ended before its handshake", "larger than the limit"]).await;
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
@@ -369,7 +369,7 @@ async fn a_connection_that_says_nothing_is_closed() {
         worker.unwrap();
         master.unwrap();
         log::line(&["no handshake came"]).await;
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
@@ -389,7 +389,7 @@ async fn a_frame_before_the_confirmation_closes_the_connection() {
             .unwrap();
         peer.closed().await.unwrap();
         log::line(&["unconfirmed-stranger", "a frame before the confirmation"]).await;
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
@@ -413,7 +413,7 @@ async fn garbage_instead_of_the_first_envelope_closes_the_connection() {
             log::line(&["before it was a link", &instance, "envelope"]).await;
             log::line(&["before it was registered", &instance, "envelope"]).await;
         }
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
@@ -566,7 +566,7 @@ async fn at_the_master_a_replayed_envelope_ends_that_node_only() {
         peer.send_bytes(ping).await.unwrap();
         peer.closed().await.unwrap();
         log::line(&["a node is gone", "at-master-stranger", "replayed"]).await;
-        town.is_quiet().await;
+        town.assert_quiet().await;
     })
     .await;
 }
