@@ -28,7 +28,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         .commands
         .iter()
         .filter(|command| !command.broken)
-        .map(|command| arm(cx, node, command));
+        .map(|command| arm(node, command));
     quote! {
         struct #serve<#handler>(#rt::Arc<#handler>);
 
@@ -45,8 +45,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     }
 }
 
-fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let rt = &cx.rt;
+fn arm(node: &NodeType, command: &Command) -> TokenStream {
     let cfgs = cfgs(command);
     let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
     let (request, handler, context) = (local("request"), local("handler"), local("cx"));
