@@ -35,6 +35,7 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
         runtime: item.runtime,
         vis,
         name,
+        mesh_is_tried: item.mesh_is_tried,
         docs,
         nodes,
     }

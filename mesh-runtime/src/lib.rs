@@ -7,6 +7,7 @@ mod id;
 mod master;
 mod node;
 mod serve;
+mod travel;
 
 pub use access::{MayCall, Mesh, NodeType};
 pub use call::{Balanced, Broadcast, Gather, GatherCall, Queued, QueuedCall, Sent};
@@ -23,12 +24,15 @@ pub mod __private {
     pub use std::sync::Arc;
     pub use serde::{Serialize, de::DeserializeOwned};
     pub use crate::{
-        access::{MayCall, MayCallCommand, Mesh, NodeType, argument_or_answer},
+        access::{MayCall, MayCallCommand, Mesh, NodeType},
         call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
         error::JobError,
         master::MasterBuilder,
         node::NodeBuilder,
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
         serve::{Context, Request, Serve},
+        travel::{
+            Travels, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell, work,
+        },
     };
 }

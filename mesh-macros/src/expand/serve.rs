@@ -1,10 +1,10 @@
 //! The dispatch: from a command's id to the handler's method.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{Cx, arg_types, cfgs, local};
+use super::{Cx, cfgs, local, place};
 use crate::{
     model::{Command, Delivery, NodeType},
     names,
@@ -28,7 +28,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         .commands
         .iter()
         .filter(|command| !command.broken)
-        .map(|command| arm(node, command));
+        .map(|command| arm(cx, node, command));
     quote! {
         struct #serve<#handler>(#rt::Arc<#handler>);
 
@@ -45,27 +45,31 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     }
 }
 
-fn arm(node: &NodeType, command: &Command) -> TokenStream {
+fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
+    let rt = &cx.rt;
     let cfgs = cfgs(command);
     let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
     let (request, handler, context) = (local("request"), local("handler"), local("cx"));
+    let args = cx.vouchers.args(command);
     let way = match command.delivery {
-        Delivery::Balanced | Delivery::Gather => quote!(answer),
-        Delivery::Broadcast => quote!(tell),
-        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => quote!(work),
+        Delivery::Balanced | Delivery::Gather => {
+            let answer = cx.vouchers.answer(command);
+            quote!(answer::<#args, #answer, _, _, _>)
+        }
+        Delivery::Broadcast => quote!(tell::<#args, _, _, _>),
+        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => quote!(work::<#args, _, _, _>),
     };
     // Not the names of the arguments: a constant of the same name would turn them into patterns.
     let values: Vec<Ident> = (0..command.args.len())
         .map(|index| local(&format!("argument_{index}")))
         .collect();
-    let types = arg_types(command);
     let bound = names::handler(&node.name);
     let method = &command.name;
-    quote! {
+    quote_spanned! {place(&command.name)=>
         #cfgs
         #id => {
             let #handler = ::core::clone::Clone::clone(&self.0);
-            #request.#way(move |#context, (#(#values,)*): (#(#types,)*)| async move {
+            #rt::#way(#request, move |#context, (#(#values,)*)| async move {
                 #bound::#method(&*#handler, #context, #(#values),*).await
             })
         }

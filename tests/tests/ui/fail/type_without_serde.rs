@@ -34,7 +34,7 @@ impl BillingHandler for Ledger {
 }
 
 async fn call(node: Node<Billing>) {
-    let _ = node.client::<Billing>().charge(Order).await;
+    let _ = node.client::<Billing>().charge(Order);
 }
 
 fn main() {
