@@ -201,11 +201,11 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
             }
         }
         for command in &mut node.commands {
-            if let Some(names) = &mut command.options.allow {
-                if tidy(names, "allow") {
-                    // Whom the unknown name meant is not known: refuse nobody for it.
-                    command.options.allow = None;
-                }
+            if let Some(names) = &mut command.options.allow
+                && tidy(names, "allow")
+            {
+                // Whom the unknown name meant is not known: refuse nobody for it.
+                command.options.allow = None;
             }
         }
     }

@@ -320,12 +320,11 @@ pub(crate) fn path_as_peer(span: Span) -> Error {
     )
 }
 
-pub(crate) fn repeated_setting(keyword: &Ident, first: &Ident, node: &Ident) -> Error {
+pub(crate) fn repeated_setting(keyword: &Ident, what: &str, first: &Ident, node: &Ident) -> Error {
     let place = place(first.span());
     at(
         keyword.span(),
-        format!("`{node}` has an `{keyword}` list{place} already: put all names into one")
-            .replace("an `connect`", "a `connect`"),
+        format!("`{node}` has {what} list{place} already: put all names into one"),
     )
 }
 
@@ -656,6 +655,20 @@ pub(crate) fn bad_cfg(span: Span) -> Error {
     at(
         span,
         "write `#[cfg(..)]` with its condition, as in `#[cfg(feature = \"reports\")]`",
+    )
+}
+
+pub(crate) fn bad_deprecated(span: Span) -> Error {
+    at(
+        span,
+        "write `#[deprecated]`, or `#[deprecated(since = \"2.0.0\", note = \"use `newer`\")]`",
+    )
+}
+
+pub(crate) fn bad_doc(span: Span) -> Error {
+    at(
+        span,
+        "write a doc comment, `/// text`, or `#[doc = \"text\"]`",
     )
 }
 

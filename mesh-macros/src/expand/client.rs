@@ -102,7 +102,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
             },
             // The arguments are taken back from their tuple, so that the key is read from them as they were.
             Some(key) => {
-                let (args, call) = (local("args"), local("call"));
+                let (args, call) = (local("args", span), local("call", span));
                 quote_spanned! {span=>
                     let #args = (#(#names,)*);
                     let #call = #rt::#way::<#types>(&self.core, &#spec, &#args);

@@ -37,7 +37,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let cfgs = cfgs(command);
     let deprecated = &command.deprecated;
     let generics = &command.generics;
-    let context = local("cx");
+    let context = local("cx", name.span());
     let args = arg_names(command);
     let types = arg_types(command);
     let output = match command.delivery.is_queued() {

@@ -181,6 +181,6 @@ fn place(ident: &Ident) -> Span {
 }
 
 /// A name that no argument or item of the user's can clash with.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+fn local(name: &str, span: Span) -> Ident {
+    Ident::new(name, Span::mixed_site().located_at(span))
 }

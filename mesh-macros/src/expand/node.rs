@@ -83,7 +83,7 @@ pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         let doc = format!("Builds a node of type `{text}`, whose commands `handler` answers.");
         let bound = names::handler(name);
         let serve = serve::name();
-        let value = local("handler");
+        let value = local("handler", name.span());
         quote_spanned! {place(name)=>
             #[doc = #doc]
             #vis fn node<#handler: #bound>(#value: #handler) -> #rt::NodeBuilder<#name> {

@@ -23,7 +23,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let marker = &node.name;
     let bound = names::handler(marker);
     let serve = name();
-    let request = local("request");
+    let request = local("request", marker.span());
     let arms = node
         .commands
         .iter()
@@ -49,7 +49,11 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let rt = &cx.rt;
     let cfgs = cfgs(command);
     let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
-    let (request, handler, context) = (local("request"), local("handler"), local("cx"));
+    let (request, handler, context) = (
+        local("request", command.name.span()),
+        local("handler", command.name.span()),
+        local("cx", command.name.span()),
+    );
     let args = cx.vouchers.args(command);
     let way = match command.delivery {
         Delivery::Balanced | Delivery::Gather => {
@@ -61,7 +65,7 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     };
     // Not the names of the arguments: a constant of the same name would turn them into patterns.
     let values: Vec<Ident> = (0..command.args.len())
-        .map(|index| local(&format!("argument_{index}")))
+        .map(|index| local(&format!("argument_{index}"), command.name.span()))
         .collect();
     let bound = names::handler(&node.name);
     let method = &command.name;
