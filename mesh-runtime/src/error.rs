@@ -1,6 +1,6 @@
 //! What can go wrong, typed. Every error says what was wrong and, where it is known, how to mend it.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, time::Duration};
 
 use crate::id::{InstanceId, NodeId};
 
@@ -81,12 +81,12 @@ pub enum CallError {
         message: String,
     },
     /// The queue of the instance is full.
-    #[error("the queue of {peer} is full: it holds {limit} jobs")]
+    #[error("{peer}: {what}")]
     QueueFull {
         /// Whose queue.
         peer: NodeId,
-        /// The most jobs that it holds.
-        limit: u64,
+        /// Which bound it has reached.
+        what: String,
     },
     /// The queue of the instance failed to take the job.
     #[error("the queue of {peer} failed: {message}")]
@@ -176,8 +176,8 @@ pub enum StartError {
     /// The master, or the discovery port, refused this node.
     #[error("the master at {addr} refused {node}: {refusal}")]
     Refused {
-        /// The master.
-        addr: SocketAddr,
+        /// The master, or its discovery port.
+        addr: String,
         /// This node.
         node: NodeId,
         /// Why.

@@ -109,6 +109,25 @@ impl Schema {
         Self { mesh, doc, nodes }
     }
 
+    /// Changes with every command's fingerprint, and with every node type and link: FNV-1a over all of them.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325;
+        let mut mix = |bytes: &[u8]| {
+            for byte in bytes.iter().chain(&[0xff]) {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        for node in self.nodes {
+            mix(node.name.as_bytes());
+            node.links_to.iter().for_each(|to| mix(to.as_bytes()));
+            for command in node.commands {
+                mix(&command.id.to_le_bytes());
+                mix(&command.fingerprint.to_le_bytes());
+            }
+        }
+        hash
+    }
+
     /// The node type of that name.
     pub fn node(&self, name: &str) -> Option<&'static NodeSpec> {
         self.nodes.iter().copied().find(|node| node.name == name)

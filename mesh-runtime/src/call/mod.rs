@@ -1,43 +1,32 @@
-//! skeleton
-use std::{future::{IntoFuture, Future}, marker::PhantomData, pin::Pin, time::Duration};
-use serde::{Serialize, de::DeserializeOwned};
-use crate::{error::CallError, id::{InstanceId, JobId}, schema::CommandSpec};
+//! The caller's side: what a stub's method returns, and how it finds its instances.
+//!
+//! Every call is a builder that does nothing until it is awaited. All of them are cancel safe in this sense: dropping
+//! the future gives the call up here, and cancels the handler there.
 
-/// What all stubs have in common.
-#[derive(Clone)]
-pub struct ClientCore {}
-impl ClientCore {
-    pub fn balanced<A: Serialize, T: DeserializeOwned>(&self, _spec: &'static CommandSpec, _args: &A) -> Balanced<T> { unimplemented!() }
-    pub fn gather<A: Serialize, T: DeserializeOwned>(&self, _spec: &'static CommandSpec, _args: &A) -> GatherCall<T> { unimplemented!() }
-    pub fn broadcast<A: Serialize>(&self, _spec: &'static CommandSpec, _args: &A) -> Broadcast { unimplemented!() }
-    pub fn queued_balanced<A: Serialize>(&self, _spec: &'static CommandSpec, _args: &A) -> QueuedCall { unimplemented!() }
-    pub fn queued_broadcast<A: Serialize>(&self, _spec: &'static CommandSpec, _args: &A) -> GatherCall<Queued> { unimplemented!() }
+mod balance;
+mod balanced;
+mod broadcast;
+mod gather;
+mod outgoing;
+
+pub use balance::Balance;
+pub(crate) use balance::{Callee, pick};
+pub use balanced::{Balanced, QueuedCall};
+pub use broadcast::{Broadcast, Sent};
+pub use gather::{Gather, GatherCall, Incomplete, Outcome};
+pub use outgoing::ClientCore;
+pub(crate) use outgoing::Outgoing;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InstanceId, JobId};
+
+/// A job that a queue has taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Queued {
+    /// The job's id: the handler finds it in its context.
+    pub job_id: JobId,
+    /// The instance that took the job.
+    pub instance: InstanceId,
 }
-pub type Fut<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-#[must_use = "a call does nothing unless awaited"]
-pub struct Balanced<T>(PhantomData<fn() -> T>);
-impl<T> Balanced<T> {
-    pub fn timeout(self, _d: Duration) -> Self { self }
-    pub fn to(self, _i: impl Into<InstanceId>) -> Self { self }
-    #[doc(hidden)] pub fn keyed<K: Serialize + ?Sized>(self, _key: &K) -> Self { self }
-}
-impl<T: DeserializeOwned + Send + 'static> IntoFuture for Balanced<T> { type Output = Result<T, CallError>; type IntoFuture = Fut<Self::Output>; fn into_future(self) -> Self::IntoFuture { unimplemented!() } }
-#[must_use = "a call does nothing unless awaited"]
-pub struct GatherCall<T>(PhantomData<fn() -> T>);
-impl<T> GatherCall<T> {
-    pub fn timeout(self, _d: Duration) -> Self { self }
-    pub fn only(self, _i: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self { self }
-    pub fn except(self, _i: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self { self }
-    pub fn first(self, _n: usize) -> Self { self }
-}
-impl<T: DeserializeOwned + Send + 'static> IntoFuture for GatherCall<T> { type Output = Result<Gather<T>, CallError>; type IntoFuture = Fut<Self::Output>; fn into_future(self) -> Self::IntoFuture { unimplemented!() } }
-pub struct Gather<T>(PhantomData<fn() -> T>);
-#[must_use = "a call does nothing unless awaited"]
-pub struct Broadcast {}
-impl IntoFuture for Broadcast { type Output = Result<Sent, CallError>; type IntoFuture = Fut<Self::Output>; fn into_future(self) -> Self::IntoFuture { unimplemented!() } }
-pub struct Sent { pub to: Vec<InstanceId> }
-#[must_use = "a call does nothing unless awaited"]
-pub struct QueuedCall {}
-impl QueuedCall { #[doc(hidden)] pub fn keyed<K: Serialize + ?Sized>(self, _key: &K) -> Self { self } }
-impl IntoFuture for QueuedCall { type Output = Result<Queued, CallError>; type IntoFuture = Fut<Self::Output>; fn into_future(self) -> Self::IntoFuture { unimplemented!() } }
-pub struct Queued { pub job_id: JobId, pub instance: InstanceId }

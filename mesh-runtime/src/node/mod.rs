@@ -1,12 +1,148 @@
-//! skeleton
-use std::marker::PhantomData;
-use crate::{access::{MayCall, NodeType}, serve::Serve};
-pub struct NodeBuilder<N: NodeType>(PhantomData<fn() -> N>);
-impl<N: NodeType> NodeBuilder<N> {
-    #[doc(hidden)] pub fn new(_serve: impl Serve<N>) -> Self { Self(PhantomData) }
-    #[doc(hidden)] pub fn without_handler() -> Self { Self(PhantomData) }
+//! A running node: the handle that its user holds, and what runs behind it.
+
+mod builder;
+pub(crate) mod config;
+pub(crate) mod core;
+mod dialer;
+pub(crate) mod events;
+mod ready;
+mod registration;
+mod running;
+
+use std::{fmt, marker::PhantomData, net::SocketAddr, sync::Arc};
+
+pub use builder::NodeBuilder;
+pub(crate) use builder::listen;
+pub use events::{Event, Events};
+pub use ready::{NotReady, Ready};
+pub(crate) use running::Running;
+pub use running::ShutdownReport;
+
+use crate::{
+    access::{MayCall, NodeType},
+    call::ClientCore,
+    id::{InstanceId, NodeId},
+    link::link::{Link, Role},
+};
+
+/// A running node of type `N`. Cheap to clone; when the last clone is dropped, the node ends without a grace. Stubs
+/// and contexts do not keep it running.
+pub struct Node<N: NodeType> {
+    running: Arc<Running>,
+    node: PhantomData<fn() -> N>,
 }
-pub struct Node<N: NodeType>(PhantomData<fn() -> N>);
+
+/// A link of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkInfo {
+    /// The other end.
+    pub id: NodeId,
+    /// Where it was dialled, or where it dialled from.
+    pub addr: String,
+    /// Whether this node has dialled.
+    pub dialled: bool,
+    /// Calls of this node that wait for their answer on this link.
+    pub in_flight: usize,
+}
+
+impl LinkInfo {
+    fn of(link: &Arc<Link>) -> Self {
+        Self {
+            id: link.peer.id.clone(),
+            addr: link.peer.addr.clone(),
+            dialled: link.role == Role::Dialled,
+            in_flight: link.load(),
+        }
+    }
+}
+
 impl<N: NodeType> Node<N> {
-    pub fn client<T: NodeType>(&self) -> T::Client<N> where N: MayCall<T> { unimplemented!() }
+    pub(crate) fn new(running: Arc<Running>) -> Self {
+        Self { running, node: PhantomData }
+    }
+
+    /// The stub for calling nodes of type `T`. What the schema forbids does not compile.
+    pub fn client<T: NodeType>(&self) -> T::Client<N>
+    where
+        N: MayCall<T>,
+    {
+        T::client(ClientCore::new(Arc::clone(&self.running.core), T::SPEC, None))
+    }
+
+    /// Waits until at least `instances` nodes of type `T` are linked; 10 s at most, unless told otherwise by
+    /// [`Ready::timeout`].
+    pub fn ready<T: NodeType>(&self, instances: usize) -> Ready
+    where
+        N: MayCall<T>,
+    {
+        Ready::new(Arc::clone(&self.running.core), T::SPEC, instances)
+    }
+
+    /// Waits until the master has this node in its registry. Cancel safe; has no deadline of its own.
+    pub async fn registered(&self) {
+        self.running.core.registered().await;
+    }
+
+    /// Node type and instance id.
+    pub fn id(&self) -> &NodeId {
+        &self.running.core.id
+    }
+
+    /// The instance id.
+    pub fn instance(&self) -> &InstanceId {
+        &self.running.core.id.instance
+    }
+
+    /// The address that this node listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.running.addr
+    }
+
+    /// All links, in the order of instance ids.
+    pub fn links(&self) -> Vec<LinkInfo> {
+        self.running.core.links().iter().map(LinkInfo::of).collect()
+    }
+
+    /// The link to an instance of node type `T`, if there is one.
+    pub fn link<T: NodeType>(&self, instance: impl Into<InstanceId>) -> Option<LinkInfo> {
+        let id = NodeId::new(T::NAME, instance);
+        self.running.core.link(&id).as_ref().map(LinkInfo::of)
+    }
+
+    /// What happens to this node from now on.
+    pub fn events(&self) -> Events {
+        self.running.core.events.listen()
+    }
+
+    /// Ends the node in good order: master and peers are told, new calls are refused, calls and jobs under way have
+    /// the grace to end ([`NodeBuilder::grace`], 10 s), then everything is closed. Takes little longer than the grace.
+    /// Not cancel safe: a shutdown that was begun goes on by itself.
+    pub async fn shutdown(&self) -> ShutdownReport {
+        self.running.shutdown().await
+    }
+
+    /// Runs until the process is told to end (Ctrl-C or SIGTERM), then shuts down.
+    ///
+    /// # Errors
+    /// If the process cannot listen for signals.
+    pub async fn run_until_signal(&self) -> std::io::Result<ShutdownReport> {
+        crate::signal::terminated().await?;
+        Ok(self.shutdown().await)
+    }
+}
+
+impl<N: NodeType> Clone for Node<N> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.running))
+    }
+}
+
+impl<N: NodeType> fmt::Debug for Node<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("id", self.id())
+            .field("addr", &self.addr())
+            .finish_non_exhaustive()
+    }
 }

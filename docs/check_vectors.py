@@ -1,0 +1,370 @@
+#!/usr/bin/env python3
+"""A second implementation of protocol.md, from that page alone, held to vectors.txt.
+
+It shares no code with the runtime and needs nothing but Python 3.9: the ciphers are written out below, slow and not
+safe against timing. Argon2id is checked only where the module `argon2` (argon2-cffi) is installed.
+
+    python3 docs/check_vectors.py
+"""
+
+import base64
+import hashlib
+import hmac
+import pathlib
+import struct
+import sys
+
+# --- the ciphers, from their specifications ---------------------------------------------------------------------
+
+
+def rotl(value, bits):
+    value &= 0xFFFFFFFF
+    return (value << bits | value >> (32 - bits)) & 0xFFFFFFFF
+
+
+def salsa20_rounds(x):
+    x = list(x)
+    columns = [(0, 4, 8, 12), (5, 9, 13, 1), (10, 14, 2, 6), (15, 3, 7, 11)]
+    rows = [(0, 1, 2, 3), (5, 6, 7, 4), (10, 11, 8, 9), (15, 12, 13, 14)]
+    for _ in range(10):
+        for a, b, c, d in columns + rows:
+            x[b] ^= rotl(x[a] + x[d], 7)
+            x[c] ^= rotl(x[b] + x[a], 9)
+            x[d] ^= rotl(x[c] + x[b], 13)
+            x[a] ^= rotl(x[d] + x[c], 18)
+    return x
+
+
+def salsa20_state(key, sixteen):
+    c = struct.unpack("<4I", b"expand 32-byte k")
+    k = struct.unpack("<8I", key)
+    n = struct.unpack("<4I", sixteen)
+    return [c[0], *k[:4], c[1], *n, c[2], *k[4:], c[3]]
+
+
+def xsalsa20(key, nonce, length):
+    x = salsa20_rounds(salsa20_state(key, nonce[:16]))
+    subkey = struct.pack("<8I", *(x[i] for i in (0, 5, 10, 15, 6, 7, 8, 9)))
+    out = b""
+    for block in range(-(-length // 64)):
+        state = salsa20_state(subkey, nonce[16:] + struct.pack("<Q", block))
+        words = [(a + b) & 0xFFFFFFFF for a, b in zip(salsa20_rounds(state), state)]
+        out += struct.pack("<16I", *words)
+    return out[:length]
+
+
+def chacha20(key, counter, nonce, length):
+    out = b""
+    for block in range(-(-length // 64)):
+        state = [*struct.unpack("<4I", b"expand 32-byte k"), *struct.unpack("<8I", key)]
+        state += [counter + block, *struct.unpack("<3I", nonce)]
+        x = list(state)
+        columns = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15)]
+        diagonals = [(0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]
+        for _ in range(10):
+            for a, b, c, d in columns + diagonals:
+                for p, q, r, bits in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+                    x[p] = (x[p] + x[q]) & 0xFFFFFFFF
+                    x[r] = rotl(x[r] ^ x[p], bits)
+        out += struct.pack("<16I", *((a + b) & 0xFFFFFFFF for a, b in zip(x, state)))
+    return out[:length]
+
+
+def xor(a, b):
+    return bytes(p ^ q for p, q in zip(a, b))
+
+
+def poly1305(key, message):
+    r = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    total = 0
+    for at in range(0, len(message), 16):
+        total = (total + int.from_bytes(message[at : at + 16] + b"\1", "little")) * r % (2**130 - 5)
+    return ((total + int.from_bytes(key[16:], "little")) % 2**128).to_bytes(16, "little")
+
+
+def secretbox(key, nonce, plain):
+    stream = xsalsa20(key, nonce, 32 + len(plain))
+    sealed = xor(plain, stream[32:])
+    return poly1305(stream[:32], sealed) + sealed
+
+
+def chachapoly(key, nonce, data, plain):
+    sealed = xor(plain, chacha20(key, 1, nonce, len(plain)))
+    pad = lambda b: b + bytes(-len(b) % 16)
+    lengths = struct.pack("<QQ", len(data), len(sealed))
+    return sealed + poly1305(chacha20(key, 0, nonce, 32), pad(data) + pad(sealed) + lengths)
+
+
+def x25519(private, public):
+    p = 2**255 - 19
+    k = int.from_bytes(bytes([private[0] & 248]) + private[1:31] + bytes([private[31] & 127 | 64]), "little")
+    u = int.from_bytes(public, "little") & (2**255 - 1)
+    x2, z2, x3, z3, swap = 1, 0, u, 1, 0
+    for t in range(254, -1, -1):
+        bit = k >> t & 1
+        if swap ^ bit:
+            x2, x3, z2, z3 = x3, x2, z3, z2
+        swap = bit
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        da, cb, aa, bb = d * a, c * b, a * a, b * b
+        e = aa - bb
+        x3, z3 = (da + cb) ** 2 % p, u * (da - cb) ** 2 % p
+        x2, z2 = aa * bb % p, e * (aa + 121665 * e) % p
+    if swap:
+        x2, z2 = x3, z3
+    return (x2 * pow(z2, p - 2, p) % p).to_bytes(32, "little")
+
+
+def hkdf(hash_name, salt, given, info, length):
+    prk = hmac.new(salt or bytes(32), given, hash_name).digest()
+    out, block = b"", b""
+    while len(out) < length:
+        block = hmac.new(prk, block + info + bytes([len(out) // 32 + 1]), hash_name).digest()
+        out += block
+    return out[:length]
+
+
+# --- section 4: Noise -------------------------------------------------------------------------------------------
+
+
+class Noise:
+    """NNpsk0 as one who knows both ephemeral private keys sees it."""
+
+    def __init__(self, prologue, psk):
+        self.hash = hashlib.blake2s(b"Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s").digest()
+        self.chaining = self.hash
+        self.mix_hash(prologue)
+        self.psk = psk
+
+    def mix_hash(self, data):
+        self.hash = hashlib.blake2s(self.hash + data).digest()
+
+    def mix_key(self, given):
+        both = hkdf("blake2s", self.chaining, given, b"", 64)
+        self.chaining, self.key, self.count = both[:32], both[32:], 0
+
+    def mix_key_and_hash(self, given):
+        three = hkdf("blake2s", self.chaining, given, b"", 96)
+        self.chaining, self.key, self.count = three[:32], three[64:], 0
+        self.mix_hash(three[32:64])
+
+    def seal(self, payload):
+        sealed = chachapoly(self.key, bytes(4) + struct.pack("<Q", self.count), self.hash, payload)
+        self.count += 1
+        self.mix_hash(sealed)
+        return sealed
+
+    def message_1(self, e, payload):
+        public = x25519(e, (9).to_bytes(32, "little"))
+        self.mix_key_and_hash(self.psk)
+        self.mix_hash(public)
+        self.mix_key(public)
+        return public + self.seal(payload)
+
+    def message_2(self, e, other, payload):
+        public = x25519(e, (9).to_bytes(32, "little"))
+        self.mix_hash(public)
+        self.mix_key(public)
+        self.mix_key(x25519(e, x25519(other, (9).to_bytes(32, "little"))))
+        return public + self.seal(payload)
+
+    def split(self):
+        both = hkdf("blake2s", self.chaining, b"", b"", 64)
+        return both[:32], both[32:]
+
+
+# --- section 9: values ------------------------------------------------------------------------------------------
+
+
+def uint(n):
+    if n < 251:
+        return bytes([n])
+    for mark, size in ((0xFB, 2), (0xFC, 4), (0xFD, 8), (0xFE, 16)):
+        if n < 1 << 8 * size:
+            return bytes([mark]) + n.to_bytes(size, "little")
+    raise ValueError(n)
+
+
+def sint(n):
+    return uint(2 * n if n >= 0 else -2 * n - 1)
+
+
+def string(text):
+    return uint(len(text.encode())) + text.encode()
+
+
+def listed(items):
+    return uint(len(items)) + b"".join(items)
+
+
+# --- section 6: frames ------------------------------------------------------------------------------------------
+
+
+def frame(kind, layout="", *fields, rest=b""):
+    body = struct.pack("<" + layout, *fields) + rest
+    return struct.pack("<BI", kind, len(body)) + body
+
+
+def envelope(key, direction, counter, ack, *frames):
+    nonce = b"mesh/1 envelope" + bytes([direction]) + struct.pack("<Q", counter)
+    return secretbox(key, nonce, struct.pack("<I", ack) + b"".join(frames))
+
+
+# --- all vectors ------------------------------------------------------------------------------------------------
+
+
+def keys():
+    public = b"shop"
+    salt = hashlib.sha256(b"mesh/1 salt" + public).digest()[:16]
+    yield "keys.public", public
+    yield "keys.salt", salt
+
+    def derived(name, root):
+        yield name + ".root", root
+        yield name + ".id", hkdf("sha256", None, root, b"mesh/1 key id", 8)
+        yield name + ".psk", hkdf("sha256", None, root, b"mesh/1 handshake key", 32)
+
+    passphrase = b"correct horse battery staple"
+    yield "keys.passphrase", passphrase
+    try:
+        from argon2.low_level import Type, hash_secret_raw
+
+        root = hash_secret_raw(passphrase, salt, 2, 19456, 1, 32, Type.ID, 0x13)
+    except ImportError:
+        print("skipped: Argon2id, for want of the module `argon2`")
+        root = VECTORS["keys.passphrase.root"]
+    yield from derived("keys.passphrase", root)
+
+    raw = bytes([1]) * 32
+    checksum = hashlib.sha256(b"mesh/1 key checksum" + raw).digest()[:4]
+    yield "keys.generated", b"meshkey1-" + base64.urlsafe_b64encode(raw + checksum).rstrip(b"=")
+    yield from derived("keys.generated", hkdf("sha256", salt, raw, b"mesh/1 generated key", 32))
+    yield "keys.discovery", hkdf("sha256", None, public, b"mesh/1 discovery key", 32)
+
+
+def codec():
+    double = lambda x: struct.pack("<d", x)
+    order = uint(300) + b"\1" + string("gift") + listed([uint(1) + double(0.5), uint(251) + double(-2.0)])
+    return {
+        "u8.255": b"\xff",
+        "u64.250": uint(250),
+        "u64.251": uint(251),
+        "u64.65536": uint(65536),
+        "u64.2-to-32": uint(2**32),
+        "u128.2-to-64": uint(2**64),
+        "i8.minus-1": struct.pack("<b", -1),
+        "i32.minus-1": sint(-1),
+        "i32.300": sint(300),
+        "i64.minus-126": sint(-126),
+        "bool.true": b"\1",
+        "f32.1.5": struct.pack("<f", 1.5),
+        "char.euro": "\u20ac".encode(),
+        "string.day": string("day"),
+        "unit": b"",
+        "none": b"\0",
+        "some.7": b"\1\7",
+        "array.u16": uint(1) + uint(300),
+        "list.u16": listed([uint(1), uint(300)]),
+        "map": listed([string("a") + b"\1", string("b") + b"\2"]),
+        "struct": order,
+        "enum.unit": uint(1),
+        "enum.tuple": uint(2) + struct.pack("<Bb", 200, -2),
+        "enum.struct": uint(3) + string("x"),
+        "result.ok": uint(0) + b"\1",
+        "result.err": uint(1) + b"\2",
+        "ipv4": bytes([127, 0, 0, 1]),
+        "duration": uint(1) + uint(500_000_000),
+    }
+
+
+CONFIRM = frame(10, "IQ", 16384, 64 << 20)
+
+
+def frames():
+    panicked, bye = b"index out of bounds", b"a newer node is here"
+    return {
+        "call": frame(1, "QIIIB", 1, 0x01020304, 3000, 8, 0, rest=b"argument"),
+        "reply": frame(2, "QBIB", 2**64 - 1, 0, 0, 0),
+        "reply.failed": frame(2, "QBIB", 3, 6, len(panicked), 0, rest=panicked),
+        "tell": frame(3, "QIIB", 4, 6, 4, 0, rest=b"sale"),
+        "chunk": frame(4, "BQB", 2, 9, 1, rest=b"and so on"),
+        "cancel": frame(5, "Q", 10),
+        "credit": frame(6, "IQ", 2, 1 << 40),
+        "ping": frame(7, "Q", 11),
+        "pong": frame(8, "Q", 12),
+        "goodbye": frame(9, "B", 2, rest=bye),
+        "confirm": CONFIRM,
+        "control": frame(11, rest=b"\1\2"),
+        "draining": frame(12),
+    }
+
+
+def handshake():
+    psk, key_id = VECTORS["keys.generated.psk"], VECTORS["keys.generated.id"]
+    prologue = b"mesh/1 handshake" + b"\1" + key_id
+    here, there = b"\x11" * 32, b"\x22" * 32
+    fingerprint = uint(0x0123456789ABCDEF)
+    hello = string("Shop") + string("Gateway") + string("gateway-1") + uint(1700000000000) + uint(42)
+    hello += uint(1) + string("billing-1") + string("Billing") + fingerprint + listed([])
+    commands = listed([uint(1) + uint(2), uint(0xFFFFFFFF) + uint(2**64 - 1)])
+    welcome = uint(0) + string("Billing") + string("billing-1") + uint(1700000000001) + uint(43)
+    welcome += fingerprint + commands
+    refused = uint(1) + b"\5" + string("the schema there allows no link from this node type")
+
+    noise = Noise(prologue, psk)
+    yield "handshake.prologue", prologue
+    yield "handshake.ephemeral.initiator", here
+    yield "handshake.ephemeral.responder", there
+    yield "handshake.hello", hello
+    yield "handshake.message-1", b"\1" + key_id + noise.message_1(here, hello)
+    yield "handshake.welcome", welcome
+    yield "handshake.message-2", b"\1" + noise.message_2(there, here, welcome)
+    yield "handshake.refused", refused
+    turned_away = Noise(prologue, psk)
+    turned_away.message_1(here, hello)
+    yield "handshake.message-2.refused", b"\1" + turned_away.message_2(there, here, refused)
+    yield "handshake.message-2.clear", bytes([2, 1])
+
+    from_initiator, from_responder = noise.split()
+    yield "handshake.key.from-initiator", from_initiator
+    yield "handshake.key.from-responder", from_responder
+    yield "envelope.from-initiator.0", envelope(from_initiator, 1, 0, 0, CONFIRM)
+    yield "envelope.from-initiator.1", envelope(from_initiator, 1, 1, 0, frame(7, "Q", 7))
+    yield "envelope.from-responder.0", envelope(from_responder, 2, 0, 1, CONFIRM)
+
+
+def discovery():
+    key, server, client = VECTORS["keys.discovery"], b"\x33" * 32, b"\x44" * 32
+    proof = hmac.new(key, b"mesh/1 discovery proof" + server + client, "sha256").digest()
+    port_key = hkdf("sha256", server + client, key, b"mesh/1 discovery port", 32)
+    nonce = b"mesh/1 envelope" + bytes([2]) + bytes(8)
+    yield "discovery.greeting", b"\1" + server
+    yield "discovery.request", client + proof
+    yield "discovery.port-key", port_key
+    yield "discovery.answer", b"\1" + secretbox(port_key, nonce, struct.pack("<H", 7000))
+    yield "discovery.answer.wrong-name", b"\2"
+
+
+def published():
+    lines = (pathlib.Path(__file__).parent / "vectors.txt").read_text().splitlines()
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): bytes.fromhex(value) for name, _, value in pairs}
+
+
+def main():
+    computed = dict(keys())
+    computed.update({"codec." + name: value for name, value in codec().items()})
+    computed.update({"frame." + name: value for name, value in frames().items()})
+    computed.update(handshake())
+    computed.update(discovery())
+    wrong = [name for name in {**VECTORS, **computed} if VECTORS.get(name) != computed.get(name)]
+    for name in wrong:
+        print(f"{name}: published {VECTORS.get(name)}, computed {computed.get(name)}")
+    print(f"{len(computed)} vectors, {len(wrong)} wrong")
+    sys.exit(1 if wrong else 0)
+
+
+VECTORS = published()
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+//! Which instance gets a balanced call. Pure choice: knows who is linked, not how they are called.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{id::InstanceId, link::link::Link, schema::NodeSpec};
+
+/// How a node spreads its balanced calls over the instances of a node type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Balance {
+    /// Each instance in turn, counted for each command: while membership is stable and no call fails over, n calls
+    /// over k instances differ by at most one.
+    #[default]
+    RoundRobin,
+    /// Of two instances at random, the one with fewer calls of this node in flight.
+    LeastInFlight,
+    /// Any instance.
+    Random,
+}
+
+/// What the choice needs to know of an instance.
+pub(crate) trait Candidate {
+    fn instance(&self) -> &InstanceId;
+    fn load(&self) -> usize;
+}
+
+impl Candidate for Arc<Link> {
+    fn instance(&self) -> &InstanceId {
+        &self.peer.id.instance
+    }
+
+    fn load(&self) -> usize {
+        Link::load(self)
+    }
+}
+
+/// How one call is to be placed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Placing<'a> {
+    Policy(Balance),
+    /// Calls with equal keys go to the same instance.
+    Key(&'a [u8]),
+    To(&'a InstanceId),
+}
+
+/// Chooses among the candidates that `usable` lets pass. `cursor` is the command's.
+pub(crate) fn pick<'a, C: Candidate>(
+    placing: Placing<'_>,
+    cursor: &AtomicUsize,
+    candidates: &'a [C],
+    usable: impl Fn(&C) -> bool,
+) -> Option<&'a C> {
+    if candidates.is_empty() {
+        return None;
+    }
+    match placing {
+        Placing::To(instance) => candidates
+            .iter()
+            .find(|candidate| candidate.instance() == instance && usable(candidate)),
+        Placing::Key(key) => candidates
+            .iter()
+            .filter(|candidate| usable(candidate))
+            .max_by_key(|candidate| rendezvous(key, candidate.instance())),
+        Placing::Policy(Balance::RoundRobin) => {
+            next_from(cursor.fetch_add(1, Ordering::Relaxed), candidates, usable)
+        }
+        Placing::Policy(Balance::Random) => next_from(rand::random::<u32>() as usize, candidates, usable),
+        Placing::Policy(Balance::LeastInFlight) => {
+            let one = next_from(rand::random::<u32>() as usize, candidates, &usable);
+            let two = next_from(rand::random::<u32>() as usize, candidates, &usable);
+            [one, two].into_iter().flatten().min_by_key(|candidate| candidate.load())
+        }
+    }
+}
+
+fn next_from<C>(start: usize, candidates: &[C], usable: impl Fn(&C) -> bool) -> Option<&C> {
+    let start = start % candidates.len();
+    let (before, after) = candidates.split_at(start);
+    after.iter().chain(before).find(|candidate| usable(candidate))
+}
+
+/// Highest-random-weight hashing: when an instance comes or goes, only its own keys move.
+fn rendezvous(key: &[u8], instance: &InstanceId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    instance.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A node type as seen by a caller: its linked instances, and whose turn it is.
+pub(crate) struct Callee {
+    spec: &'static NodeSpec,
+    links: ArcSwap<Vec<Arc<Link>>>,
+    cursors: Box<[(u32, AtomicUsize)]>,
+}
+
+impl Callee {
+    pub(crate) fn new(spec: &'static NodeSpec) -> Self {
+        Self {
+            spec,
+            links: ArcSwap::default(),
+            cursors: spec
+                .commands
+                .iter()
+                .map(|command| (command.id, AtomicUsize::new(0)))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn node_type(&self) -> &'static str {
+        self.spec.name
+    }
+
+    /// The links that may be used now, in the order of instance ids.
+    pub(crate) fn links(&self) -> Arc<Vec<Arc<Link>>> {
+        self.links.load_full()
+    }
+
+    pub(crate) fn set_links(&self, links: Vec<Arc<Link>>) {
+        self.links.store(Arc::new(links));
+    }
+
+    /// Whose turn it is with a command.
+    pub(crate) fn cursor(&self, command: u32) -> &AtomicUsize {
+        static OTHER: AtomicUsize = AtomicUsize::new(0);
+        self.cursors
+            .iter()
+            .find(|(id, _)| *id == command)
+            .map_or(&OTHER, |(_, cursor)| cursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    struct Instance(InstanceId, usize);
+
+    impl Candidate for Instance {
+        fn instance(&self) -> &InstanceId {
+            &self.0
+        }
+
+        fn load(&self) -> usize {
+            self.1
+        }
+    }
+
+    fn instances(names: &[&str]) -> Vec<Instance> {
+        names.iter().enumerate().map(|(load, name)| Instance((*name).into(), load)).collect()
+    }
+
+    fn name(picked: Option<&Instance>) -> &str {
+        picked.map_or("none", |instance| instance.0.as_str())
+    }
+
+    #[test]
+    fn round_robin_differs_by_at_most_one() {
+        let (cursor, candidates) = (AtomicUsize::new(0), instances(&["a", "b", "c"]));
+        let mut counts = HashMap::new();
+        for _ in 0..100 {
+            let picked = pick(Placing::Policy(Balance::RoundRobin), &cursor, &candidates, |_| true);
+            *counts.entry(name(picked)).or_insert(0) += 1;
+        }
+        let counts: Vec<_> = counts.into_values().collect();
+        assert_eq!(counts.iter().sum::<i32>(), 100);
+        assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
+    }
+
+    #[test]
+    fn a_key_keeps_its_instance_when_another_one_goes() {
+        let (cursor, all) = (AtomicUsize::new(0), instances(&["a", "b", "c", "d"]));
+        for key in 0..50_u8 {
+            let before = name(pick(Placing::Key(&[key]), &cursor, &all, |_| true));
+            let without = if before == "a" { "b" } else { "a" };
+            let after = name(pick(Placing::Key(&[key]), &cursor, &all, |c| c.0 != without));
+            assert_eq!(before, after);
+        }
+    }
+
+    #[test]
+    fn of_two_the_less_busy_gets_the_call_more_often() {
+        let (cursor, candidates) = (AtomicUsize::new(0), instances(&["idle", "busy"]));
+        let policy = Placing::Policy(Balance::LeastInFlight);
+        let idle = (0..400)
+            .filter(|_| name(pick(policy, &cursor, &candidates, |_| true)) == "idle")
+            .count();
+        assert!(idle > 200, "{idle} of 400");
+    }
+
+    #[test]
+    fn only_usable_candidates_are_picked_whatever_the_policy() {
+        let (cursor, candidates) = (AtomicUsize::new(0), instances(&["a", "b"]));
+        for placing in [
+            Placing::Policy(Balance::RoundRobin),
+            Placing::Policy(Balance::LeastInFlight),
+            Placing::Policy(Balance::Random),
+            Placing::Key(b"key"),
+        ] {
+            for _ in 0..20 {
+                assert_eq!(name(pick(placing, &cursor, &candidates, |c| c.0 == "b")), "b");
+            }
+        }
+        assert_eq!(name(pick(Placing::To(&"a".into()), &cursor, &candidates, |_| true)), "a");
+        assert_eq!(name(pick(Placing::To(&"x".into()), &cursor, &candidates, |_| true)), "none");
+    }
+}

@@ -1,0 +1,239 @@
+//! Calls to one instance: chosen, tried, and tried elsewhere if that is safe.
+
+use std::{future::IntoFuture, marker::PhantomData, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Outgoing, Queued,
+    balance::{Balance, Placing},
+    outgoing::Deadline,
+    pick,
+};
+use crate::{
+    error::{CallError, CodecError},
+    id::InstanceId,
+    link::link::{CallFailure, Link},
+    wire::{
+        codec::{self, MAX_PAYLOAD},
+        frame::Status,
+    },
+};
+
+/// A call to one instance, chosen by the node's [`Balance`]. Nothing happens until it is awaited.
+///
+/// An instance that the call did not reach is passed over for the next; a call that may have run is tried again
+/// only if its command is `#[idempotent]`. Errors are [`CallError`]s; dropping the future cancels the call.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Balanced<T> {
+    placed: Placed,
+    answer: PhantomData<fn() -> T>,
+}
+
+impl<T> Balanced<T> {
+    pub(crate) fn new(outgoing: Outgoing) -> Self {
+        Self {
+            placed: Placed::new(outgoing),
+            answer: PhantomData,
+        }
+    }
+
+    /// The deadline of this call, counted from the await. Default: the command's `#[timeout]`, or 3 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.placed.outgoing.set_timeout(timeout);
+        self
+    }
+
+    /// Calls this instance and no other.
+    pub fn to(mut self, instance: impl Into<InstanceId>) -> Self {
+        self.placed.to = Some(instance.into());
+        self
+    }
+
+    /// Chooses the instance by this policy instead of the node's.
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.placed.balance = balance;
+        self
+    }
+
+    /// Written by the macro for `#[key]`.
+    #[doc(hidden)]
+    pub fn keyed<K: Serialize + ?Sized>(mut self, key: &K) -> Self {
+        self.placed.set_key(key);
+        self
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> IntoFuture for Balanced<T> {
+    type Output = Result<T, CallError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let answer = self.placed.call().await?;
+            self.placed.outgoing.decode(&answer)
+        })
+    }
+}
+
+/// A job for one instance, chosen like that of a [`Balanced`] call. `Ok` means that its queue has the job.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct QueuedCall {
+    placed: Placed,
+}
+
+impl QueuedCall {
+    pub(crate) fn new(outgoing: Outgoing) -> Self {
+        Self { placed: Placed::new(outgoing) }
+    }
+
+    /// How long the job may take to be queued, counted from the await. Default: the command's `#[timeout]`, or 3 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.placed.outgoing.set_timeout(timeout);
+        self
+    }
+
+    /// Gives the job to this instance and no other.
+    pub fn to(mut self, instance: impl Into<InstanceId>) -> Self {
+        self.placed.to = Some(instance.into());
+        self
+    }
+
+    /// Written by the macro for `#[key]`.
+    #[doc(hidden)]
+    pub fn keyed<K: Serialize + ?Sized>(mut self, key: &K) -> Self {
+        self.placed.set_key(key);
+        self
+    }
+}
+
+impl IntoFuture for QueuedCall {
+    type Output = Result<Queued, CallError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let answer = self.placed.call().await?;
+            self.placed.outgoing.decode(&answer)
+        })
+    }
+}
+
+/// A call and how its instance is chosen.
+struct Placed {
+    outgoing: Outgoing,
+    balance: Balance,
+    to: Option<InstanceId>,
+    key: Option<Result<Bytes, CodecError>>,
+}
+
+impl Placed {
+    fn new(outgoing: Outgoing) -> Self {
+        let balance = outgoing.core.config.balance;
+        Self {
+            outgoing,
+            balance,
+            to: None,
+            key: None,
+        }
+    }
+
+    fn set_key<K: Serialize + ?Sized>(&mut self, key: &K) {
+        self.key = Some(codec::encode(key, MAX_PAYLOAD));
+    }
+
+    fn placing(&self) -> Result<Placing<'_>, CallError> {
+        if let Some(instance) = &self.to {
+            return Ok(Placing::To(instance));
+        }
+        match &self.key {
+            None => Ok(Placing::Policy(self.balance)),
+            Some(Ok(key)) => Ok(Placing::Key(key)),
+            Some(Err(source)) => Err(CallError::Codec {
+                what: format!("the key of {} could not be encoded", self.outgoing.command()),
+                source: source.clone(),
+                maybe_executed: false,
+            }),
+        }
+    }
+
+    async fn call(&self) -> Result<Bytes, CallError> {
+        let args = self.outgoing.args()?;
+        let _under_way = self.outgoing.core.calls.token();
+        let placing = self.placing()?;
+        let deadline = self.outgoing.deadline();
+        let mut tried: Vec<Arc<Link>> = Vec::new();
+        let mut last = None;
+        loop {
+            let Some(link) = self.next(placing, &tried) else {
+                return Err(last.unwrap_or_else(|| self.nobody()));
+            };
+            let failure = match link.call(self.outgoing.spec.id, args.clone(), deadline.at).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let elsewhere = self.may_try_elsewhere(&failure);
+            let error = self.outgoing.error(&link.peer.id, failure, deadline);
+            if !elsewhere || self.is_over(deadline) {
+                return Err(error);
+            }
+            tracing::debug!(peer = %link.peer.id, %error, "tries another instance");
+            last = Some(error);
+            tried.push(link);
+        }
+    }
+
+    fn next(&self, placing: Placing<'_>, tried: &[Arc<Link>]) -> Option<Arc<Link>> {
+        let callee = &self.outgoing.callee;
+        let command = self.outgoing.spec.id;
+        let links = callee.links();
+        pick(placing, callee.cursor(command), &links, |link| {
+            link.is_usable()
+                && !link.peer.incompatible.contains(&command)
+                && !tried.iter().any(|other| Arc::ptr_eq(other, link))
+        })
+        .cloned()
+    }
+
+    /// Whether the call certainly did not run, or may run twice.
+    fn may_try_elsewhere(&self, failure: &CallFailure) -> bool {
+        match failure {
+            CallFailure::Full { .. } | CallFailure::Lost { sent: false, .. } => true,
+            CallFailure::Lost { sent: true, .. } => self.outgoing.spec.idempotent,
+            CallFailure::Late { .. } => false,
+            CallFailure::Remote(status, _) => match status {
+                Status::ShuttingDown | Status::Overloaded | Status::Incompatible | Status::QueueFull => true,
+                Status::Cancelled => self.outgoing.spec.idempotent,
+                _ => false,
+            },
+        }
+    }
+
+    fn is_over(&self, deadline: Deadline) -> bool {
+        tokio::time::Instant::now() >= deadline.at
+    }
+
+    /// Why there is no instance to call.
+    fn nobody(&self) -> CallError {
+        let callee = &self.outgoing.callee;
+        let incompatible = callee
+            .links()
+            .iter()
+            .filter(|link| self.to.as_ref().is_none_or(|instance| link.peer.id.instance == *instance))
+            .any(|link| link.peer.incompatible.contains(&self.outgoing.spec.id));
+        if incompatible {
+            return CallError::Incompatible {
+                what: format!(
+                    "every linked instance declares {} otherwise, or not at all",
+                    self.outgoing.command()
+                ),
+            };
+        }
+        CallError::NoPeer {
+            node_type: callee.node_type(),
+            instance: self.to.clone(),
+        }
+    }
+}

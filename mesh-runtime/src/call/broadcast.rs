@@ -1,0 +1,97 @@
+//! Telling all instances something, without an answer.
+
+use std::{future::IntoFuture, time::Duration};
+
+use futures_util::future::{BoxFuture, join_all};
+
+use super::{Outgoing, gather::Audience};
+use crate::{error::CallError, id::InstanceId};
+
+/// Tells all linked instances something and does not wait for what they do. Nothing happens until it is awaited.
+///
+/// The membership at the await decides. Waits while a link has no room, until the deadline. An error means that
+/// nothing was sent.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Broadcast {
+    outgoing: Outgoing,
+    audience: Audience,
+}
+
+/// To whom a broadcast was handed over.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Sent {
+    /// The instances whose links have it.
+    pub to: Vec<InstanceId>,
+    /// The instances whose links did not take it, and why.
+    pub failed: Vec<(InstanceId, CallError)>,
+}
+
+impl Broadcast {
+    pub(crate) fn new(outgoing: Outgoing) -> Self {
+        Self {
+            outgoing,
+            audience: Audience::default(),
+        }
+    }
+
+    /// How long a link may take to have room, counted from the await. Default: the command's `#[timeout]`, or 3 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.outgoing.set_timeout(timeout);
+        self
+    }
+
+    /// Tells only these instances. An empty list is nobody.
+    pub fn only(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
+        self.audience.only(instances);
+        self
+    }
+
+    /// Tells all but these instances.
+    pub fn except(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
+        self.audience.except(instances);
+        self
+    }
+}
+
+impl IntoFuture for Broadcast {
+    type Output = Result<Sent, CallError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(broadcast(self))
+    }
+}
+
+async fn broadcast(call: Broadcast) -> Result<Sent, CallError> {
+    let args = call.outgoing.args()?;
+    let deadline = call.outgoing.deadline();
+    let command = call.outgoing.spec.id;
+    let links = call.audience.links(&call.outgoing);
+    let told = join_all(links.iter().map(|link| {
+        let args = args.clone();
+        async move {
+            if link.peer.incompatible.contains(&command) {
+                return Err(None);
+            }
+            link.tell(command, args, deadline.at).await.map_err(Some)
+        }
+    }))
+    .await;
+    let mut sent = Sent { to: Vec::new(), failed: Vec::new() };
+    for (link, told) in links.iter().zip(told) {
+        let instance = link.peer.id.instance.clone();
+        match told {
+            Ok(()) => sent.to.push(instance),
+            Err(Some(failure)) => {
+                let error = call.outgoing.error(&link.peer.id, failure, deadline);
+                sent.failed.push((instance, error));
+            }
+            Err(None) => {
+                let what = format!("{} declares {} otherwise, or not at all", link.peer.id, call.outgoing.command());
+                sent.failed.push((instance, CallError::Incompatible { what }));
+            }
+        }
+    }
+    Ok(sent)
+}

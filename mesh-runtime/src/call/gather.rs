@@ -1,0 +1,250 @@
+//! Calls to all instances that gather every answer.
+
+use std::{collections::HashSet, future::IntoFuture, marker::PhantomData, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use serde::de::DeserializeOwned;
+
+use super::Outgoing;
+use crate::{
+    error::CallError,
+    id::InstanceId,
+    link::link::{CallFailure, Link},
+};
+
+/// Which of the linked instances a broadcast goes to.
+#[derive(Default)]
+pub(crate) struct Audience {
+    only: Option<HashSet<InstanceId>>,
+    except: HashSet<InstanceId>,
+}
+
+impl Audience {
+    pub(crate) fn only(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
+        self.only = Some(instances.into_iter().map(Into::into).collect());
+    }
+
+    pub(crate) fn except(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
+        self.except.extend(instances.into_iter().map(Into::into));
+    }
+
+    /// The linked instances that are meant, at this moment.
+    pub(crate) fn links(&self, outgoing: &Outgoing) -> Vec<Arc<Link>> {
+        let meant = |link: &&Arc<Link>| {
+            let instance = &link.peer.id.instance;
+            link.is_usable()
+                && self.only.as_ref().is_none_or(|only| only.contains(instance))
+                && !self.except.contains(instance)
+        };
+        outgoing.callee.links().iter().filter(meant).cloned().collect()
+    }
+}
+
+/// A call to all linked instances, gathering their answers. Nothing happens until it is awaited.
+///
+/// The membership at the await decides. At the deadline the result is `Ok` with what has come, and the rest is
+/// [`missing`](Gather::missing). Without any instance the gather is empty. An error means that nothing was sent.
+/// Dropping the future cancels the call everywhere.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct GatherCall<T> {
+    outgoing: Outgoing,
+    audience: Audience,
+    first: usize,
+    answer: PhantomData<fn() -> T>,
+}
+
+impl<T> GatherCall<T> {
+    pub(crate) fn new(outgoing: Outgoing) -> Self {
+        Self {
+            outgoing,
+            audience: Audience::default(),
+            first: usize::MAX,
+            answer: PhantomData,
+        }
+    }
+
+    /// The deadline of this call, counted from the await. Default: the command's `#[timeout]`, or 3 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.outgoing.set_timeout(timeout);
+        self
+    }
+
+    /// Calls only these instances. An empty list is nobody.
+    pub fn only(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
+        self.audience.only(instances);
+        self
+    }
+
+    /// Calls all but these instances.
+    pub fn except(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
+        self.audience.except(instances);
+        self
+    }
+
+    /// Waits for this many answers only, and gives up the calls that are then open.
+    pub fn first(mut self, answers: usize) -> Self {
+        self.first = answers;
+        self
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> IntoFuture for GatherCall<T> {
+    type Output = Result<Gather<T>, CallError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(gather(self))
+    }
+}
+
+async fn gather<T: DeserializeOwned>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
+    let args = call.outgoing.args()?;
+    let _under_way = call.outgoing.core.calls.token();
+    let deadline = call.outgoing.deadline();
+    let command = call.outgoing.spec.id;
+    let links = call.audience.links(&call.outgoing);
+    let mut outcomes: Vec<(InstanceId, Outcome<T>)> = links
+        .iter()
+        .map(|link| (link.peer.id.instance.clone(), Outcome::Missing))
+        .collect();
+    let mut open = FuturesUnordered::new();
+    for (place, link) in links.iter().enumerate() {
+        if link.peer.incompatible.contains(&command) {
+            outcomes[place].1 = Outcome::Failed(CallError::Incompatible {
+                what: format!("{} declares {} otherwise, or not at all", link.peer.id, call.outgoing.command()),
+            });
+            continue;
+        }
+        let args = args.clone();
+        open.push(async move { (place, link.call(command, args, deadline.at).await) });
+    }
+    let mut wanted = call.first;
+    while wanted > 0 {
+        let Some((place, answer)) = open.next().await else { break };
+        outcomes[place].1 = match answer {
+            Ok(answer) => match call.outgoing.decode(&answer) {
+                Ok(answer) => {
+                    wanted -= 1;
+                    Outcome::Answered(answer)
+                }
+                Err(error) => Outcome::Failed(error),
+            },
+            Err(CallFailure::Late { .. }) => Outcome::Missing,
+            Err(failure) => {
+                Outcome::Failed(call.outgoing.error(&links[place].peer.id, failure, deadline))
+            }
+        };
+    }
+    Ok(Gather { outcomes })
+}
+
+/// What came of one instance's part in a gather.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Outcome<T> {
+    /// It answered.
+    Answered(T),
+    /// It failed, or the way there or back did.
+    Failed(CallError),
+    /// It had not answered when the call ended: at the deadline, or once enough others had.
+    Missing,
+}
+
+/// One [`Outcome`] for each instance that was linked when the call began, in the order of instance ids.
+#[derive(Debug, Clone)]
+pub struct Gather<T> {
+    outcomes: Vec<(InstanceId, Outcome<T>)>,
+}
+
+impl<T> Gather<T> {
+    /// The answers.
+    ///
+    /// ```
+    /// # fn total(open: &mesh_runtime::Gather<u64>) -> u64 {
+    /// open.ok().sum()
+    /// # }
+    /// ```
+    pub fn ok(&self) -> impl Iterator<Item = &T> {
+        self.answers().map(|(_, answer)| answer)
+    }
+
+    /// The answers, each with the instance that gave it.
+    pub fn answers(&self) -> impl Iterator<Item = (&InstanceId, &T)> {
+        self.outcomes.iter().filter_map(|(instance, outcome)| match outcome {
+            Outcome::Answered(answer) => Some((instance, answer)),
+            _ => None,
+        })
+    }
+
+    /// The instances that failed, and why.
+    pub fn errors(&self) -> impl Iterator<Item = (&InstanceId, &CallError)> {
+        self.outcomes.iter().filter_map(|(instance, outcome)| match outcome {
+            Outcome::Failed(error) => Some((instance, error)),
+            _ => None,
+        })
+    }
+
+    /// The instances that had not answered when the call ended.
+    pub fn missing(&self) -> impl Iterator<Item = &InstanceId> {
+        self.outcomes.iter().filter_map(|(instance, outcome)| match outcome {
+            Outcome::Missing => Some(instance),
+            _ => None,
+        })
+    }
+
+    /// Every answer, or an error if a single instance failed or is missing.
+    pub fn require_all(self) -> Result<Vec<T>, Incomplete> {
+        let asked = self.outcomes.len();
+        let mut answers = Vec::with_capacity(asked);
+        let (mut failed, mut missing) = (Vec::new(), Vec::new());
+        for (instance, outcome) in self.outcomes {
+            match outcome {
+                Outcome::Answered(answer) => answers.push(answer),
+                Outcome::Failed(error) => failed.push((instance, error)),
+                Outcome::Missing => missing.push(instance),
+            }
+        }
+        if failed.is_empty() && missing.is_empty() {
+            Ok(answers)
+        } else {
+            Err(Incomplete { asked, failed, missing })
+        }
+    }
+
+    /// How many instances were asked.
+    pub fn len(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Whether nobody was asked.
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+    }
+
+    /// Each instance and its outcome.
+    pub fn iter(&self) -> impl Iterator<Item = (&InstanceId, &Outcome<T>)> {
+        self.outcomes.iter().map(|(instance, outcome)| (instance, outcome))
+    }
+}
+
+impl<T> IntoIterator for Gather<T> {
+    type Item = (InstanceId, Outcome<T>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.outcomes.into_iter()
+    }
+}
+
+/// Not every instance answered.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("of {asked} instances, {} failed and {} did not answer in time", failed.len(), missing.len())]
+#[non_exhaustive]
+pub struct Incomplete {
+    /// How many instances were asked.
+    pub asked: usize,
+    /// Those that failed, and why.
+    pub failed: Vec<(InstanceId, CallError)>,
+    /// Those that did not answer in time.
+    pub missing: Vec<InstanceId>,
+}

@@ -1,0 +1,176 @@
+//! What all calls have in common: their arguments, encoded once, and their deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use super::{Balanced, Broadcast, Callee, GatherCall, Queued, QueuedCall};
+use crate::{
+    error::{CallError, CodecError},
+    id::NodeId,
+    link::link::CallFailure,
+    node::core::NodeCore,
+    schema::{CommandSpec, DEFAULT_TIMEOUT, NodeSpec},
+    wire::{
+        codec::{self, MAX_PAYLOAD},
+        frame::Status,
+    },
+};
+
+/// What all stubs have in common. Written into by the macro; use the generated stubs.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct ClientCore {
+    core: Arc<NodeCore>,
+    callee: Arc<Callee>,
+    /// The deadline of the call that is being served, for a stub from a handler's context.
+    inherited: Option<Instant>,
+}
+
+impl ClientCore {
+    pub(crate) fn new(core: Arc<NodeCore>, callee: &'static NodeSpec, inherited: Option<Instant>) -> Self {
+        let callee = core.callee(callee);
+        Self { core, callee, inherited }
+    }
+
+    /// A call to one instance.
+    pub fn balanced<A: Serialize, T: DeserializeOwned>(&self, spec: &'static CommandSpec, args: &A) -> Balanced<T> {
+        Balanced::new(self.outgoing(spec, args))
+    }
+
+    /// A call to all instances.
+    pub fn gather<A: Serialize, T: DeserializeOwned>(&self, spec: &'static CommandSpec, args: &A) -> GatherCall<T> {
+        GatherCall::new(self.outgoing(spec, args))
+    }
+
+    /// Something to tell all instances.
+    pub fn broadcast<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Broadcast {
+        Broadcast::new(self.outgoing(spec, args))
+    }
+
+    /// A job for one instance.
+    pub fn queued_balanced<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> QueuedCall {
+        QueuedCall::new(self.outgoing(spec, args))
+    }
+
+    /// A job for every instance.
+    pub fn queued_broadcast<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> GatherCall<Queued> {
+        GatherCall::new(self.outgoing(spec, args))
+    }
+
+    fn outgoing<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Outgoing {
+        Outgoing {
+            core: Arc::clone(&self.core),
+            callee: Arc::clone(&self.callee),
+            spec,
+            args: codec::encode(args, MAX_PAYLOAD),
+            timeout: None,
+            inherited: self.inherited,
+        }
+    }
+}
+
+/// A call that has not been made yet.
+pub(crate) struct Outgoing {
+    pub(crate) core: Arc<NodeCore>,
+    pub(crate) callee: Arc<Callee>,
+    pub(crate) spec: &'static CommandSpec,
+    args: Result<Bytes, CodecError>,
+    timeout: Option<Duration>,
+    inherited: Option<Instant>,
+}
+
+/// When a call ends, and how long it had in all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    pub(crate) after: Duration,
+}
+
+impl Outgoing {
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = Some(timeout);
+    }
+
+    /// The encoded arguments, unless they could not be encoded or this node is shutting down.
+    pub(crate) fn args(&self) -> Result<Bytes, CallError> {
+        if self.core.is_closed() {
+            return Err(CallError::ShuttingDown { who: self.core.id.clone() });
+        }
+        self.args.clone().map_err(|source| CallError::Codec {
+            what: format!("the arguments of {} could not be encoded", self.command()),
+            source,
+            maybe_executed: false,
+        })
+    }
+
+    /// The deadline, counted from now: that of the call, of the command, or the default; and never later than that
+    /// of the call that is being served.
+    pub(crate) fn deadline(&self) -> Deadline {
+        let after = self.timeout.or(self.spec.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let now = Instant::now();
+        let own = now.checked_add(after).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()));
+        match self.inherited {
+            Some(inherited) if inherited < own => Deadline {
+                at: inherited,
+                after: inherited.saturating_duration_since(now),
+            },
+            _ => Deadline { at: own, after },
+        }
+    }
+
+    /// The command, for errors.
+    pub(crate) fn command(&self) -> String {
+        format!("{}.{}", self.callee.node_type(), self.spec.name)
+    }
+
+    /// Decodes an answer.
+    pub(crate) fn decode<T: DeserializeOwned>(&self, answer: &Bytes) -> Result<T, CallError> {
+        codec::decode(answer).map_err(|source| CallError::Codec {
+            what: format!("the answer of {} could not be decoded", self.command()),
+            source,
+            maybe_executed: true,
+        })
+    }
+
+    /// What a failed attempt means to the caller.
+    pub(crate) fn error(&self, peer: &NodeId, failure: CallFailure, deadline: Deadline) -> CallError {
+        let peer = peer.clone();
+        match failure {
+            CallFailure::Full { what } => CallError::Overloaded { what, maybe_executed: false },
+            CallFailure::Lost { reason, sent } => CallError::LinkLost { peer, reason, maybe_executed: sent },
+            CallFailure::Late { sent } => CallError::DeadlineExceeded {
+                after: deadline.after,
+                maybe_executed: sent,
+            },
+            CallFailure::Remote(status, text) => self.remote(peer, status, text, deadline),
+        }
+    }
+
+    fn remote(&self, peer: NodeId, status: Status, text: String, deadline: Deadline) -> CallError {
+        match status {
+            Status::Denied => CallError::Denied { command: self.command() },
+            Status::Incompatible => CallError::Incompatible { what: format!("{peer}: {text}") },
+            Status::Overloaded => CallError::Overloaded {
+                what: format!("{peer}: {text}"),
+                maybe_executed: false,
+            },
+            Status::DeadlineExceeded => CallError::DeadlineExceeded {
+                after: deadline.after,
+                maybe_executed: true,
+            },
+            Status::Cancelled => CallError::Cancelled { peer },
+            Status::HandlerPanicked => CallError::HandlerPanicked { peer, message: text },
+            Status::Codec | Status::Ok => CallError::Codec {
+                what: format!("the answer of {} could not be encoded on {peer}", self.command()),
+                source: CodecError::Encode(text),
+                maybe_executed: true,
+            },
+            Status::QueueFull => CallError::QueueFull { peer, what: text },
+            Status::QueueFailed => CallError::Queue { peer, message: text },
+            Status::ShuttingDown => CallError::ShuttingDown { who: peer },
+        }
+    }
+}

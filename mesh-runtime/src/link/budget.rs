@@ -1,0 +1,184 @@
+//! What this side may have outstanding on one link, as the other side granted it: calls, tells and payload bytes.
+//! Knows nothing of frames.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::Semaphore;
+
+/// The sender's account of one link. Starts empty; the other side's `Confirm` fills it.
+pub(crate) struct Budget {
+    call_limit: AtomicUsize,
+    calls: AtomicUsize,
+    tells: Semaphore,
+    bytes: Semaphore,
+}
+
+/// Every call slot is taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Full {
+    pub(crate) limit: usize,
+}
+
+/// The link closed while somebody waited for room.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+impl Budget {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            call_limit: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+            tells: Semaphore::new(0),
+            bytes: Semaphore::new(0),
+        })
+    }
+
+    /// What the other side grants, once, at the start.
+    pub(crate) fn grant(&self, calls: usize, bytes: usize) {
+        self.call_limit.store(calls, Ordering::Release);
+        self.tells.add_permits(calls);
+        self.bytes.add_permits(bytes);
+    }
+
+    /// What the other side gives back. False if that is more than a semaphore can hold: nonsense.
+    pub(crate) fn credit(&self, tells: usize, bytes: usize) -> bool {
+        let fits = |semaphore: &Semaphore, permits: usize| {
+            semaphore
+                .available_permits()
+                .checked_add(permits)
+                .is_some_and(|sum| sum <= Semaphore::MAX_PERMITS)
+        };
+        if !fits(&self.tells, tells) || !fits(&self.bytes, bytes) {
+            return false;
+        }
+        self.tells.add_permits(tells);
+        self.bytes.add_permits(bytes);
+        true
+    }
+
+    /// Takes a place for one call. Never waits: a link that is full is full.
+    pub(crate) fn slot(self: &Arc<Self>) -> Result<Slot, Full> {
+        let limit = self.call_limit.load(Ordering::Acquire);
+        if self.calls.fetch_add(1, Ordering::AcqRel) >= limit {
+            self.calls.fetch_sub(1, Ordering::AcqRel);
+            return Err(Full { limit });
+        }
+        Ok(Slot(Arc::clone(self)))
+    }
+
+    /// Calls that hold a place now.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place for one tell, waiting for one if need be. It comes back by [`Budget::credit`]. Cancel safe.
+    pub(crate) async fn tell(&self) -> Result<(), Closed> {
+        self.tells.acquire().await.map_err(|_| Closed)?.forget();
+        Ok(())
+    }
+
+    /// Takes room for `bytes` of payload if there is any.
+    pub(crate) fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reserved> {
+        self.bytes.try_acquire_many(permits(bytes)).ok()?.forget();
+        Some(self.reserved(bytes))
+    }
+
+    /// Takes room for `bytes` of payload, waiting for it if need be. First come, first served. Cancel safe.
+    pub(crate) async fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reserved, Closed> {
+        self.bytes
+            .acquire_many(permits(bytes))
+            .await
+            .map_err(|_| Closed)?
+            .forget();
+        Ok(self.reserved(bytes))
+    }
+
+    /// The link is gone: whoever waits for room is told.
+    pub(crate) fn close(&self) {
+        self.tells.close();
+        self.bytes.close();
+    }
+
+    fn reserved(self: &Arc<Self>, bytes: usize) -> Reserved {
+        Reserved {
+            budget: Arc::clone(self),
+            bytes: AtomicUsize::new(bytes),
+        }
+    }
+}
+
+/// Payloads are far smaller than what 32 bits hold.
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// A place for one call, given back on drop.
+pub(crate) struct Slot(Arc<Budget>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Room for a payload, given back on drop unless it was spent.
+pub(crate) struct Reserved {
+    budget: Arc<Budget>,
+    bytes: AtomicUsize,
+}
+
+impl Reserved {
+    /// The payload is on its way: its bytes come back from the other side.
+    pub(crate) fn spend(&self) {
+        self.bytes.store(0, Ordering::Release);
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.budget.bytes.add_permits(*self.bytes.get_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_may_be_sent_before_the_other_side_grants_it() {
+        let budget = Budget::new();
+        assert_eq!(budget.slot().err(), Some(Full { limit: 0 }));
+        assert!(budget.try_reserve(1).is_none());
+    }
+
+    #[test]
+    fn what_is_not_spent_returns() {
+        let budget = Budget::new();
+        budget.grant(2, 10);
+        drop(budget.try_reserve(10).unwrap());
+        budget.try_reserve(10).unwrap().spend();
+        assert!(budget.try_reserve(1).is_none());
+        assert!(budget.credit(0, 10));
+        assert!(budget.try_reserve(10).is_some());
+    }
+
+    #[test]
+    fn a_nonsensical_credit_is_seen() {
+        let budget = Budget::new();
+        budget.grant(1, 1);
+        assert!(!budget.credit(0, usize::MAX));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_room_is_told_when_the_link_closes() {
+        let budget = Budget::new();
+        budget.grant(1, 1);
+        let waiting = Arc::clone(&budget);
+        let waiter = tokio::spawn(async move { waiting.reserve(2).await.err() });
+        budget.close();
+        assert_eq!(waiter.await.unwrap(), Some(Closed));
+    }
+}

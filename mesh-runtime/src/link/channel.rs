@@ -1,0 +1,479 @@
+//! One sealed connection: what is pushed into it leaves in envelopes, what arrives is opened and handed up frame by
+//! frame. Sees to order, acknowledgement, heartbeat and a definite end. Knows nothing of what the frames mean.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::outbox::{Outbox, Outgoing};
+use crate::{
+    socketio::{Closer, Sink},
+    wire::{
+        cipher::{Opener, Sealer},
+        envelope::{Envelope, EnvelopeBuilder},
+        frame::{Farewell, Frame},
+    },
+};
+
+/// Envelopes that may be on their way without an acknowledgement. The server side's socket queue, which holds 1,024
+/// packets and cannot be asked how full it is, never fills up.
+const ENVELOPE_WINDOW: u32 = 256;
+
+/// An acknowledgement is owed after that many envelopes, if nothing else has carried it.
+const ACK_EVERY: u32 = 32;
+
+/// Bytes of chunks that may be on their way without an acknowledgement: small frames wait behind no more than that.
+const CHUNK_WINDOW: usize = 1024 * 1024;
+
+/// Room that an envelope starts with, in bytes: enough for many small frames.
+const ROOM: usize = 4 * 1024;
+
+/// How long the last words of a connection may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The pace of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How long a handshake may take, each side's first envelope included.
+    pub(crate) handshake: Duration,
+    /// How often an idle side shows that it is alive.
+    pub(crate) heartbeat: Duration,
+    /// How long the other side may be silent.
+    pub(crate) silence: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(2),
+            silence: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The other side closed it, and said why.
+    Goodbye(Farewell),
+    /// This side closed it.
+    Local(Farewell),
+    /// The other side broke the protocol; the text says how.
+    Violation(String),
+    /// Nothing was heard for that long.
+    Silent(Duration),
+    /// The connection failed; the text says how.
+    Lost(String),
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Goodbye(reason) => write!(f, "the other side said goodbye: {reason}"),
+            Self::Local(reason) => write!(f, "closed here: {reason}"),
+            Self::Violation(what) => write!(f, "the other side broke the protocol: {what}"),
+            Self::Silent(after) => write!(f, "nothing was heard for {after:?}"),
+            Self::Lost(how) => write!(f, "the connection failed: {how}"),
+        }
+    }
+}
+
+/// What a connection hands up. Called inline and in order: must not block.
+pub(crate) trait Receiver: Send + Sync + 'static {
+    /// One frame. An error closes the connection as a violation, with this text.
+    fn on_frame(&self, frame: Frame) -> Result<(), String>;
+
+    /// The end, exactly once.
+    fn on_closed(&self, reason: &CloseReason);
+}
+
+/// The sending side of a sealed connection, and its state. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Channel(Arc<Shared>);
+
+struct Shared {
+    outbound: Mutex<Outbound>,
+    wake: Notify,
+    started: Instant,
+    /// Milliseconds after `started` at which something was last heard.
+    heard_ms: AtomicU64,
+    /// Envelopes that have arrived.
+    received: AtomicU32,
+    /// Of these, how many the other side was told of.
+    told: AtomicU32,
+    /// Cancelled with the first envelope that opens: only then is the other side who it says it is.
+    proven: CancellationToken,
+    reason: OnceLock<CloseReason>,
+    closed: CancellationToken,
+    closer: OnceLock<Closer>,
+    /// Weak, because the receiver holds the channel.
+    receiver: OnceLock<Weak<dyn Receiver>>,
+}
+
+#[derive(Default)]
+struct Outbound {
+    outbox: Outbox,
+    sent: u32,
+    acked: u32,
+    /// Envelopes with chunks that are not acknowledged: their number and bytes.
+    chunks: std::collections::VecDeque<(u32, usize)>,
+    chunk_bytes: usize,
+}
+
+impl Outbound {
+    fn may_send(&self) -> bool {
+        self.sent.wrapping_sub(self.acked) < ENVELOPE_WINDOW
+    }
+
+    fn chunks_allowed(&self) -> bool {
+        self.chunk_bytes < CHUNK_WINDOW
+    }
+
+    fn has_work(&self) -> bool {
+        self.may_send() && self.outbox.has_work(self.chunks_allowed())
+    }
+
+    fn on_sent(&mut self, chunk_bytes: usize) {
+        self.sent = self.sent.wrapping_add(1);
+        if chunk_bytes > 0 {
+            self.chunks.push_back((self.sent, chunk_bytes));
+            self.chunk_bytes += chunk_bytes;
+        }
+    }
+
+    /// False if more is acknowledged than was sent.
+    fn on_ack(&mut self, ack: u32) -> bool {
+        if ack.wrapping_sub(self.acked) > self.sent.wrapping_sub(self.acked) {
+            return false;
+        }
+        self.acked = ack;
+        while let Some((envelope, bytes)) = self.chunks.front().copied() {
+            if ack.wrapping_sub(envelope) >= u32::MAX / 2 {
+                break;
+            }
+            self.chunks.pop_front();
+            self.chunk_bytes -= bytes;
+        }
+        true
+    }
+}
+
+impl Channel {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared {
+            outbound: Mutex::default(),
+            wake: Notify::new(),
+            started: Instant::now(),
+            heard_ms: AtomicU64::new(0),
+            received: AtomicU32::new(0),
+            told: AtomicU32::new(0),
+            proven: CancellationToken::new(),
+            reason: OnceLock::new(),
+            closed: CancellationToken::new(),
+            closer: OnceLock::new(),
+            receiver: OnceLock::new(),
+        }))
+    }
+
+    /// Says who is told of the end, and how to cut the connection. Once, before anything arrives.
+    fn attach(&self, receiver: &Arc<dyn Receiver>, closer: Closer) {
+        let _ = self.0.receiver.set(Arc::downgrade(receiver));
+        let _ = self.0.closer.set(closer);
+    }
+
+    /// Sends a frame; false if the connection is closed.
+    pub(crate) fn send(&self, frame: Frame) -> bool {
+        self.push(Outgoing::frame(frame))
+    }
+
+    /// Hands something to the writer; false if the connection is closed.
+    pub(crate) fn push(&self, outgoing: Outgoing) -> bool {
+        let pushed = self.outbound().outbox.push(outgoing);
+        if pushed {
+            self.0.wake.notify_one();
+        }
+        pushed
+    }
+
+    /// Drops the rest of a call of which a part may have left.
+    pub(crate) fn drop_call(&self, call: u64) {
+        self.outbound().outbox.drop_call(call);
+    }
+
+    /// Closes the connection. The first reason stays.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        if self.0.reason.set(reason).is_err() {
+            return;
+        }
+        let receiver = self.0.receiver.get().and_then(Weak::upgrade);
+        if let (Some(receiver), Some(reason)) = (receiver, self.0.reason.get()) {
+            receiver.on_closed(reason);
+        }
+        self.0.closed.cancel();
+    }
+
+    /// Why the connection is closed, if it is.
+    pub(crate) fn close_reason(&self) -> Option<&CloseReason> {
+        self.0.reason.get()
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn closed(&self) {
+        self.0.closed.cancelled().await;
+    }
+
+    /// Waits until the other side has proven itself, or the end.
+    pub(crate) async fn proven(&self) {
+        tokio::select! {
+            () = self.0.proven.cancelled() => {}
+            () = self.0.closed.cancelled() => {}
+        }
+    }
+
+    fn outbound(&self) -> MutexGuard<'_, Outbound> {
+        self.0.outbound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ack_due(&self) -> bool {
+        let received = self.0.received.load(Ordering::Acquire);
+        received.wrapping_sub(self.0.told.load(Ordering::Acquire)) >= ACK_EVERY
+    }
+
+    fn heard(&self) {
+        let now = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.heard_ms.store(now, Ordering::Relaxed);
+    }
+
+    fn silent_for(&self) -> Duration {
+        let heard = Duration::from_millis(self.0.heard_ms.load(Ordering::Relaxed));
+        self.0.started.elapsed().saturating_sub(heard)
+    }
+}
+
+/// The receiving side of a sealed connection.
+pub(crate) struct Inlet {
+    channel: Channel,
+    opener: Opener,
+    receiver: Arc<dyn Receiver>,
+}
+
+impl Inlet {
+    pub(crate) fn new(channel: Channel, opener: Opener, receiver: Arc<dyn Receiver>, closer: Closer) -> Self {
+        channel.attach(&receiver, closer);
+        Self { channel, opener, receiver }
+    }
+
+    /// Opens one payload and hands its frames up; drops it if the connection is closed.
+    pub(crate) fn take(&mut self, payload: Bytes) {
+        if self.channel.close_reason().is_some() {
+            return;
+        }
+        if let Err(violation) = self.open(payload) {
+            self.channel.close(CloseReason::Violation(violation));
+        }
+    }
+
+    fn open(&mut self, payload: Bytes) -> Result<(), String> {
+        let shared = &self.channel.0;
+        let envelope = Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
+        shared.proven.cancel();
+        if envelope.counts() {
+            shared.received.fetch_add(1, Ordering::AcqRel);
+        }
+        self.channel.heard();
+        let wake = {
+            let mut outbound = self.channel.outbound();
+            if !outbound.on_ack(envelope.ack) {
+                return Err("more envelopes are acknowledged than were sent".into());
+            }
+            outbound.has_work()
+        };
+        for frame in envelope.frames {
+            self.hand_up(frame.map_err(|error| error.to_string())?)?;
+        }
+        if wake || self.channel.ack_due() {
+            shared.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    fn hand_up(&self, frame: Frame) -> Result<(), String> {
+        match frame {
+            Frame::Ping { token } => {
+                self.channel.send(Frame::Pong { token });
+            }
+            Frame::Pong { .. } => {}
+            Frame::Goodbye { reason, .. } => self.channel.close(CloseReason::Goodbye(reason)),
+            frame => self.receiver.on_frame(frame)?,
+        }
+        Ok(())
+    }
+}
+
+/// The task that owns the sink: takes all that waits, seals it once, writes it once; until the connection closes.
+/// `first` is sent before, unsealed: the end of the handshake.
+pub(crate) async fn write(channel: Channel, mut sink: Sink, mut sealer: Sealer, first: Option<Bytes>, pace: Pace) {
+    let written = async {
+        if let Some(first) = first {
+            sink.send(first).await.map_err(|error| error.to_string())?;
+        }
+        pump(&channel, &mut sink, &mut sealer, pace).await
+    };
+    // A write that is stuck does not keep a closed connection open.
+    let stuck = async {
+        channel.closed().await;
+        tokio::time::sleep(FAREWELL).await;
+    };
+    let in_order = tokio::select! {
+        result = written => match result {
+            Ok(()) => true,
+            Err(error) => {
+                channel.close(CloseReason::Lost(error));
+                false
+            }
+        },
+        () = stuck => false,
+    };
+    if in_order
+        && let Some(reason) = channel.close_reason()
+        && let Some(goodbye) = goodbye(reason)
+    {
+        channel.send(goodbye);
+        let farewell = flush(&channel, &mut sink, &mut sealer);
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+    channel.outbound().outbox.close();
+    let _ = tokio::time::timeout(FAREWELL, sink.close()).await;
+    if let Some(closer) = channel.0.closer.get() {
+        closer.abort();
+    }
+}
+
+/// What the other side is told at the end; nothing if it is gone.
+fn goodbye(reason: &CloseReason) -> Option<Frame> {
+    match reason {
+        CloseReason::Local(reason) => Some(Frame::goodbye(*reason, "")),
+        CloseReason::Violation(what) => Some(Frame::goodbye(Farewell::Violation, what)),
+        CloseReason::Goodbye(_) | CloseReason::Silent(_) | CloseReason::Lost(_) => None,
+    }
+}
+
+async fn pump(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer, pace: Pace) -> Result<(), String> {
+    let proof = tokio::time::sleep(pace.handshake);
+    tokio::pin!(proof);
+    let mut tick = tokio::time::interval_at(Instant::now() + pace.heartbeat, pace.heartbeat);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut sent_at_last_tick = 0;
+    loop {
+        flush(channel, sink, sealer).await?;
+        tokio::select! {
+            biased;
+            () = channel.closed() => return Ok(()),
+            () = channel.0.wake.notified() => {}
+            () = &mut proof, if !channel.0.proven.is_cancelled() => {
+                channel.close(CloseReason::Silent(pace.handshake));
+            }
+            _ = tick.tick() => {
+                if channel.silent_for() > pace.silence {
+                    channel.close(CloseReason::Silent(pace.silence));
+                }
+                let sent = channel.outbound().sent;
+                if sent == sent_at_last_tick {
+                    channel.send(Frame::Ping { token: u64::from(sent) });
+                }
+                sent_at_last_tick = sent;
+            }
+        }
+    }
+}
+
+/// Sends all that may be sent now.
+async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<(), String> {
+    while let Some((envelope, ack)) = next_envelope(channel) {
+        let sealed = envelope.seal(ack, sealer).map_err(|error| error.to_string())?;
+        sink.send(sealed).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// The next envelope to send, if there is reason for one: frames, or an acknowledgement that is due.
+fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
+    let mut outbound = channel.outbound();
+    let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
+    if outbound.has_work() {
+        let chunks_allowed = outbound.chunks_allowed();
+        let taken = outbound.outbox.fill(chunks_allowed, |frame| envelope.push(frame));
+        if taken.frames > 0 {
+            outbound.on_sent(taken.chunk_bytes);
+        }
+    }
+    if envelope.is_empty() && !channel.ack_due() {
+        return None;
+    }
+    let received = channel.0.received.load(Ordering::Acquire);
+    channel.0.told.store(received, Ordering::Release);
+    Some((envelope, received))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_closes_at_its_size_and_opens_with_the_acknowledgement() {
+        let mut outbound = Outbound::default();
+        for _ in 0..ENVELOPE_WINDOW {
+            assert!(outbound.may_send());
+            outbound.on_sent(0);
+        }
+        assert!(!outbound.may_send());
+        assert!(outbound.on_ack(1));
+        assert!(outbound.may_send());
+    }
+
+    #[test]
+    fn chunks_wait_for_acknowledgement_while_small_frames_go_on() {
+        let mut outbound = Outbound::default();
+        outbound.on_sent(CHUNK_WINDOW);
+        assert!(!outbound.chunks_allowed());
+        assert!(outbound.may_send());
+        assert!(outbound.on_ack(1));
+        assert!(outbound.chunks_allowed());
+    }
+
+    #[test]
+    fn acknowledging_what_was_never_sent_is_caught() {
+        let mut outbound = Outbound::default();
+        outbound.on_sent(0);
+        assert!(!outbound.on_ack(2));
+        assert!(outbound.on_ack(1));
+    }
+
+    #[test]
+    fn the_count_of_envelopes_wraps_around() {
+        let mut outbound = Outbound {
+            sent: u32::MAX,
+            acked: u32::MAX,
+            ..Outbound::default()
+        };
+        outbound.on_sent(CHUNK_WINDOW);
+        assert_eq!(outbound.sent, 0);
+        assert!(!outbound.chunks_allowed());
+        assert!(outbound.on_ack(0));
+        assert!(outbound.chunks_allowed());
+    }
+}

@@ -1,0 +1,341 @@
+//! The handshake, on either side of a connection: from the first payload to a sealed [`Channel`]. Whoever accepts
+//! trusts the other side only when its first envelope opens; until then nothing is registered and nobody is told.
+
+use std::{
+    net::SocketAddr,
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
+
+use super::channel::{self, Channel, CloseReason, Inlet, Pace, Receiver};
+use crate::{
+    error::Refusal,
+    keys::DerivedKeys,
+    socketio::{self, Acceptor, Closer, Inbound, Incoming, Limits, Sink, TransportError},
+    wire::{
+        cipher::{Sealer, SessionKeys},
+        handshake::{HandshakeError, Hello, Initiator, Responder, Welcome},
+    },
+};
+
+/// Connections whose other side has not proven itself yet, at once.
+const MAX_STRANGERS: usize = 1024;
+
+/// Who accepts connections: a node or the master.
+pub(crate) trait Host: Send + Sync + 'static {
+    /// The keys of the mesh.
+    fn keys(&self) -> &DerivedKeys;
+
+    /// Whether the sender of this hello may come in, by its word alone. Must not change anything.
+    fn judge(&self, hello: &Hello) -> Result<Welcome, Refusal>;
+
+    /// Takes the frames of a connection whose handshake is done. The other side is proven with the first frame.
+    fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver>;
+
+    /// Somebody was refused.
+    fn refused(&self, from: SocketAddr, refusal: Refusal);
+}
+
+/// Accepts connections on behalf of a [`Host`].
+pub(crate) struct Gate<H> {
+    host: Arc<H>,
+    pace: Pace,
+    connections: TaskTracker,
+    strangers: Arc<Semaphore>,
+}
+
+impl<H: Host> Gate<H> {
+    /// The tasks that own connections are tracked by `connections`.
+    pub(crate) fn new(host: Arc<H>, pace: Pace, connections: TaskTracker) -> Self {
+        Self {
+            host,
+            pace,
+            connections,
+            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
+        }
+    }
+}
+
+impl<H: Host> Acceptor for Gate<H> {
+    fn accept(&self, incoming: Incoming) -> Option<Arc<dyn Inbound>> {
+        let Ok(stranger) = Arc::clone(&self.strangers).try_acquire_owned() else {
+            tracing::warn!(from = %incoming.peer, "refused: too many handshakes at once");
+            return None;
+        };
+        let (opened, opening) = oneshot::channel();
+        let entrance = Entrance {
+            phase: Mutex::new(Phase::Accepting {
+                host: Arc::clone(&self.host) as Arc<dyn Host>,
+                from: incoming.peer,
+                closer: incoming.closer.clone(),
+                opened,
+            }),
+        };
+        self.connections
+            .spawn(attend(incoming.sink, opening, self.pace, stranger));
+        Some(Arc::new(entrance))
+    }
+}
+
+/// Owns an accepted connection's sink: waits for the handshake, then writes until the connection closes.
+async fn attend(
+    mut sink: Sink,
+    opening: oneshot::Receiver<Opened>,
+    pace: Pace,
+    stranger: OwnedSemaphorePermit,
+) {
+    match tokio::time::timeout(pace.handshake, opening).await {
+        Ok(Ok(Opened::Sealed { channel, sealer, reply })) => {
+            let proven = channel.clone();
+            let release = async move {
+                proven.proven().await;
+                drop(stranger);
+            };
+            tokio::join!(release, channel::write(channel, sink, sealer, Some(reply), pace));
+        }
+        Ok(Ok(Opened::Refused(reply))) => {
+            let _ = tokio::time::timeout(pace.handshake, sink.send(reply)).await;
+            let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
+        }
+        Ok(Err(_)) | Err(_) => {
+            let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
+        }
+    }
+}
+
+enum Opened {
+    Sealed {
+        channel: Channel,
+        sealer: Sealer,
+        reply: Bytes,
+    },
+    Refused(Bytes),
+}
+
+/// What comes in on one connection, by the phase that it is in.
+struct Entrance {
+    phase: Mutex<Phase>,
+}
+
+enum Phase {
+    /// Waits for the first message of whoever dialled.
+    Accepting {
+        host: Arc<dyn Host>,
+        from: SocketAddr,
+        closer: Closer,
+        opened: oneshot::Sender<Opened>,
+    },
+    /// Waits for the answer of whoever was dialled.
+    Dialling(Box<Answered>),
+    /// The handshake is done.
+    Sealed(Inlet, Channel),
+    /// Refused, or lost before the handshake was done.
+    Over,
+}
+
+struct Answered {
+    initiator: Initiator,
+    closer: Closer,
+    make: MakeReceiver,
+    done: oneshot::Sender<Result<(Channel, Sealer), DialError>>,
+}
+
+type MakeReceiver = Box<dyn FnOnce(&Welcome, Channel) -> Result<Arc<dyn Receiver>, Refusal> + Send>;
+
+impl Inbound for Entrance {
+    fn on_payload(&self, payload: Bytes) -> ControlFlow<()> {
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Phase::Sealed(inlet, _) = &mut *phase {
+            // Once closed, what still comes is dropped: the writer says goodbye and cuts the connection.
+            inlet.take(payload);
+            return ControlFlow::Continue(());
+        }
+        *phase = match std::mem::replace(&mut *phase, Phase::Over) {
+            Phase::Accepting { host, from, closer, opened } => answer(host, from, closer, opened, &payload),
+            Phase::Dialling(dialling) => conclude(*dialling, &payload),
+            other => other,
+        };
+        ControlFlow::Continue(())
+    }
+
+    fn on_close(&self, reason: TransportError) {
+        let phase = std::mem::replace(
+            &mut *self.phase.lock().unwrap_or_else(PoisonError::into_inner),
+            Phase::Over,
+        );
+        match phase {
+            Phase::Sealed(_, channel) => channel.close(CloseReason::Lost(reason.to_string())),
+            Phase::Dialling(dialling) => {
+                let _ = dialling.done.send(Err(DialError::Transport(reason)));
+            }
+            Phase::Accepting { .. } | Phase::Over => {}
+        }
+    }
+}
+
+/// The acceptor's step.
+fn answer(
+    host: Arc<dyn Host>,
+    from: SocketAddr,
+    closer: Closer,
+    opened: oneshot::Sender<Opened>,
+    message: &[u8],
+) -> Phase {
+    let (hello, reply, session) = match read_hello(&*host, message) {
+        Ok(read) => read,
+        Err(Turned { refusal, reply }) => {
+            host.refused(from, refusal);
+            // Fails only if the handshake has timed out.
+            let _ = opened.send(Opened::Refused(reply));
+            return Phase::Over;
+        }
+    };
+    let channel = Channel::new();
+    let receiver = host.receiver(hello, from, channel.clone());
+    let inlet = Inlet::new(channel.clone(), session.opener, receiver, closer);
+    let sealed = Opened::Sealed {
+        channel: channel.clone(),
+        sealer: session.sealer,
+        reply,
+    };
+    if opened.send(sealed).is_err() {
+        return Phase::Over;
+    }
+    Phase::Sealed(inlet, channel)
+}
+
+/// Somebody was turned away.
+struct Turned {
+    refusal: Refusal,
+    reply: Bytes,
+}
+
+fn read_hello(host: &dyn Host, message: &[u8]) -> Result<(Hello, Bytes, SessionKeys), Turned> {
+    let (responder, hello) = Responder::read(host.keys(), message).map_err(|refused| Turned {
+        refusal: refused.refusal,
+        reply: refused.reply,
+    })?;
+    match host.judge(&hello) {
+        Ok(welcome) => {
+            let (reply, session) = responder.accept(&welcome).map_err(|error| {
+                tracing::error!(%error, "a handshake could not be answered");
+                Turned {
+                    refusal: Refusal::Malformed,
+                    reply: Bytes::new(),
+                }
+            })?;
+            Ok((hello, reply, session))
+        }
+        Err(refusal) => Err(Turned {
+            refusal,
+            reply: responder.refuse(refusal),
+        }),
+    }
+}
+
+/// The dialler's step.
+fn conclude(answered: Answered, reply: &[u8]) -> Phase {
+    let Answered { initiator, closer, make, done } = answered;
+    let (welcome, session) = match initiator.finish(reply) {
+        Ok(finished) => finished,
+        Err(error) => {
+            let _ = done.send(Err(error.into()));
+            return Phase::Over;
+        }
+    };
+    let channel = Channel::new();
+    let receiver = match make(&welcome, channel.clone()) {
+        Ok(receiver) => receiver,
+        Err(refusal) => {
+            let _ = done.send(Err(DialError::Refused { refusal, authenticated: true }));
+            return Phase::Over;
+        }
+    };
+    let inlet = Inlet::new(channel.clone(), session.opener, receiver, closer);
+    if done.send(Ok((channel.clone(), session.sealer))).is_err() {
+        return Phase::Over;
+    }
+    Phase::Sealed(inlet, channel)
+}
+
+/// Why dialling came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum DialError {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error("{refusal}")]
+    Refused { refusal: Refusal, authenticated: bool },
+    #[error("the handshake failed: {0}")]
+    Handshake(String),
+    #[error("the handshake was not finished within {0:?}")]
+    TimedOut(Duration),
+}
+
+impl From<HandshakeError> for DialError {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::Refused { refusal, authenticated } => Self::Refused { refusal, authenticated },
+            other => Self::Handshake(other.to_string()),
+        }
+    }
+}
+
+/// Who dials, and how.
+pub(crate) struct Dialling<'a> {
+    pub(crate) keys: &'a DerivedKeys,
+    pub(crate) hello: &'a Hello,
+    pub(crate) pace: Pace,
+    /// Tracks the task that owns the connection.
+    pub(crate) connections: &'a TaskTracker,
+}
+
+/// Dials, shakes hands and starts the writer. `make` gives the receiver of what arrives; it must let the other side
+/// prove itself with the first frame, and send one itself. Dropping the future closes the connection.
+pub(crate) async fn dial(
+    host: &str,
+    port: u16,
+    dialling: Dialling<'_>,
+    make: impl FnOnce(&Welcome, Channel) -> Result<Arc<dyn Receiver>, Refusal> + Send + 'static,
+) -> Result<Channel, DialError> {
+    let Dialling { keys, hello, pace, connections } = dialling;
+    let (initiator, message) = Initiator::start(keys, hello)?;
+    let (done, concluded) = oneshot::channel();
+    let limits = Limits::default();
+    let mut sink = socketio::connect(host, port, &limits, move |closer: &Closer| {
+        Arc::new(Entrance {
+            phase: Mutex::new(Phase::Dialling(Box::new(Answered {
+                initiator,
+                closer: closer.clone(),
+                make: Box::new(make),
+                done,
+            }))),
+        })
+    })
+    .await?;
+    let shaken = async {
+        sink.send(message).await?;
+        concluded
+            .await
+            .unwrap_or_else(|_| Err(DialError::Handshake("the connection closed".into())))
+    };
+    match tokio::time::timeout(pace.handshake, shaken).await {
+        Ok(Ok((channel, sealer))) => {
+            connections.spawn(channel::write(channel.clone(), sink, sealer, None, pace));
+            Ok(channel)
+        }
+        Ok(Err(error)) => {
+            let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
+            Err(error)
+        }
+        Err(_) => {
+            let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
+            Err(DialError::TimedOut(pace.handshake))
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Calls that wait for their answer, as pure state: each answer finds its caller, exactly once.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::Poll,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::task::AtomicWaker;
+use slab::Slab;
+
+use super::budget::{Reserved, Slot};
+use crate::wire::frame::Status;
+
+/// How a call over one link ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The encoded answer.
+    Ok(Bytes),
+    /// The other side says why there is none.
+    Failed(Status, String),
+    /// The link closed.
+    LinkLost(String),
+}
+
+const QUEUED: u8 = 0;
+const SENT: u8 = 1;
+const ABANDONED: u8 = 2;
+
+/// One waiting call. Holds its part of the link's budget for as long as anything refers to it: the caller, the
+/// table of calls, or its frame in the outbox.
+pub(crate) struct Pending {
+    state: AtomicU8,
+    answer: Mutex<Option<Answer>>,
+    waker: AtomicWaker,
+    reserved: Reserved,
+    _slot: Slot,
+}
+
+impl Pending {
+    /// Whether the call may be sent now: not if its caller has given up.
+    pub(crate) fn mark_sent(&self) -> bool {
+        self.state
+            .compare_exchange(QUEUED, SENT, Ordering::AcqRel, Ordering::Acquire)
+            .map_or_else(|state| state == SENT, |_| true)
+    }
+
+    /// Gives the call up. True if it was not sent, and so never will be.
+    pub(crate) fn abandon(&self) -> bool {
+        self.state
+            .compare_exchange(QUEUED, ABANDONED, Ordering::AcqRel, Ordering::Acquire)
+            .map_or_else(|state| state == ABANDONED, |_| true)
+    }
+
+    /// Whether any part of the call has left.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.state.load(Ordering::Acquire) == SENT
+    }
+
+    fn complete(&self, answer: Answer) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Option<Answer> {
+        self.answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Waits for the answer. Cancel safe: an answer that was not returned is still there.
+    pub(crate) async fn answered(&self) -> Answer {
+        poll_fn(|cx| {
+            if let Some(answer) = self.take() {
+                return Poll::Ready(answer);
+            }
+            self.waker.register(cx.waker());
+            match self.take() {
+                Some(answer) => Poll::Ready(answer),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // What was sent is on the other side's account now, and comes back from there.
+        if self.is_sent() {
+            self.reserved.spend();
+        }
+    }
+}
+
+struct Entry {
+    /// Higher bits of the call id, so that a late answer to an earlier call in the same slot finds nobody.
+    generation: u32,
+    pending: Arc<Pending>,
+    /// The answer as far as it has come.
+    partial: Option<Partial>,
+}
+
+struct Partial {
+    status: Status,
+    total: usize,
+    bytes: BytesMut,
+}
+
+/// An answer did not keep to the protocol.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadAnswer {
+    #[error("an answer holds more or fewer bytes than it announced")]
+    WrongLength,
+    #[error("an answer was opened twice")]
+    OpenedTwice,
+}
+
+/// The calls of one link that wait for their answer.
+pub(crate) struct InFlight {
+    entries: Slab<Entry>,
+    generation: u32,
+    closed: Option<String>,
+}
+
+impl InFlight {
+    /// No calls yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: Slab::new(),
+            generation: 0,
+            closed: None,
+        }
+    }
+
+    /// A new call and its id; or why the link closed.
+    pub(crate) fn open(&mut self, slot: Slot, reserved: Reserved) -> Result<(u64, Arc<Pending>), String> {
+        if let Some(reason) = &self.closed {
+            return Err(reason.clone());
+        }
+        let pending = Arc::new(Pending {
+            state: AtomicU8::new(QUEUED),
+            answer: Mutex::new(None),
+            waker: AtomicWaker::new(),
+            reserved,
+            _slot: slot,
+        });
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let index = self.entries.insert(Entry {
+            generation,
+            pending: Arc::clone(&pending),
+            partial: None,
+        });
+        Ok((call_id(generation, index), pending))
+    }
+
+    /// Forgets a call whose caller has given up. Returns the bytes of a half-arrived answer that are thereby consumed.
+    pub(crate) fn forget(&mut self, call: u64) -> usize {
+        let Some(index) = self.find(call) else { return 0 };
+        let entry = self.entries.remove(index);
+        entry.partial.map_or(0, |partial| partial.total)
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The first frame of an answer. Returns the bytes of payload that are thereby consumed: the whole of an
+    /// answer that nobody waits for any more, or that is complete.
+    pub(crate) fn reply(
+        &mut self,
+        call: u64,
+        status: Status,
+        total: usize,
+        more: bool,
+        payload: Bytes,
+    ) -> Result<usize, BadAnswer> {
+        if (payload.len() == total) == more || payload.len() > total {
+            return Err(BadAnswer::WrongLength);
+        }
+        let Some(index) = self.find(call) else {
+            return Ok(total);
+        };
+        if !more {
+            if self.entries[index].partial.is_some() {
+                return Err(BadAnswer::OpenedTwice);
+            }
+            self.complete(index, status, payload);
+            return Ok(total);
+        }
+        let entry = &mut self.entries[index];
+        if entry.partial.is_some() {
+            return Err(BadAnswer::OpenedTwice);
+        }
+        let mut bytes = BytesMut::with_capacity(total);
+        bytes.extend_from_slice(&payload);
+        entry.partial = Some(Partial { status, total, bytes });
+        Ok(0)
+    }
+
+    /// A further part of an answer. Returns the bytes of payload that are thereby consumed.
+    pub(crate) fn chunk(&mut self, call: u64, more: bool, payload: &[u8]) -> Result<usize, BadAnswer> {
+        let Some(index) = self.find(call) else {
+            return Ok(0);
+        };
+        let Some(partial) = &mut self.entries[index].partial else {
+            return Err(BadAnswer::WrongLength);
+        };
+        partial.bytes.extend_from_slice(payload);
+        if partial.bytes.len() > partial.total || (partial.bytes.len() == partial.total) == more {
+            return Err(BadAnswer::WrongLength);
+        }
+        if more {
+            return Ok(0);
+        }
+        let (status, total) = (partial.status, partial.total);
+        let bytes = std::mem::take(&mut partial.bytes).freeze();
+        self.complete(index, status, bytes);
+        Ok(total)
+    }
+
+    /// The link is gone: every call ends, and none begins.
+    pub(crate) fn close(&mut self, reason: &str) {
+        self.closed = Some(reason.to_owned());
+        for entry in self.entries.drain() {
+            entry.pending.complete(Answer::LinkLost(reason.to_owned()));
+        }
+    }
+
+    fn complete(&mut self, index: usize, status: Status, payload: Bytes) {
+        let entry = self.entries.remove(index);
+        entry.pending.complete(match status {
+            Status::Ok => Answer::Ok(payload),
+            failed => Answer::Failed(failed, String::from_utf8_lossy(&payload).into_owned()),
+        });
+    }
+
+    fn find(&self, call: u64) -> Option<usize> {
+        let (generation, index) = parts(call);
+        let entry = self.entries.get(index)?;
+        (entry.generation == generation).then_some(index)
+    }
+}
+
+fn call_id(generation: u32, index: usize) -> u64 {
+    // The limit on calls keeps the index far below 32 bits.
+    (u64::from(generation) << 32) | (index as u64 & 0xffff_ffff)
+}
+
+fn parts(call: u64) -> (u32, usize) {
+    ((call >> 32) as u32, (call & 0xffff_ffff) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::budget::Budget;
+
+    fn open(calls: &mut InFlight) -> (u64, Arc<Pending>) {
+        let budget = Budget::new();
+        budget.grant(1, 100);
+        let reserved = budget.try_reserve(10).unwrap();
+        calls.open(budget.slot().unwrap(), reserved).unwrap()
+    }
+
+    fn whole(calls: &mut InFlight, id: u64, text: &'static [u8]) -> Result<usize, BadAnswer> {
+        calls.reply(id, Status::Ok, text.len(), false, Bytes::from_static(text))
+    }
+
+    #[tokio::test]
+    async fn each_answer_finds_its_caller() {
+        let mut calls = InFlight::new();
+        let (first, one) = open(&mut calls);
+        let (second, two) = open(&mut calls);
+        whole(&mut calls, second, b"two").unwrap();
+        whole(&mut calls, first, b"one").unwrap();
+        assert!(matches!(one.answered().await, Answer::Ok(bytes) if bytes == "one"));
+        assert!(matches!(two.answered().await, Answer::Ok(bytes) if bytes == "two"));
+    }
+
+    #[test]
+    fn a_late_answer_reaches_nobody_not_even_the_next_call_in_its_slot() {
+        let mut calls = InFlight::new();
+        let (first, _) = open(&mut calls);
+        calls.forget(first);
+        let (_, next) = open(&mut calls);
+        assert_eq!(whole(&mut calls, first, b"late").unwrap(), 4);
+        assert!(next.take().is_none());
+    }
+
+    #[test]
+    fn the_budget_is_held_until_nothing_refers_to_the_call() {
+        let budget = Budget::new();
+        budget.grant(1, 100);
+        let mut calls = InFlight::new();
+        let reserved = budget.try_reserve(100).unwrap();
+        let (id, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+        calls.forget(id);
+        assert!(budget.slot().is_err());
+        assert!(budget.try_reserve(1).is_none());
+        drop(pending);
+        assert!(budget.slot().is_ok());
+        assert!(budget.try_reserve(100).is_some());
+    }
+
+    #[test]
+    fn bytes_that_were_sent_come_back_from_the_other_side_only() {
+        let budget = Budget::new();
+        budget.grant(1, 100);
+        let mut calls = InFlight::new();
+        let reserved = budget.try_reserve(100).unwrap();
+        let (id, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+        assert!(pending.mark_sent());
+        calls.forget(id);
+        drop(pending);
+        assert!(budget.try_reserve(1).is_none());
+        budget.credit(0, 100);
+        assert!(budget.try_reserve(100).is_some());
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_parts_is_put_together() {
+        let mut calls = InFlight::new();
+        let (id, pending) = open(&mut calls);
+        assert_eq!(calls.reply(id, Status::Ok, 5, true, Bytes::from_static(b"ab")), Ok(0));
+        assert_eq!(calls.chunk(id, true, b"cd"), Ok(0));
+        assert_eq!(calls.chunk(id, false, b"e"), Ok(5));
+        assert!(matches!(pending.answered().await, Answer::Ok(bytes) if bytes == "abcde"));
+    }
+
+    #[test]
+    fn an_answer_of_another_length_than_announced_is_refused() {
+        let mut calls = InFlight::new();
+        let (id, _pending) = open(&mut calls);
+        let bytes = || Bytes::from_static(b"ab");
+        assert_eq!(calls.reply(id, Status::Ok, 5, false, bytes()), Err(BadAnswer::WrongLength));
+        assert_eq!(calls.reply(id, Status::Ok, 2, true, bytes()), Err(BadAnswer::WrongLength));
+        assert_eq!(calls.reply(id, Status::Ok, 5, true, bytes()), Ok(0));
+        assert_eq!(calls.chunk(id, true, b"cdef"), Err(BadAnswer::WrongLength));
+    }
+
+    #[tokio::test]
+    async fn a_lost_link_ends_every_call_and_lets_none_begin() {
+        let mut calls = InFlight::new();
+        let (_, pending) = open(&mut calls);
+        calls.close("cut");
+        assert!(matches!(pending.answered().await, Answer::LinkLost(reason) if reason == "cut"));
+        let budget = Budget::new();
+        budget.grant(1, 1);
+        let reserved = budget.try_reserve(0).unwrap();
+        assert_eq!(calls.open(budget.slot().unwrap(), reserved).err(), Some("cut".into()));
+    }
+
+    #[test]
+    fn a_call_is_either_sent_or_given_up() {
+        let mut calls = InFlight::new();
+        let (_, sent) = open(&mut calls);
+        assert!(sent.mark_sent());
+        assert!(!sent.abandon());
+        let (_, given_up) = open(&mut calls);
+        assert!(given_up.abandon());
+        assert!(!given_up.mark_sent());
+    }
+}

@@ -1,0 +1,12 @@
+//! Links between nodes: the sealed connection, the handshake, the books of what is in flight. Below it are sockets and
+//! bytes; above it calls and handlers.
+
+pub(crate) mod budget;
+pub(crate) mod channel;
+pub(crate) mod gate;
+pub(crate) mod in_flight;
+pub(crate) mod inbox;
+#[expect(clippy::module_inception, reason = "a link is what the folder is about")]
+pub(crate) mod link;
+pub(crate) mod outbox;
+pub(crate) mod table;

@@ -1,0 +1,269 @@
+//! What waits to be sent over one link, as pure state: small frames in order, big payloads in chunks that
+//! take turns with them. Knows nothing of sockets, sealing or what the frames mean.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+
+use super::in_flight::Pending;
+use crate::wire::frame::{Frame, MAX_CHUNK, Stream as StreamKind};
+
+/// A payload up to this size travels in one frame among the small ones; a bigger one is sent in chunks, each of
+/// which waits for its turn, so that it cannot hold the small ones up.
+pub(crate) const SMALL_PAYLOAD: usize = 16 * 1024;
+
+/// How many bytes of small frames one envelope takes before a chunk gets its turn.
+const SMALL_PER_ENVELOPE: usize = 128 * 1024;
+
+/// Something to send.
+pub(crate) struct Outgoing {
+    frame: Frame,
+    /// Who waits for the answer. A call that was given up before its first frame left is not sent at all.
+    pending: Option<Arc<Pending>>,
+}
+
+impl Outgoing {
+    /// A frame that is sent whatever happens.
+    pub(crate) fn frame(frame: Frame) -> Self {
+        Self { frame, pending: None }
+    }
+
+    /// A call's frame, sent unless its caller has given up by then.
+    pub(crate) fn call(frame: Frame, pending: Arc<Pending>) -> Self {
+        Self { frame, pending: Some(pending) }
+    }
+
+    /// Marks the call as sent; false if it was given up.
+    fn claim(&self) -> bool {
+        self.pending.as_ref().is_none_or(|pending| pending.mark_sent())
+    }
+}
+
+/// A big payload, part of which may have left already.
+struct Stream {
+    kind: StreamKind,
+    id: u64,
+    /// The frame that opens the stream; gone once sent.
+    head: Option<Outgoing>,
+    rest: Bytes,
+}
+
+impl Stream {
+    fn next_frame(&self) -> Frame {
+        match &self.head {
+            Some(head) => head.frame.clone(),
+            None => Frame::Chunk {
+                stream: self.kind,
+                id: self.id,
+                more: self.rest.len() > MAX_CHUNK,
+                payload: self.rest.slice(..self.rest.len().min(MAX_CHUNK)),
+            },
+        }
+    }
+
+    /// The frame that is next has left.
+    fn advance(&mut self) {
+        if self.head.take().is_none() {
+            let _ = self.rest.split_to(self.rest.len().min(MAX_CHUNK));
+        }
+    }
+}
+
+/// The frames that wait for the writer.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    small: VecDeque<Outgoing>,
+    streams: VecDeque<Stream>,
+    closed: bool,
+}
+
+/// What [`Outbox::fill`] took.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Frames taken.
+    pub(crate) frames: usize,
+    /// Of these, bytes of chunks.
+    pub(crate) chunk_bytes: usize,
+}
+
+impl Outbox {
+    /// Takes in one thing to send; false once closed.
+    pub(crate) fn push(&mut self, outgoing: Outgoing) -> bool {
+        if self.closed {
+            return false;
+        }
+        match split(outgoing) {
+            Split::Small(outgoing) => self.small.push_back(outgoing),
+            Split::Stream(stream) => self.streams.push_back(stream),
+        }
+        true
+    }
+
+    /// Drops the rest of a call that was given up after a part had left.
+    pub(crate) fn drop_call(&mut self, call: u64) {
+        self.streams
+            .retain(|stream| stream.head.is_some() || stream.kind != StreamKind::Call || stream.id != call);
+    }
+
+    /// Nothing more goes in, and nothing is kept.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        self.small.clear();
+        self.streams.clear();
+    }
+
+    /// Whether anything waits that may be sent when chunks are (not) allowed.
+    pub(crate) fn has_work(&self, chunks_allowed: bool) -> bool {
+        !self.small.is_empty() || (chunks_allowed && !self.streams.is_empty())
+    }
+
+    /// Hands frames to `put`, which answers whether a frame still fitted; small ones first, then, if
+    /// `chunks_allowed`, one chunk of the stream whose turn it is.
+    pub(crate) fn fill(&mut self, chunks_allowed: bool, mut put: impl FnMut(&Frame) -> bool) -> Taken {
+        let mut taken = Taken::default();
+        let mut small_bytes = 0;
+        while small_bytes < SMALL_PER_ENVELOPE {
+            let Some(outgoing) = self.small.pop_front() else { break };
+            if !outgoing.claim() {
+                continue;
+            }
+            if !put(&outgoing.frame) {
+                self.small.push_front(outgoing);
+                break;
+            }
+            small_bytes += outgoing.frame.encoded_len();
+            taken.frames += 1;
+        }
+        if chunks_allowed {
+            self.put_chunk(&mut put, &mut taken);
+        }
+        taken
+    }
+
+    fn put_chunk(&mut self, put: &mut impl FnMut(&Frame) -> bool, taken: &mut Taken) {
+        while let Some(mut stream) = self.streams.pop_front() {
+            if stream.head.as_ref().is_some_and(|head| !head.claim()) {
+                continue;
+            }
+            let frame = stream.next_frame();
+            if !put(&frame) {
+                self.streams.push_front(stream);
+                return;
+            }
+            taken.frames += 1;
+            taken.chunk_bytes += frame.encoded_len();
+            stream.advance();
+            if !stream.rest.is_empty() {
+                self.streams.push_back(stream);
+            }
+            return;
+        }
+    }
+}
+
+enum Split {
+    Small(Outgoing),
+    Stream(Stream),
+}
+
+/// Tells what fits among the small frames from what must be sent in chunks.
+fn split(mut outgoing: Outgoing) -> Split {
+    match outgoing.frame.part_mut() {
+        Some((kind, id, part)) if part.payload.len() > SMALL_PAYLOAD => {
+            let rest = part.split_off_rest();
+            Split::Stream(Stream {
+                kind,
+                id,
+                head: Some(outgoing),
+                rest,
+            })
+        }
+        _ => Split::Small(outgoing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::FirstPart;
+
+    fn tell(id: u64, bytes: usize) -> Outgoing {
+        Outgoing::frame(Frame::Tell {
+            tell: id,
+            command: 7,
+            part: FirstPart::whole(Bytes::from(vec![1; bytes])),
+        })
+    }
+
+    fn fill(outbox: &mut Outbox, chunks: bool) -> Vec<String> {
+        let mut seen = Vec::new();
+        outbox.fill(chunks, |frame| {
+            seen.push(match frame {
+                Frame::Tell { tell, part, .. } => format!("tell {tell} more={}", part.more),
+                Frame::Chunk { id, more, .. } => format!("chunk {id} more={more}"),
+                other => format!("{other:?}"),
+            });
+            true
+        });
+        seen
+    }
+
+    #[test]
+    fn small_frames_leave_in_order_and_all_at_once() {
+        let mut outbox = Outbox::default();
+        for id in 0..3 {
+            outbox.push(tell(id, 10));
+        }
+        assert_eq!(
+            fill(&mut outbox, true),
+            ["tell 0 more=false", "tell 1 more=false", "tell 2 more=false"]
+        );
+        assert!(!outbox.has_work(true));
+    }
+
+    #[test]
+    fn big_payloads_take_turns_and_let_small_ones_pass() {
+        let mut outbox = Outbox::default();
+        outbox.push(tell(1, MAX_CHUNK + 1));
+        outbox.push(tell(2, MAX_CHUNK + 1));
+        assert_eq!(fill(&mut outbox, true), ["tell 1 more=true"]);
+        outbox.push(tell(3, 1));
+        assert_eq!(fill(&mut outbox, true), ["tell 3 more=false", "tell 2 more=true"]);
+        assert_eq!(fill(&mut outbox, true), ["chunk 1 more=false"]);
+        assert_eq!(fill(&mut outbox, true), ["chunk 2 more=false"]);
+        assert!(!outbox.has_work(true));
+    }
+
+    #[test]
+    fn without_room_for_chunks_only_small_frames_leave() {
+        let mut outbox = Outbox::default();
+        outbox.push(tell(1, MAX_CHUNK));
+        outbox.push(tell(2, 1));
+        assert_eq!(fill(&mut outbox, false), ["tell 2 more=false"]);
+        assert!(!outbox.has_work(false));
+        assert!(outbox.has_work(true));
+    }
+
+    #[test]
+    fn what_does_not_fit_waits_for_the_next_envelope() {
+        let mut outbox = Outbox::default();
+        outbox.push(tell(1, 1));
+        outbox.push(tell(2, 1));
+        let mut room = 1;
+        let taken = outbox.fill(true, |_| {
+            room -= 1;
+            room >= 0
+        });
+        assert_eq!(taken.frames, 1);
+        assert_eq!(fill(&mut outbox, true), ["tell 2 more=false"]);
+    }
+
+    #[test]
+    fn a_closed_outbox_takes_and_keeps_nothing() {
+        let mut outbox = Outbox::default();
+        outbox.push(tell(1, 1));
+        outbox.close();
+        assert!(!outbox.push(tell(2, 1)));
+        assert!(!outbox.has_work(true));
+    }
+}

@@ -1,0 +1,275 @@
+//! How a node is set up and started.
+
+use std::{marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::oneshot};
+
+use super::{
+    Node, Running,
+    config::{self, Config, MasterAddr, host_and_port, variable},
+    core::{NodeCore, Parts},
+    events::Callbacks,
+    registration::{Advertised, FirstAttempt, keep_registered},
+};
+use crate::{
+    access::{Mesh, NodeType},
+    call::Balance,
+    error::StartError,
+    id::{InstanceId, NodeId},
+    keys::Keys,
+    link::{channel::CloseReason, gate::Gate},
+    queue::{Job, MemoryQueue, Queue, QueueName, RunJob, Worker, WorkerOptions},
+    schema::{CommandSpec, Delivery},
+    serve::{Dispatcher, Erased, RawServe, Serve},
+    socketio::{Limits, Server},
+};
+
+/// How long a start waits for the first word of the master before it goes on in the background.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Sets a node up. Made by the generated `X::node(..)`.
+///
+/// What is not set in code is taken from the environment: `MESH_PUBLIC_KEY` and `MESH_PRIVATE_KEY`, `MESH_MASTER`,
+/// `MESH_BIND`, `MESH_ADVERTISE`, `MESH_INSTANCE`, `MESH_DISCOVERY_PORT`.
+#[must_use = "a node does nothing until it is started"]
+pub struct NodeBuilder<N: NodeType> {
+    serve: Option<Box<dyn RawServe>>,
+    keys: Option<Keys>,
+    master: Option<String>,
+    discovery_port: Option<u16>,
+    bind: Option<String>,
+    advertise: Option<String>,
+    instance: Option<InstanceId>,
+    queue: Option<Arc<dyn Queue>>,
+    callbacks: Callbacks,
+    config: Config,
+    node: PhantomData<fn() -> N>,
+}
+
+impl<N: NodeType> NodeBuilder<N> {
+    /// Written by the macro.
+    #[doc(hidden)]
+    pub fn new(serve: impl Serve<N>) -> Self {
+        Self {
+            serve: Some(Box::new(Erased::new(serve))),
+            ..Self::without_handler()
+        }
+    }
+
+    /// Written by the macro, for a node type without commands.
+    #[doc(hidden)]
+    pub fn without_handler() -> Self {
+        Self {
+            serve: None,
+            keys: None,
+            master: None,
+            discovery_port: None,
+            bind: None,
+            advertise: None,
+            instance: None,
+            queue: None,
+            callbacks: Callbacks::default(),
+            config: Config::default(),
+            node: PhantomData,
+        }
+    }
+
+    /// The keys of the mesh: the same for all its nodes and masters.
+    pub fn keys(mut self, keys: &Keys) -> Self {
+        self.keys = Some(keys.clone());
+        self
+    }
+
+    /// Where the master is: `host:port`, or a host alone, whose discovery port then tells the master's port.
+    /// Default: discovery on this machine.
+    pub fn master(mut self, addr: impl ToString) -> Self {
+        self.master = Some(addr.to_string());
+        self
+    }
+
+    /// The master's discovery port. Default 8765.
+    pub fn discovery_port(mut self, port: u16) -> Self {
+        self.discovery_port = Some(port);
+        self
+    }
+
+    /// Where this node listens: `ip:port`; port 0 is any free one. Default `0.0.0.0:0`.
+    pub fn bind(mut self, addr: impl ToString) -> Self {
+        self.bind = Some(addr.to_string());
+        self
+    }
+
+    /// The address that others are to dial, as `host` or `host:port`. Default: the host as the master sees it, and the
+    /// port that this node listens on.
+    pub fn advertise(mut self, addr: impl Into<String>) -> Self {
+        self.advertise = Some(addr.into());
+        self
+    }
+
+    /// This node's instance id: 1 to 128 bytes without blanks or control characters, and unique in its node type. A
+    /// node that comes later under the same id takes the place of the earlier one. Default: random.
+    pub fn instance(mut self, instance: impl Into<InstanceId>) -> Self {
+        self.instance = Some(instance.into());
+        self
+    }
+
+    /// Where this node keeps the jobs of its queued commands. Default: a [`MemoryQueue`], bounded, and lost with the
+    /// process.
+    pub fn queue(mut self, queue: impl Queue) -> Self {
+        self.queue = Some(Arc::new(queue));
+        self
+    }
+
+    /// How this node spreads its balanced calls. Default: round robin.
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.config.balance = balance;
+        self
+    }
+
+    /// How often an idle connection shows that it is alive, and after how much silence it is given up; the silence
+    /// should be several times the interval. Defaults: 2 s and 10 s.
+    pub fn heartbeat(mut self, interval: Duration, silence: Duration) -> Self {
+        self.config.pace.heartbeat = interval;
+        self.config.pace.silence = silence;
+        self
+    }
+
+    /// What each side of a link may have outstanding: calls, as many broadcasts without an answer, and bytes of
+    /// payload. Defaults: 16,384 and 64 MiB; a link uses the smaller of what its two nodes say.
+    pub fn budget(mut self, calls: u32, bytes: u64) -> Self {
+        self.config.grant.calls = calls;
+        self.config.grant.bytes = bytes;
+        self
+    }
+
+    /// How long a shutdown waits for what is under way. Default 10 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.config.grace = grace;
+        self
+    }
+
+    /// Calls back whenever the master has taken this node into its registry.
+    pub fn on_connected(mut self, call: impl Fn() + Send + Sync + 'static) -> Self {
+        self.callbacks.connected = Some(Arc::new(call));
+        self
+    }
+
+    /// Calls back whenever a link is up.
+    pub fn on_connection(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
+        self.callbacks.connection = Some(Arc::new(call));
+        self
+    }
+
+    /// Calls back whenever a link is gone.
+    pub fn on_disconnection(mut self, call: impl Fn(&NodeId, &CloseReason) + Send + Sync + 'static) -> Self {
+        self.callbacks.disconnection = Some(Arc::new(call));
+        self
+    }
+
+    /// Listens and registers. `Ok` once the master has this node in its registry; also if the master cannot be
+    /// reached yet: the node then goes on trying, and says so in the log ([`Node::registered`] waits for it).
+    ///
+    /// # Errors
+    /// Settings that make no sense, a port that cannot be bound, a master that refuses this node.
+    pub async fn start(self) -> Result<Node<N>, StartError> {
+        let discovery_port = config::discovery_port(self.discovery_port)?;
+        let master = match self.master.or_else(|| variable("MESH_MASTER")) {
+            Some(addr) => MasterAddr::parse(&addr, discovery_port)?,
+            None => MasterAddr::local(discovery_port),
+        };
+        let advertised = self.advertise.or_else(|| variable("MESH_ADVERTISE"));
+        let (host, port) = advertised.as_deref().map(advertised_addr).transpose()?.unzip();
+        let id = NodeId::new(N::NAME, config::instance(self.instance)?);
+        let keys = config::derived(&config::keys(self.keys)?).await?;
+        let listener = listen(self.bind, "bind() or MESH_BIND").await?;
+        let addr = listener.local_addr().map_err(|source| StartError::Bind {
+            addr: "the listener".into(),
+            source,
+        })?;
+
+        let queue = self.queue.unwrap_or_else(|| Arc::new(MemoryQueue::new()));
+        let instance = id.instance.clone();
+        let dispatcher = Dispatcher::new(N::SPEC, self.serve, &queue, |command| queue_name::<N>(command, &instance));
+        let core = NodeCore::new(Parts {
+            id,
+            schema: <N::Mesh as Mesh>::SCHEMA,
+            config: self.config,
+            keys,
+            dispatcher,
+        });
+        if !self.callbacks.is_empty() {
+            tokio::spawn(self.callbacks.run(core.events.listen()));
+        }
+        let gate = Gate::new(Arc::clone(&core), core.config.pace, core.connections.clone());
+        let server = Server::start(listener, Limits::default(), crate::http::health(), Arc::new(gate))
+            .map_err(|source| StartError::Bind { addr: addr.to_string(), source })?;
+        let workers = workers(&core);
+        let advertised = Advertised {
+            host,
+            port: port.flatten().unwrap_or_else(|| addr.port()),
+        };
+        let (first, outcome) = oneshot::channel();
+        let registration = tokio::spawn(keep_registered(Arc::clone(&core), master, advertised, first));
+        let running = Running::start(core, addr, server, workers, registration);
+        let node = Node::new(running);
+        match tokio::time::timeout(FIRST_ATTEMPT, outcome).await {
+            Ok(Ok(FirstAttempt::Refused { addr, refusal })) => {
+                let id = node.id().clone();
+                node.shutdown().await;
+                Err(StartError::Refused { addr, node: id, refusal })
+            }
+            Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable(_)) | Err(_)) | Err(_) => Ok(node),
+        }
+    }
+}
+
+fn advertised_addr(text: &str) -> Result<(String, Option<u16>), StartError> {
+    host_and_port(text).map_err(|problem| StartError::Config {
+        setting: "advertise() or MESH_ADVERTISE",
+        problem,
+    })
+}
+
+/// Opens a listener at the address given in code, else that of `MESH_BIND`, else any port of any interface.
+pub(crate) async fn listen(given: Option<String>, setting: &'static str) -> Result<TcpListener, StartError> {
+    let addr = given
+        .or_else(|| variable("MESH_BIND"))
+        .unwrap_or_else(|| "0.0.0.0:0".into());
+    let parsed: SocketAddr = addr.parse().map_err(|_| StartError::Config {
+        setting,
+        problem: format!("`{addr}` is no `ip:port`, such as 127.0.0.1:7000; port 0 is any free one"),
+    })?;
+    TcpListener::bind(parsed)
+        .await
+        .map_err(|source| StartError::Bind { addr, source })
+}
+
+fn queue_name<N: NodeType>(command: &CommandSpec, instance: &InstanceId) -> QueueName {
+    QueueName {
+        mesh: <N::Mesh as Mesh>::SCHEMA.mesh.into(),
+        node_type: N::NAME.into(),
+        command: command.name.into(),
+        instance: (command.delivery == Delivery::QueuedBroadcast).then(|| instance.clone()),
+    }
+}
+
+/// One worker for each queued command.
+fn workers(core: &Arc<NodeCore>) -> Vec<Worker> {
+    let start = |entry: &crate::serve::CommandEntry| {
+        let (queue, name) = entry.queue.clone()?;
+        let defaults = WorkerOptions::default();
+        let spec = entry.spec;
+        let options = WorkerOptions {
+            concurrency: spec.concurrency.map_or(defaults.concurrency, |handlers| handlers as usize),
+            attempts: spec.attempts.unwrap_or(defaults.attempts),
+            backoff: spec.backoff.unwrap_or(defaults.backoff),
+        };
+        let core = Arc::clone(core);
+        let run: RunJob = Arc::new(move |job: Job| {
+            let core = Arc::clone(&core);
+            Box::pin(async move { core.dispatcher.work(&core, spec.id, job).await })
+        });
+        Some(Worker::start(queue, name, options, run))
+    };
+    core.dispatcher.queued().filter_map(start).collect()
+}

@@ -1,0 +1,174 @@
+//! A node's settings: from code, else from `MESH_*` environment variables, else the defaults.
+
+use std::{env, sync::Arc, time::Duration};
+
+use crate::{
+    call::Balance,
+    discovery,
+    error::StartError,
+    id::InstanceId,
+    keys::Keys,
+    link::{channel::Pace, link::Grant},
+    wire::control::MAX_HOST,
+};
+
+/// How long a shutdown waits for what is under way.
+pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// Calls that each side of a link may have in flight.
+const DEFAULT_CALLS: u32 = 16_384;
+/// Payload bytes that each side of a link may have outstanding.
+const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What every part of a running node needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) balance: Balance,
+    pub(crate) pace: Pace,
+    pub(crate) grant: Grant,
+    pub(crate) grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            balance: Balance::default(),
+            pace: Pace::default(),
+            grant: Grant {
+                calls: DEFAULT_CALLS,
+                bytes: DEFAULT_BYTES,
+            },
+            grace: DEFAULT_GRACE,
+        }
+    }
+}
+
+/// Where the master is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MasterAddr {
+    Fixed { host: String, port: u16 },
+    /// The discovery port on that host tells.
+    Discover { host: String, port: u16 },
+}
+
+impl MasterAddr {
+    /// `host:port`, or `host` alone, whose discovery port then tells.
+    pub(crate) fn parse(text: &str, discovery_port: u16) -> Result<Self, StartError> {
+        let (host, port) = host_and_port(text).map_err(|problem| StartError::Config {
+            setting: "master() or MESH_MASTER",
+            problem,
+        })?;
+        Ok(match port {
+            Some(port) => Self::Fixed { host, port },
+            None => Self::Discover { host, port: discovery_port },
+        })
+    }
+
+    pub(crate) fn local(discovery_port: u16) -> Self {
+        Self::Discover {
+            host: "127.0.0.1".into(),
+            port: discovery_port,
+        }
+    }
+}
+
+/// Takes `host`, `host:port`, `[v6]:port` or a bare IPv6 address apart.
+pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
+    let malformed = || format!("`{text}` is neither `host:port` nor `host`");
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or_else(malformed)?;
+        (host, rest.strip_prefix(':'))
+    } else {
+        match text.rsplit_once(':') {
+            Some((host, _)) if host.contains(':') => (text, None),
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    let port = port
+        .map(|port| port.parse().map_err(|_| format!("`{port}` in `{text}` is no port: ports are 0 to 65535")))
+        .transpose()?;
+    if host.is_empty() || host.len() > MAX_HOST || host.chars().any(char::is_whitespace) {
+        return Err(malformed());
+    }
+    Ok((host.to_owned(), port))
+}
+
+/// The keys given in code, else those of the environment.
+pub(crate) fn keys(given: Option<Keys>) -> Result<Keys, StartError> {
+    if let Some(keys) = given {
+        return Ok(keys);
+    }
+    match (variable("MESH_PUBLIC_KEY"), variable("MESH_PRIVATE_KEY")) {
+        (Some(public), Some(private)) => Ok(Keys::new(public, private)),
+        _ => Err(StartError::Config {
+            setting: "keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY",
+            problem: "no keys were given: every node and the master of a mesh need the same two".into(),
+        }),
+    }
+}
+
+/// The instance id given in code, else that of the environment, else a random one.
+pub(crate) fn instance(given: Option<InstanceId>) -> Result<InstanceId, StartError> {
+    let instance = given
+        .or_else(|| variable("MESH_INSTANCE").map(InstanceId::from))
+        .unwrap_or_else(InstanceId::random);
+    if instance.is_valid() {
+        return Ok(instance);
+    }
+    Err(StartError::Config {
+        setting: "instance() or MESH_INSTANCE",
+        problem: format!(
+            "{instance:?} is no instance id: 1 to {} bytes, no blanks, no control characters",
+            InstanceId::MAX_BYTES
+        ),
+    })
+}
+
+/// The discovery port given in code, else that of the environment, else the default.
+pub(crate) fn discovery_port(given: Option<u16>) -> Result<u16, StartError> {
+    match (given, variable("MESH_DISCOVERY_PORT")) {
+        (Some(port), _) => Ok(port),
+        (None, Some(text)) => text.parse().map_err(|_| StartError::Config {
+            setting: "discovery_port() or MESH_DISCOVERY_PORT",
+            problem: format!("`{text}` is no port: ports are 0 to 65535"),
+        }),
+        (None, None) => Ok(discovery::DEFAULT_PORT),
+    }
+}
+
+/// An environment variable that is set and not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Keys, ready for use.
+pub(crate) async fn derived(keys: &Keys) -> Result<Arc<crate::keys::DerivedKeys>, StartError> {
+    keys.derive().await.map_err(|error| StartError::Config {
+        setting: "keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY",
+        problem: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports_are_told_apart() {
+        let parsed = |text| host_and_port(text).unwrap();
+        assert_eq!(parsed("a.example:7000"), ("a.example".into(), Some(7000)));
+        assert_eq!(parsed("a.example"), ("a.example".into(), None));
+        assert_eq!(parsed("[::1]:7000"), ("::1".into(), Some(7000)));
+        assert_eq!(parsed("::1"), ("::1".into(), None));
+        for bad in ["", ":7000", "a:b", "a:70000", "[::1", "a b:1"] {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_master_without_a_port_is_found_by_discovery() {
+        let parsed = MasterAddr::parse("10.0.0.5", 8765).unwrap();
+        assert_eq!(parsed, MasterAddr::Discover { host: "10.0.0.5".into(), port: 8765 });
+    }
+}

@@ -1,0 +1,361 @@
+//! What all parts of one node share: who it is, whom it is linked to, what it serves.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    config::Config,
+    events::{Event, EventSender},
+};
+use crate::{
+    call::Callee,
+    error::Refusal,
+    id::{BootEpoch, NodeId},
+    keys::DerivedKeys,
+    link::{
+        channel::{Channel, CloseReason, Receiver},
+        gate::Host,
+        link::{Incoming, Link, LinkHost, Peer, Role},
+        table::{Admission, Standing, Table},
+    },
+    schema::{NodeSpec, Schema},
+    serve::Dispatcher,
+    wire::{
+        frame::Farewell,
+        handshake::{Hello, SchemaDigest, Target, Welcome},
+    },
+};
+
+/// Of two links between the same nodes one goes, after that long, so that the calls on it can end.
+const RETIREMENT: Duration = Duration::from_secs(3);
+
+/// The state of one node.
+pub(crate) struct NodeCore {
+    pub(crate) id: NodeId,
+    pub(crate) epoch: BootEpoch,
+    pub(crate) schema: &'static Schema,
+    pub(crate) config: Config,
+    pub(crate) keys: Arc<DerivedKeys>,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) events: EventSender,
+    /// Handlers that are running.
+    pub(crate) handlers: TaskTracker,
+    /// Calls of this node that are under way.
+    pub(crate) calls: TaskTracker,
+    /// The tasks that own connections.
+    pub(crate) connections: TaskTracker,
+    /// Cancelled when the node takes no new calls.
+    pub(crate) draining: CancellationToken,
+    /// Cancelled when the node is to end.
+    pub(crate) closed: CancellationToken,
+    /// Cancelled when a newer node has taken this one's place.
+    pub(crate) replaced: CancellationToken,
+    callees: HashMap<&'static str, Arc<Callee>>,
+    table: Mutex<Table<LinkEntry>>,
+    /// Told whenever the table has changed.
+    changed: watch::Sender<()>,
+    registered: watch::Sender<bool>,
+    this: Weak<NodeCore>,
+}
+
+/// What a new core is made of.
+pub(crate) struct Parts {
+    pub(crate) id: NodeId,
+    pub(crate) schema: &'static Schema,
+    pub(crate) config: Config,
+    pub(crate) keys: Arc<DerivedKeys>,
+    pub(crate) dispatcher: Dispatcher,
+}
+
+#[derive(Clone)]
+struct LinkEntry(Arc<Link>);
+
+impl PartialEq for LinkEntry {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl NodeCore {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { id, schema, config, keys, dispatcher } = parts;
+        let callees = schema
+            .nodes
+            .iter()
+            .map(|spec| (spec.name, Arc::new(Callee::new(spec))))
+            .collect();
+        Arc::new_cyclic(|this| Self {
+            epoch: BootEpoch::now(),
+            schema,
+            config,
+            keys,
+            dispatcher,
+            events: EventSender::new(),
+            handlers: TaskTracker::new(),
+            calls: TaskTracker::new(),
+            connections: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            replaced: CancellationToken::new(),
+            callees,
+            table: Mutex::new(Table::new(id.clone())),
+            changed: watch::Sender::new(()),
+            registered: watch::Sender::new(false),
+            this: this.clone(),
+            id,
+        })
+    }
+
+    /// A node type as this node calls it.
+    pub(crate) fn callee(&self, spec: &'static NodeSpec) -> Arc<Callee> {
+        self.callees
+            .get(spec.name)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(Callee::new(spec)))
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    /// Whether there is a link to that node.
+    pub(crate) fn is_linked(&self, peer: &NodeId) -> bool {
+        self.table().get(peer).is_some()
+    }
+
+    /// All links, in the order of instance ids.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        self.table().iter().map(|(_, entry)| Arc::clone(&entry.0)).collect()
+    }
+
+    /// The link to that node.
+    pub(crate) fn link(&self, peer: &NodeId) -> Option<Arc<Link>> {
+        self.table().get(peer).map(|entry| Arc::clone(&entry.0))
+    }
+
+    /// Whether the master has this node in its registry, as far as is known.
+    pub(crate) fn is_registered(&self) -> bool {
+        *self.registered.borrow()
+    }
+
+    /// Waits until the master has this node in its registry.
+    pub(crate) async fn registered(&self) {
+        // The sender lives as long as this core.
+        let _ = self.registered.subscribe().wait_for(|registered| *registered).await;
+    }
+
+    pub(crate) fn set_registered(&self, registered: bool) {
+        self.registered.send_replace(registered);
+    }
+
+    /// Waits until `done` is true of the links. Cancel safe.
+    pub(crate) async fn links_until(&self, mut done: impl FnMut(&Self) -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !done(self) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes no new calls, and says so to every peer.
+    pub(crate) fn drain(&self) {
+        self.draining.cancel();
+        for link in self.links() {
+            link.send_draining();
+        }
+    }
+
+    /// A newer node with this id is there: this one dials nobody any more.
+    pub(crate) fn on_replaced(&self) {
+        if !self.replaced.is_cancelled() {
+            tracing::error!(node = %self.id, "a newer node with the same instance id has taken this node's place");
+            self.replaced.cancel();
+            self.events.tell(Event::Replaced);
+        }
+    }
+
+    /// How this node introduces itself.
+    pub(crate) fn hello(&self, target: Target) -> Hello {
+        Hello {
+            mesh: self.schema.mesh.to_owned(),
+            node_type: self.id.node_type.to_string(),
+            instance: self.id.instance.clone(),
+            epoch: self.epoch,
+            target,
+            schema: digest(self.schema, &self.id.node_type),
+        }
+    }
+
+    /// A link to whoever has just introduced itself.
+    pub(crate) fn link_to(&self, id: NodeId, epoch: BootEpoch, digest: &SchemaDigest, addr: String, role: Role, channel: Channel) -> Arc<Link> {
+        let incompatible = incompatible(self.schema, &id.node_type, digest);
+        if !incompatible.is_empty() {
+            tracing::warn!(peer = %id, commands = incompatible.len(), "the peer declares some commands otherwise, or not at all");
+        }
+        let peer = Peer { id, epoch, addr, incompatible };
+        let host: Weak<dyn LinkHost> = self.this.clone();
+        Link::new(peer, role, channel, self.config.grant, host)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<LinkEntry>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets callers know who is there now.
+    fn update_callee(&self, node_type: &str) {
+        let Some(callee) = self.callees.get(node_type) else { return };
+        let table = self.table();
+        let links = table
+            .iter()
+            .filter(|(peer, entry)| &*peer.node_type == node_type && entry.0.is_usable())
+            .map(|(_, entry)| Arc::clone(&entry.0))
+            .collect();
+        callee.set_links(links);
+        drop(table);
+        self.changed.send_replace(());
+    }
+}
+
+impl LinkHost for NodeCore {
+    fn admit(&self, link: &Arc<Link>) -> Result<(), Farewell> {
+        if self.is_closed() {
+            return Err(Farewell::ShuttingDown);
+        }
+        let standing = Standing { epoch: link.peer.epoch, role: link.role };
+        let admission = self.table().admit(&link.peer.id, standing, LinkEntry(Arc::clone(link)));
+        match admission {
+            Admission::First => Ok(()),
+            Admission::Refused(reason) => Err(reason),
+            Admission::Replaces(old, reason) if old.0.role != link.role => {
+                tokio::spawn(retire(old.0, reason));
+                Ok(())
+            }
+            Admission::Replaces(old, reason) => {
+                old.0.close(reason);
+                Ok(())
+            }
+        }
+    }
+
+    fn opened(&self, link: &Arc<Link>) {
+        if self.table().get(&link.peer.id) != Some(&LinkEntry(Arc::clone(link))) {
+            // Lost at the very moment at which it opened.
+            return;
+        }
+        tracing::info!(node = %self.id, peer = %link.peer.id, "linked");
+        self.update_callee(&link.peer.id.node_type);
+        if self.is_draining() {
+            link.send_draining();
+        }
+        self.events.tell(Event::Connection { peer: link.peer.id.clone() });
+    }
+
+    fn serve(&self, incoming: Incoming) {
+        if let Some(this) = self.this.upgrade() {
+            self.dispatcher.serve(&this, incoming);
+        }
+    }
+
+    fn draining(&self, link: &Arc<Link>) {
+        tracing::info!(node = %self.id, peer = %link.peer.id, "the peer is draining");
+        self.update_callee(&link.peer.id.node_type);
+    }
+
+    fn lost(&self, link: &Arc<Link>, reason: &CloseReason) {
+        if matches!(reason, CloseReason::Goodbye(Farewell::Replaced)) {
+            self.on_replaced();
+        }
+        if !self.table().remove(&link.peer.id, &LinkEntry(Arc::clone(link))) {
+            return;
+        }
+        tracing::info!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
+        self.update_callee(&link.peer.id.node_type);
+        self.events.tell(Event::Disconnection {
+            peer: link.peer.id.clone(),
+            reason: reason.clone(),
+        });
+    }
+}
+
+async fn retire(link: Arc<Link>, reason: Farewell) {
+    tokio::select! {
+        () = link.closed() => {}
+        () = tokio::time::sleep(RETIREMENT) => link.close(reason),
+    }
+}
+
+impl Host for NodeCore {
+    fn keys(&self) -> &DerivedKeys {
+        &self.keys
+    }
+
+    fn judge(&self, hello: &Hello) -> Result<Welcome, Refusal> {
+        if hello.mesh != self.schema.mesh {
+            return Err(Refusal::WrongMesh);
+        }
+        if hello.target != Target::Node(self.id.clone()) {
+            return Err(Refusal::WrongTarget);
+        }
+        if self.schema.node(&hello.node_type).is_none() {
+            return Err(Refusal::UnknownNodeType);
+        }
+        if !self.schema.may_link(&hello.node_type, &self.id.node_type) {
+            return Err(Refusal::NotAllowed);
+        }
+        if *hello.node_type == *self.id.node_type && hello.instance == self.id.instance {
+            return Err(Refusal::Duplicate);
+        }
+        if self.is_draining() {
+            return Err(Refusal::ShuttingDown);
+        }
+        Ok(Welcome {
+            node_type: self.id.node_type.to_string(),
+            instance: self.id.instance.clone(),
+            epoch: self.epoch,
+            schema: digest(self.schema, &self.id.node_type),
+        })
+    }
+
+    fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver> {
+        let id = NodeId::new(hello.node_type, hello.instance);
+        self.link_to(id, hello.epoch, &hello.schema, from.to_string(), Role::Accepted, channel)
+    }
+
+    fn refused(&self, from: SocketAddr, refusal: Refusal) {
+        tracing::warn!(node = %self.id, %from, %refusal, "refused a link");
+        self.events.tell(Event::Refused { addr: from.to_string(), refusal });
+    }
+}
+
+/// What a node says of its own commands.
+pub(crate) fn digest(schema: &Schema, node_type: &str) -> SchemaDigest {
+    let commands = schema
+        .node(node_type)
+        .map(|spec| spec.commands.iter().map(|command| (command.id, command.fingerprint)).collect());
+    SchemaDigest {
+        fingerprint: schema.fingerprint(),
+        commands: commands.unwrap_or_default(),
+    }
+}
+
+/// The commands of a peer that this node knows otherwise than the peer itself.
+fn incompatible(schema: &Schema, node_type: &str, digest: &SchemaDigest) -> HashSet<u32> {
+    let theirs: HashMap<u32, u64> = digest.commands.iter().copied().collect();
+    let ours = schema.node(node_type).map_or(&[][..], |spec| spec.commands);
+    ours.iter()
+        .filter(|command| theirs.get(&command.id) != Some(&command.fingerprint))
+        .map(|command| command.id)
+        .collect()
+}

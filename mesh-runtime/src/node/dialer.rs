@@ -1,0 +1,119 @@
+//! Keeps one link up: dials a peer of the view, again and again, for as long as the view has it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{core::NodeCore, events::Event};
+use crate::{
+    error::Refusal,
+    id::NodeId,
+    link::{
+        gate::{self, DialError, Dialling},
+        link::{Link, Role},
+    },
+    wire::{control::PeerEntry, handshake::Target},
+};
+
+/// The first wait after a dial that failed; it doubles up to [`MAX_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the higher of two ids waits for the lower one to dial, where both may.
+const YIELD: Duration = Duration::from_secs(2);
+
+/// Waits that grow after each failure, spread by a quarter either way so that not all dial at the same moment.
+pub(crate) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self { next: FIRST_WAIT }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.next = FIRST_WAIT;
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        let spread = 0.75 + f64::from(rand::random::<u16>()) / f64::from(u16::MAX) / 2.0;
+        tokio::time::sleep(self.next.mul_f64(spread)).await;
+        self.next = (self.next * 2).min(MAX_WAIT);
+    }
+}
+
+/// Keeps a link to `peer` up until the node ends, is replaced, or this future is dropped. Links outlive it.
+pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
+    tokio::select! {
+        () = keep_dialling(&core, &peer) => {}
+        () = core.closed.cancelled() => {}
+        () = core.draining.cancelled() => {}
+        () = core.replaced.cancelled() => {}
+    }
+}
+
+async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
+    let mut backoff = Backoff::new();
+    loop {
+        core.links_until(|core| !core.is_linked(&peer.node)).await;
+        if yields(core, &peer.node) {
+            let linked = core.links_until(|core| core.is_linked(&peer.node));
+            if tokio::time::timeout(YIELD, linked).await.is_ok() {
+                continue;
+            }
+        }
+        match dial(core, peer).await {
+            Ok(link) => {
+                link.closed().await;
+                if link.was_open() {
+                    backoff.reset();
+                }
+            }
+            Err(error) => on_failure(core, peer, &error),
+        }
+        backoff.wait().await;
+    }
+}
+
+/// Whether the peer is to dial first.
+fn yields(core: &NodeCore, peer: &NodeId) -> bool {
+    core.schema.may_link(&peer.node_type, &core.id.node_type) && core.id > *peer
+}
+
+async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialError> {
+    let hello = core.hello(Target::Node(peer.node.clone()));
+    let (linked, link) = std::sync::mpsc::sync_channel(1);
+    let dialling = Dialling {
+        keys: &core.keys,
+        hello: &hello,
+        pace: core.config.pace,
+        connections: &core.connections,
+    };
+    let addr = format!("{}:{}", peer.host, peer.port);
+    let (node, target) = (Arc::clone(core), peer.node.clone());
+    gate::dial(&peer.host, peer.port, dialling, move |welcome, channel| {
+        let there = NodeId::new(welcome.node_type.as_str(), welcome.instance.clone());
+        if there != target {
+            return Err(Refusal::WrongTarget);
+        }
+        let link = node.link_to(there, welcome.epoch, &welcome.schema, addr, Role::Dialled, channel);
+        link.confirm();
+        let _ = linked.send(Arc::clone(&link));
+        Ok(link)
+    })
+    .await?;
+    link.try_recv()
+        .map_err(|_| DialError::Handshake("the connection closed".into()))
+}
+
+fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError) {
+    tracing::warn!(node = %core.id, peer = %peer.node, host = peer.host, port = peer.port, %error, "could not link");
+    if let DialError::Refused { refusal, authenticated } = error {
+        core.events.tell(Event::Refused {
+            addr: format!("{}:{}", peer.host, peer.port),
+            refusal: *refusal,
+        });
+        if *authenticated && *refusal == Refusal::Replaced {
+            core.on_replaced();
+        }
+    }
+}

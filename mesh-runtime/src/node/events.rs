@@ -1,0 +1,112 @@
+//! What a node tells of its links and of its master.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::{error::Refusal, id::NodeId, link::channel::CloseReason};
+
+/// Events that a slow listener may lag behind before it misses some.
+const BACKLOG: usize = 1024;
+
+/// Something that happened to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The master has this node in its registry.
+    Registered,
+    /// The connection to the master is gone. Links go on; the node registers again by itself.
+    MasterLost {
+        /// What happened to the connection.
+        reason: String,
+    },
+    /// A link is up.
+    Connection {
+        /// The other end.
+        peer: NodeId,
+    },
+    /// A link is gone.
+    Disconnection {
+        /// The other end.
+        peer: NodeId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A handshake was refused: here, or by whoever was dialled.
+    Refused {
+        /// The address of the other side.
+        addr: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A newer node with the same instance id has taken this node's place: it dials nobody any more.
+    Replaced,
+    /// This listener was too slow and has missed that many events.
+    Missed(u64),
+}
+
+/// Events as they happen, from the moment on at which they were asked for.
+#[derive(Debug)]
+pub struct Events(broadcast::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` once the node is gone. Cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.0.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Missed(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// Where events are told.
+#[derive(Debug, Clone)]
+pub(crate) struct EventSender(broadcast::Sender<Event>);
+
+impl EventSender {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(BACKLOG))
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        // Nobody may be listening.
+        let _ = self.0.send(event);
+    }
+
+    pub(crate) fn listen(&self) -> Events {
+        Events(self.0.subscribe())
+    }
+}
+
+type OnPeer = Arc<dyn Fn(&NodeId) + Send + Sync>;
+type OnLost = Arc<dyn Fn(&NodeId, &CloseReason) + Send + Sync>;
+
+/// The callbacks of a node. They run one after the other in a task of their own, so that they hold nothing up.
+#[derive(Default, Clone)]
+pub(crate) struct Callbacks {
+    pub(crate) connected: Option<Arc<dyn Fn() + Send + Sync>>,
+    pub(crate) connection: Option<OnPeer>,
+    pub(crate) disconnection: Option<OnLost>,
+}
+
+impl Callbacks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connected.is_none() && self.connection.is_none() && self.disconnection.is_none()
+    }
+
+    /// Calls back until the node is gone.
+    pub(crate) async fn run(self, mut events: Events) {
+        while let Some(event) = events.next().await {
+            match &event {
+                Event::Registered => self.connected.iter().for_each(|call| call()),
+                Event::Connection { peer } => self.connection.iter().for_each(|call| call(peer)),
+                Event::Disconnection { peer, reason } => {
+                    self.disconnection.iter().for_each(|call| call(peer, reason));
+                }
+                Event::Missed(missed) => tracing::warn!(missed, "callbacks are too slow and have missed events"),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What runs behind a node's handle, and how it ends.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+
+use super::core::NodeCore;
+use crate::{queue::Worker, socketio::Server, wire::frame::Farewell};
+
+/// How long the last words on all connections may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a shutdown had to leave unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Handlers that were still running at the end of the grace, and were dropped.
+    pub unfinished_calls: usize,
+    /// Jobs that were waiting or running in memory at the end of the grace, and are lost.
+    pub unfinished_jobs: u64,
+}
+
+/// A running node. Dropping it ends the node without a grace.
+pub(crate) struct Running {
+    pub(crate) core: Arc<NodeCore>,
+    pub(crate) addr: SocketAddr,
+    workers: Mutex<Vec<Worker>>,
+    /// Told once everything is closed.
+    ended: watch::Receiver<Option<ShutdownReport>>,
+    report: watch::Sender<ShutdownReport>,
+}
+
+impl Running {
+    pub(crate) fn start(
+        core: Arc<NodeCore>,
+        addr: SocketAddr,
+        server: Server,
+        workers: Vec<Worker>,
+        registration: JoinHandle<()>,
+    ) -> Arc<Self> {
+        let (report, reported) = watch::channel(ShutdownReport::default());
+        let (end, ended) = watch::channel(None);
+        let closing = Arc::clone(&core);
+        tokio::spawn(async move {
+            closing.closed.cancelled().await;
+            close(&closing, server, registration).await;
+            end.send_replace(Some(*reported.borrow()));
+        });
+        Arc::new(Self {
+            core,
+            addr,
+            workers: Mutex::new(workers),
+            ended,
+            report,
+        })
+    }
+
+    /// Drains, closes, and reports what was left. Goes on by itself once begun; a second call waits for the first.
+    pub(crate) async fn shutdown(self: &Arc<Self>) -> ShutdownReport {
+        if !self.core.draining.is_cancelled() {
+            self.core.drain();
+            tokio::spawn(drain(Arc::clone(self)));
+        }
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(report) => report.unwrap_or_default(),
+            Err(_) => ShutdownReport::default(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.core.draining.cancel();
+        self.core.closed.cancel();
+    }
+}
+
+/// Lets calls and jobs end, within the grace; then closes.
+async fn drain(running: Arc<Running>) {
+    let core = &running.core;
+    let grace = core.config.grace;
+    let deadline = Instant::now() + grace;
+    tracing::info!(node = %core.id, ?grace, "draining");
+    core.handlers.close();
+    core.calls.close();
+    let workers = std::mem::take(&mut *running.workers.lock().unwrap_or_else(PoisonError::into_inner));
+    let jobs = join_all(workers.into_iter().map(|worker| worker.stop(grace)));
+    let calls = tokio::time::timeout_at(deadline, async {
+        core.handlers.wait().await;
+        core.calls.wait().await;
+    });
+    let (jobs, _) = tokio::join!(jobs, calls);
+    let report = ShutdownReport {
+        unfinished_calls: core.handlers.len(),
+        unfinished_jobs: jobs.iter().map(|report| report.unfinished).sum(),
+    };
+    if report != ShutdownReport::default() {
+        tracing::warn!(node = %core.id, ?report, "the grace is over; not everything was finished");
+    }
+    running.report.send_replace(report);
+    core.closed.cancel();
+}
+
+/// Closes every connection, says goodbye on each, and stops listening.
+async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
+    let _ = registration.await;
+    for link in core.links() {
+        link.close(Farewell::ShuttingDown);
+    }
+    core.connections.close();
+    let _ = tokio::time::timeout(FAREWELL, core.connections.wait()).await;
+    server.stop().await;
+    tracing::info!(node = %core.id, "ended");
+}

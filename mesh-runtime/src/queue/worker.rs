@@ -1,0 +1,420 @@
+//! Works off the jobs of one queue: leases them, runs so many at once, and tells the engine how each ended. Owns
+//! the tasks that do so. Knows nothing of handlers, payloads or which engine it is.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    any::Any, collections::HashMap, future::pending, panic::AssertUnwindSafe, sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{
+    sync::oneshot,
+    task::{JoinError, JoinHandle, JoinSet},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+};
+
+use super::{Failure, Job, Queue, QueueError, QueueFuture, QueueName, state::later};
+use crate::error::JobError;
+
+/// The longest backoff, before its jitter.
+const MAX_BACKOFF: Duration = Duration::from_secs(10 * 60);
+/// The pause after the first failed lease. It doubles with each further one.
+const LEASE_PAUSE: Duration = Duration::from_secs(1);
+const MAX_LEASE_PAUSE: Duration = Duration::from_secs(30);
+/// How long aborted jobs have to get out of the way, and then the engine to take back what is left.
+const SETTLE: Duration = Duration::from_secs(2);
+/// The longest error text that is kept with a job.
+const MAX_ERROR_BYTES: usize = 4 * 1024;
+
+/// How a job's run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum JobOutcome {
+    /// Its work is done.
+    Done,
+    /// It failed with this text, and may be tried again.
+    Retry(String),
+    /// It failed with this text, and no attempt can mend it.
+    Discard(String),
+    /// Its handler panicked with this text. It may be tried again.
+    Panicked(String),
+}
+
+impl From<Result<(), JobError>> for JobOutcome {
+    fn from(result: Result<(), JobError>) -> Self {
+        match result {
+            Ok(()) => Self::Done,
+            Err(error) if error.is_retry() => Self::Retry(error.to_string()),
+            Err(error) => Self::Discard(error.to_string()),
+        }
+    }
+}
+
+/// Runs one job: decodes it, calls the handler, and says how that ended.
+pub(crate) type RunJob = Arc<dyn Fn(Job) -> BoxFuture<'static, JobOutcome> + Send + Sync>;
+
+/// How a worker goes about its queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct WorkerOptions {
+    /// Jobs that run at once. At least one does.
+    pub(crate) concurrency: usize,
+    /// How often a job is tried before it is a dead letter. At least once.
+    pub(crate) attempts: u32,
+    /// The wait before the second attempt. It doubles with each further one up to ten minutes, and is then varied
+    /// by a quarter either way, so that jobs that failed together do not come back together.
+    pub(crate) backoff: Duration,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 16,
+            attempts: 5,
+            backoff: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How much came of a worker's last jobs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct StopReport {
+    /// Jobs that were done, or came to the dead letters, after the worker was told to stop.
+    pub(crate) finished: u64,
+    /// Jobs that are left. In a durable engine: those that had to be given back. Otherwise: all that the queue
+    /// still holds, and that will be lost with it.
+    pub(crate) unfinished: u64,
+}
+
+/// Works off one queue until it is stopped. Dropping it stops it without a grace.
+pub(crate) struct Worker {
+    queue: QueueName,
+    stop: oneshot::Sender<Duration>,
+    task: JoinHandle<StopReport>,
+}
+
+impl Worker {
+    /// Starts to work off the queue `name` of the engine `queue`. Must be called on a Tokio runtime.
+    pub(crate) fn start(
+        queue: Arc<dyn Queue>,
+        name: QueueName,
+        options: WorkerOptions,
+        run: RunJob,
+    ) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let floor = Arc::new(Floor {
+            queue,
+            name: name.clone(),
+            options,
+            run,
+        });
+        Self {
+            queue: name,
+            stop,
+            task: tokio::spawn(work(floor, stopped)),
+        }
+    }
+
+    /// Stops. With a durable engine no job is leased from here on; otherwise what waits is still worked off. After
+    /// `grace` whatever runs is aborted, and given back. Ends a few seconds after `grace` at the latest, and goes
+    /// on to its end when dropped.
+    ///
+    /// See to it first that nothing more is enqueued: an engine in memory takes jobs that nobody works off any
+    /// more.
+    pub(crate) async fn stop(self, grace: Duration) -> StopReport {
+        // If nobody listens the task has come to its end by itself, and its report is there.
+        let _ = self.stop.send(grace);
+        self.task.await.unwrap_or_else(|error| {
+            tracing::error!(queue = %self.queue, %error, "the worker of the queue broke down");
+            StopReport::default()
+        })
+    }
+}
+
+/// What all the tasks of one worker share.
+struct Floor {
+    queue: Arc<dyn Queue>,
+    name: QueueName,
+    options: WorkerOptions,
+    run: RunJob,
+}
+
+/// Whether a run brought its job to an end, rather than to another attempt.
+type Finished = bool;
+
+/// The jobs that run, each in a task of its own.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<Finished>,
+    jobs: HashMap<tokio::task::Id, Job>,
+}
+
+impl Running {
+    fn start(&mut self, floor: &Arc<Floor>, job: Job) {
+        let task = self.tasks.spawn(floor.clone().run(job.clone()));
+        self.jobs.insert(task.id(), job);
+    }
+
+    /// The next run that ends, or none if nothing runs. Cancel safe.
+    async fn next(&mut self) -> Option<Finished> {
+        match self.tasks.join_next_with_id().await? {
+            Ok((id, finished)) => {
+                self.jobs.remove(&id);
+                Some(finished)
+            }
+            Err(error) => {
+                self.note_broken(&error);
+                Some(false)
+            }
+        }
+    }
+
+    /// An aborted run leaves its job here, to be given back. Panics of the run itself are caught in there, so one
+    /// that comes out is the engine's, and the job is where that engine left it.
+    fn note_broken(&mut self, error: &JoinError) {
+        if error.is_panic()
+            && let Some(job) = self.jobs.remove(&error.id())
+        {
+            tracing::error!(job = %job.id, %error, "the queue's engine panicked");
+        }
+    }
+}
+
+/// The worker's own task.
+async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> StopReport {
+    let concurrency = floor.options.concurrency.max(1);
+    let mut running = Running::default();
+    let mut lease: Option<QueueFuture<'_, Vec<Job>>> = None;
+    let mut leasing = true;
+    let mut failed_leases = 0;
+    let mut deadline: Option<Instant> = None;
+    let mut finished_after_stop = 0;
+
+    loop {
+        if let Some(deadline) = deadline
+            && running.tasks.is_empty()
+            && !(leasing && floor.has_waiting(deadline).await)
+        {
+            break;
+        }
+        let free = concurrency.saturating_sub(running.tasks.len());
+        if leasing && lease.is_none() && free > 0 {
+            lease = Some(floor.lease(free, failed_leases));
+        }
+        let overdue = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => pending().await,
+            }
+        };
+        let leased = async {
+            match &mut lease {
+                Some(lease) => lease.await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            grace = &mut stopped, if deadline.is_none() => {
+                // The worker was dropped if nobody says how long.
+                deadline = Some(later(Instant::now(), grace.unwrap_or(Duration::ZERO)));
+                if floor.queue.is_durable() {
+                    leasing = false;
+                    lease = None;
+                }
+            }
+            () = overdue => break,
+            Some(finished) = running.next() => {
+                if finished && deadline.is_some() {
+                    finished_after_stop += 1;
+                }
+            }
+            jobs = leased => {
+                lease = None;
+                match jobs {
+                    Ok(jobs) => {
+                        failed_leases = 0;
+                        for job in jobs {
+                            running.start(&floor, job);
+                        }
+                    }
+                    Err(QueueError::Closed) => {
+                        tracing::warn!(queue = %floor.name, "the queue's engine is shut down: no more jobs run");
+                        leasing = false;
+                    }
+                    Err(error) => {
+                        failed_leases += 1;
+                        tracing::warn!(queue = %floor.name, %error, "no jobs could be leased: trying again");
+                    }
+                }
+            }
+        }
+    }
+    drop(lease);
+    finished_after_stop += abort(&mut running).await;
+    floor
+        .report(finished_after_stop, running.jobs.into_values())
+        .await
+}
+
+/// Ends whatever still runs, and returns how many came to an end by themselves all the same.
+async fn abort(running: &mut Running) -> u64 {
+    let mut finished = 0;
+    running.tasks.abort_all();
+    let settled = timeout(SETTLE, async {
+        while let Some(by_itself) = running.next().await {
+            finished += u64::from(by_itself);
+        }
+    });
+    if settled.await.is_err() {
+        tracing::warn!(
+            jobs = running.tasks.len(),
+            "aborted jobs go on: their handlers block a thread"
+        );
+    }
+    finished
+}
+
+impl Floor {
+    /// Waits for up to `max` jobs; after failures not at once.
+    fn lease(&self, max: usize, failures: u32) -> QueueFuture<'_, Vec<Job>> {
+        Box::pin(async move {
+            if failures > 0 {
+                let spread = rand::random_range(0.75..=1.25);
+                sleep(backoff(LEASE_PAUSE, failures, MAX_LEASE_PAUSE, spread)).await;
+            }
+            self.queue.lease(&self.name, max).await
+        })
+    }
+
+    /// Whether any job could run now.
+    async fn has_waiting(&self, deadline: Instant) -> bool {
+        match timeout_at(deadline, self.queue.stats(&self.name)).await {
+            Ok(Ok(stats)) => stats.waiting > 0,
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// Runs a job, and tells the engine how it ended.
+    async fn run(self: Arc<Self>, job: Job) -> Finished {
+        let run = AssertUnwindSafe(async { (self.run)(job.clone()).await });
+        let outcome = run
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| JobOutcome::Panicked(panic_text(&*panic)));
+        let (error, retry) = match outcome {
+            JobOutcome::Done => {
+                let completed = self.queue.complete(&self.name, &job).await;
+                return self.settled(&job, completed);
+            }
+            JobOutcome::Retry(error) => (error, true),
+            JobOutcome::Discard(error) => (error, false),
+            JobOutcome::Panicked(text) => (format!("the handler panicked: {text}"), true),
+        };
+        let error = shortened(error);
+        let failure = if retry && job.attempt < self.options.attempts {
+            let spread = rand::random_range(0.75..=1.25);
+            Failure::Retry {
+                after: backoff(self.options.backoff, job.attempt, MAX_BACKOFF, spread),
+            }
+        } else {
+            Failure::Dead
+        };
+        tracing::warn!(
+            queue = %self.name,
+            job = %job.id,
+            attempt = job.attempt,
+            error,
+            ?failure,
+            "a job failed"
+        );
+        let failed = self.queue.fail(&self.name, &job, error, failure).await;
+        self.settled(&job, failed) && failure == Failure::Dead
+    }
+
+    fn settled(&self, job: &Job, result: Result<(), QueueError>) -> Finished {
+        if let Err(error) = &result {
+            tracing::warn!(
+                queue = %self.name,
+                job = %job.id,
+                %error,
+                "the end of a job could not be recorded: it may run again"
+            );
+        }
+        result.is_ok()
+    }
+
+    /// Gives the aborted jobs back, and sums up.
+    async fn report(
+        &self,
+        finished: u64,
+        aborted: impl ExactSizeIterator<Item = Job>,
+    ) -> StopReport {
+        let aborted_count = aborted.len() as u64;
+        let left = timeout(SETTLE, async {
+            for job in aborted {
+                if let Err(error) = self.queue.release(&self.name, &job).await {
+                    tracing::warn!(
+                        queue = %self.name,
+                        job = %job.id,
+                        %error,
+                        "a job could not be given back"
+                    );
+                }
+            }
+            if self.queue.is_durable() {
+                return Ok(aborted_count);
+            }
+            let stats = self.queue.stats(&self.name).await?;
+            Ok::<_, QueueError>(stats.waiting + stats.delayed)
+        });
+        let unfinished = match left.await {
+            Ok(Ok(left)) => left,
+            Ok(Err(_)) | Err(_) => aborted_count,
+        };
+        if unfinished == 0 {
+            tracing::debug!(queue = %self.name, finished, "the worker has stopped");
+        } else if self.queue.is_durable() {
+            tracing::info!(
+                queue = %self.name,
+                finished,
+                unfinished,
+                "the worker has stopped and gave jobs back"
+            );
+        } else {
+            tracing::warn!(
+                queue = %self.name,
+                finished,
+                unfinished,
+                "the worker has stopped: what is left in memory is lost with the process"
+            );
+        }
+        StopReport {
+            finished,
+            unfinished,
+        }
+    }
+}
+
+/// The wait after the `failures`th failure: doubles each time up to `max`, and is then multiplied by `spread`.
+fn backoff(base: Duration, failures: u32, max: Duration, spread: f64) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    base.saturating_mul(doubled).min(max).mul_f64(spread)
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "no text".to_owned()
+    }
+}
+
+/// The engine keeps the text as long as the job: a handler must not fill it up.
+fn shortened(mut error: String) -> String {
+    error.truncate(error.floor_char_boundary(MAX_ERROR_BYTES));
+    error
+}

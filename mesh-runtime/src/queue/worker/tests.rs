@@ -1,0 +1,436 @@
+//! The worker over the engine in memory, and over one that passes for durable.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::*;
+use crate::{
+    id::JobId,
+    queue::{DeadLetter, MemoryQueue, NewJob, QueueStats},
+};
+
+const LONG: Duration = Duration::from_secs(3_600);
+
+fn name() -> QueueName {
+    QueueName {
+        mesh: "Shop".into(),
+        node_type: "Billing".into(),
+        command: "export".into(),
+        instance: None,
+    }
+}
+
+fn runner<F, Fut>(run: F) -> RunJob
+where
+    F: Fn(Job) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = JobOutcome> + Send + 'static,
+{
+    Arc::new(move |job| run(job).boxed())
+}
+
+fn start(queue: &Arc<impl Queue>, options: WorkerOptions, run: RunJob) -> Worker {
+    Worker::start(queue.clone(), name(), options, run)
+}
+
+async fn enqueue(queue: &Arc<impl Queue>, payload: &'static str) -> JobId {
+    queue.enqueue(&name(), NewJob::new(payload)).await.unwrap()
+}
+
+async fn stats(queue: &Arc<impl Queue>) -> QueueStats {
+    queue.stats(&name()).await.unwrap()
+}
+
+async fn dead_letters(queue: &Arc<impl Queue>) -> Vec<DeadLetter> {
+    queue.dead_letters(&name(), 9).await.unwrap()
+}
+
+/// Runs one job, queued before the worker starts, up to its end in the dead letters.
+async fn death_of_a_job(run: RunJob) -> DeadLetter {
+    let queue = Arc::new(MemoryQueue::new());
+    let id = enqueue(&queue, "x").await;
+    let options = WorkerOptions {
+        attempts: 1,
+        ..WorkerOptions::default()
+    };
+    let report = start(&queue, options, run).stop(LONG).await;
+    let counts = StopReport {
+        finished: 1,
+        unfinished: 0,
+    };
+    assert_eq!(report, counts);
+    let letter = dead_letters(&queue).await.pop().expect("one dead letter");
+    assert_eq!(letter.job_id, id);
+    letter
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_run_in_their_order() {
+    let queue = Arc::new(MemoryQueue::new());
+    let mut sent = Vec::new();
+    for payload in ["a", "b", "c"] {
+        sent.push(enqueue(&queue, payload).await);
+    }
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let options = WorkerOptions {
+        concurrency: 1,
+        ..WorkerOptions::default()
+    };
+    let run = runner(move |job| {
+        ran.send(job.id).unwrap();
+        async { JobOutcome::Done }
+    });
+    let worker = start(&queue, options, run);
+    for id in sent {
+        assert_eq!(runs.recv().await, Some(id));
+    }
+    worker.stop(LONG).await;
+    assert_eq!(stats(&queue).await, QueueStats::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_job_is_tried_again_after_a_growing_backoff_and_is_then_a_dead_letter() {
+    let queue = Arc::new(MemoryQueue::new());
+    let id = enqueue(&queue, "x").await;
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let options = WorkerOptions {
+        attempts: 3,
+        backoff: Duration::from_secs(10),
+        ..WorkerOptions::default()
+    };
+    let run = runner(move |job| {
+        ran.send((job.attempt, job.id, Instant::now())).unwrap();
+        async move { JobOutcome::Retry(format!("attempt {} failed", job.attempt)) }
+    });
+    let worker = start(&queue, options, run);
+    let mut times = Vec::new();
+    for attempt in 1..=3 {
+        let (its_attempt, its_id, at) = runs.recv().await.unwrap();
+        assert_eq!((its_attempt, &its_id), (attempt, &id));
+        times.push(at);
+    }
+    worker.stop(LONG).await;
+    // The clock is Tokio's paused one, which rounds up to a millisecond.
+    let secs: Vec<f64> = times
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs_f64())
+        .collect();
+    assert!((7.5..=12.6).contains(&secs[0]), "{secs:?}");
+    assert!((15.0..=25.1).contains(&secs[1]), "{secs:?}");
+    let letters = dead_letters(&queue).await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].job_id, id);
+    assert_eq!(letters[0].attempts, 3);
+    assert_eq!(letters[0].error, "attempt 3 failed");
+    assert_eq!(letters[0].payload, "x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discarded_job_is_a_dead_letter_at_once() {
+    let queue = Arc::new(MemoryQueue::new());
+    enqueue(&queue, "x").await;
+    let run = runner(|_| async { JobError::discard("no such day").into_outcome() });
+    start(&queue, WorkerOptions::default(), run)
+        .stop(LONG)
+        .await;
+    let letters = dead_letters(&queue).await;
+    assert_eq!(
+        (letters[0].attempts, &*letters[0].error),
+        (1, "no such day")
+    );
+}
+
+trait IntoOutcome {
+    fn into_outcome(self) -> JobOutcome;
+}
+
+impl IntoOutcome for JobError {
+    fn into_outcome(self) -> JobOutcome {
+        Err(self).into()
+    }
+}
+
+#[test]
+fn a_handlers_result_says_what_becomes_of_its_job() {
+    assert_eq!(JobOutcome::from(Ok(())), JobOutcome::Done);
+    let retry = JobError::retry("away").into_outcome();
+    assert_eq!(retry, JobOutcome::Retry("away".into()));
+    let discard = JobError::discard("wrong").into_outcome();
+    assert_eq!(discard, JobOutcome::Discard("wrong".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_that_the_runner_reports_counts_as_a_failed_attempt() {
+    let letter = death_of_a_job(runner(|_| async { JobOutcome::Panicked("oh".into()) })).await;
+    assert_eq!(letter.error, "the handler panicked: oh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_panics_does_no_harm_to_other_jobs() {
+    let queue = Arc::new(MemoryQueue::new());
+    for payload in ["in its future", "at once", "good"] {
+        enqueue(&queue, payload).await;
+    }
+    let options = WorkerOptions {
+        attempts: 1,
+        concurrency: 1,
+        ..WorkerOptions::default()
+    };
+    let run: RunJob = Arc::new(|job| {
+        let payload = String::from_utf8(job.payload.to_vec()).unwrap();
+        assert_ne!(payload, "at once");
+        Box::pin(async move {
+            if payload == "in its future" {
+                panic!("{payload}");
+            }
+            JobOutcome::Done
+        })
+    });
+    let report = start(&queue, options, run).stop(LONG).await;
+    assert_eq!(report.finished, 3);
+    let letters = dead_letters(&queue).await;
+    assert_eq!(letters.len(), 2);
+    assert_eq!(letters[0].error, "the handler panicked: in its future");
+    assert!(letters[1].error.starts_with("the handler panicked: assert"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_error_text_is_cut() {
+    let run = runner(|_| async { JobOutcome::Retry("ö".repeat(MAX_ERROR_BYTES)) });
+    assert_eq!(death_of_a_job(run).await.error.len(), MAX_ERROR_BYTES);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_jobs_run_at_once_than_the_concurrency_allows_and_no_fewer() {
+    let queue = Arc::new(MemoryQueue::new());
+    let gate = Arc::new(Semaphore::new(0));
+    let now = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let run = {
+        let (gate, now, most) = (gate.clone(), now.clone(), most.clone());
+        runner(move |_| {
+            let (gate, now, most) = (gate.clone(), now.clone(), most.clone());
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            ran.send(()).unwrap();
+            async move {
+                gate.acquire().await.unwrap().forget();
+                now.fetch_sub(1, Ordering::SeqCst);
+                JobOutcome::Done
+            }
+        })
+    };
+    let options = WorkerOptions {
+        concurrency: 3,
+        ..WorkerOptions::default()
+    };
+    let worker = start(&queue, options, run);
+    for _ in 0..10 {
+        enqueue(&queue, "x").await;
+    }
+    for _ in 0..3 {
+        runs.recv().await.unwrap();
+    }
+    assert_eq!(stats(&queue).await.waiting, 7);
+    gate.add_permits(10);
+    assert_eq!(worker.stop(LONG).await.finished, 10);
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_works_off_what_waits_in_memory_and_reports_what_is_put_off() {
+    let queue = Arc::new(MemoryQueue::new());
+    for _ in 0..5 {
+        enqueue(&queue, "x").await;
+    }
+    let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
+    let delayed = NewJob::new("delayed").not_before(tomorrow);
+    queue.enqueue(&name(), delayed).await.unwrap();
+    let options = WorkerOptions {
+        concurrency: 2,
+        ..WorkerOptions::default()
+    };
+    let run = runner(|_| async {
+        sleep(Duration::from_secs(1)).await;
+        JobOutcome::Done
+    });
+    let report = start(&queue, options, run).stop(LONG).await;
+    let counts = StopReport {
+        finished: 5,
+        unfinished: 1,
+    };
+    assert_eq!(report, counts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_aborts_what_overruns_its_grace_and_reports_it() {
+    let queue = Arc::new(MemoryQueue::new());
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let run = runner(move |job| {
+        ran.send(()).unwrap();
+        async move {
+            if job.payload == "endless" {
+                pending::<()>().await;
+            }
+            JobOutcome::Done
+        }
+    });
+    let options = WorkerOptions {
+        concurrency: 1,
+        ..WorkerOptions::default()
+    };
+    let worker = start(&queue, options, run);
+    enqueue(&queue, "endless").await;
+    runs.recv().await.unwrap();
+    enqueue(&queue, "behind it").await;
+    let begun = Instant::now();
+    let report = worker.stop(Duration::from_secs(5)).await;
+    let counts = StopReport {
+        finished: 0,
+        unfinished: 2,
+    };
+    assert_eq!(report, counts);
+    assert_eq!(begun.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_worker_aborts_its_jobs() {
+    let queue = Arc::new(MemoryQueue::new());
+    let (ran, mut runs) = mpsc::unbounded_channel::<()>();
+    let run = runner(move |_| {
+        let ran = ran.clone();
+        async move {
+            ran.send(()).unwrap();
+            pending().await
+        }
+    });
+    let worker = start(&queue, WorkerOptions::default(), run);
+    enqueue(&queue, "endless").await;
+    runs.recv().await.unwrap();
+    drop(worker);
+    // Ends when the last task that holds the runner has gone.
+    assert_eq!(runs.recv().await, None);
+    assert_eq!(stats(&queue).await.waiting, 1);
+}
+
+/// The engine in memory, passing for one that outlives the process, and with leases that can be made to fail.
+#[derive(Default)]
+struct Durable {
+    inner: MemoryQueue,
+    failing_leases: AtomicUsize,
+}
+
+impl Queue for Durable {
+    fn is_durable(&self) -> bool {
+        true
+    }
+    fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, JobId> {
+        self.inner.enqueue(queue, job)
+    }
+    fn lease<'a>(&'a self, queue: &'a QueueName, max: usize) -> QueueFuture<'a, Vec<Job>> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let (set, fetch) = (Ordering::SeqCst, Ordering::SeqCst);
+        if self
+            .failing_leases
+            .fetch_update(set, fetch, one_less)
+            .is_ok()
+        {
+            return Box::pin(async { Err(QueueError::Engine("away".into())) });
+        }
+        self.inner.lease(queue, max)
+    }
+    fn complete<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
+        self.inner.complete(queue, job)
+    }
+    fn fail<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a Job,
+        error: String,
+        failure: Failure,
+    ) -> QueueFuture<'a, ()> {
+        self.inner.fail(queue, job, error, failure)
+    }
+    fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
+        self.inner.release(queue, job)
+    }
+    fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats> {
+        self.inner.stats(queue)
+    }
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        max: usize,
+    ) -> QueueFuture<'a, Vec<DeadLetter>> {
+        self.inner.dead_letters(queue, max)
+    }
+    fn requeue<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
+        self.inner.requeue(queue, job)
+    }
+    fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
+        self.inner.purge(queue, job)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_gives_leased_jobs_back_to_a_durable_engine_and_leases_no_more() {
+    let queue = Arc::new(Durable::default());
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let run = runner(move |job| {
+        ran.send(()).unwrap();
+        async move {
+            match &*job.payload {
+                b"endless" => pending().await,
+                _ => sleep(Duration::from_secs(1)).await,
+            }
+            JobOutcome::Done
+        }
+    });
+    let options = WorkerOptions {
+        concurrency: 2,
+        ..WorkerOptions::default()
+    };
+    let worker = start(&queue, options, run);
+    let endless = enqueue(&queue, "endless").await;
+    enqueue(&queue, "short").await;
+    runs.recv().await.unwrap();
+    runs.recv().await.unwrap();
+    enqueue(&queue, "for others").await;
+    let report = worker.stop(Duration::from_secs(5)).await;
+    let counts = StopReport {
+        finished: 1,
+        unfinished: 1,
+    };
+    assert_eq!(report, counts);
+    let jobs = queue.lease(&name(), 9).await.unwrap();
+    assert_eq!(jobs.len(), 2);
+    assert_eq!((&jobs[0].id, jobs[0].attempt), (&endless, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_fails_for_a_while_is_asked_again() {
+    let queue = Arc::new(Durable::default());
+    queue.failing_leases.store(3, Ordering::SeqCst);
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let run = runner(move |job| {
+        ran.send(job.id).unwrap();
+        async { JobOutcome::Done }
+    });
+    let worker = start(&queue, WorkerOptions::default(), run);
+    let id = enqueue(&queue, "x").await;
+    assert_eq!(runs.recv().await, Some(id));
+    worker.stop(LONG).await;
+    assert_eq!(stats(&queue).await, QueueStats::default());
+}
+
+#[test]
+fn a_backoff_doubles_up_to_its_limit_and_varies_by_its_spread() {
+    let secs = |failures, spread| {
+        backoff(Duration::from_secs(1), failures, MAX_BACKOFF, spread).as_secs_f64()
+    };
+    assert_eq!([secs(1, 1.0), secs(2, 1.0), secs(5, 1.0)], [1.0, 2.0, 16.0]);
+    assert_eq!([secs(2, 0.75), secs(2, 1.25)], [1.5, 2.5]);
+    assert_eq!([secs(20, 1.0), secs(u32::MAX, 1.0)], [600.0, 600.0]);
+    let huge = backoff(Duration::MAX, u32::MAX, MAX_BACKOFF, 1.25);
+    assert_eq!(huge, Duration::from_secs(750));
+}

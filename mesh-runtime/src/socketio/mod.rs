@@ -1,0 +1,91 @@
+//! The transport of a link: opaque payloads in order over Socket.IO v5 on Engine.IO v4, WebSocket only.
+//!
+//! One event, `m`, with one argument: a payload, as a binary attachment or as base64 text. Payloads arrive
+//! whole, in order and once, or the connection ends with a reason that is told exactly once.
+//!
+//! - [`connect`] opens a connection, [`Server`] accepts them; both give a [`Sink`] to send through and take an
+//!   [`Inbound`] to deliver to.
+//! - `codec` is the text format, `stream` the TCP stream that can be cut.
+//!
+//! This module must not know what is in a payload: no keys, no frames, no calls.
+
+mod client;
+mod codec;
+mod connection;
+mod error;
+mod server;
+mod sink;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::{ops::ControlFlow, time::Duration};
+
+use bytes::Bytes;
+
+pub(crate) use client::connect;
+pub(crate) use error::TransportError;
+pub(crate) use server::{Acceptor, Incoming, Server};
+pub(crate) use sink::Sink;
+pub(crate) use stream::Closer;
+
+/// The largest payload that a connection carries. More than one sealed batch ever needs (big arguments
+/// travel in chunks), and small enough that a stranger cannot make a receiver hold much.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 300 * 1024;
+
+/// Up to this size a payload travels as base64 text, above it as a binary attachment.
+///
+/// Text is one WebSocket frame, one parse and one wake-up where an attachment is two of each: measured, that
+/// is worth more than the third that base64 adds, as long as the payload is small. At 4 KiB the two are even.
+const MAX_TEXT_PAYLOAD_BYTES: usize = 4 * 1024;
+
+/// The largest WebSocket message: a payload of the largest size as base64, with room to spare, so that one
+/// that is just too large is told as such and not as a broken frame.
+const MAX_MESSAGE_BYTES: usize = 512 * 1024;
+
+/// Bytes that a WebSocket reads at once. tungstenite clears the whole buffer before each read, so more is slower.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long an orderly close may take before the connection is cut.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+/// The one event.
+const EVENT: &str = "m";
+
+/// How long things may take on a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// From the first step to a connection that is ready for payloads; for a server, also how long a
+    /// plain HTTP connection may last. Default 5 s.
+    pub(crate) connect: Duration,
+    /// How long the peer may take nothing of what is written. Default 10 s.
+    pub(crate) write: Duration,
+    /// Server: time between two pings. Default 5 s.
+    pub(crate) ping_interval: Duration,
+    /// Server: how long the answer to a ping may take. Default 5 s.
+    pub(crate) ping_timeout: Duration,
+    /// Client: added to what the server announces before silence ends the connection. Default 2 s.
+    pub(crate) silence_slack: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            write: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(5),
+            ping_timeout: Duration::from_secs(5),
+            silence_slack: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Takes what arrives on one connection.
+pub(crate) trait Inbound: Send + Sync + 'static {
+    /// One payload. Called in the connection's own task, in order and never concurrently: it must not
+    /// block. `Break` ends the connection at once, and no payload is delivered after it.
+    fn on_payload(&self, payload: Bytes) -> ControlFlow<()>;
+
+    /// The connection has ended. Called exactly once, after the last payload.
+    fn on_close(&self, reason: TransportError);
+}

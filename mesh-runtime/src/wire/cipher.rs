@@ -1,0 +1,312 @@
+//! Seals and opens the envelopes of one link: XSalsa20-Poly1305 with a nonce that is counted, not sent.
+//!
+//! Each direction of a link has its own key and its own counter, so an envelope opens only once, only in its
+//! turn and only on the side that it was meant for. Must not know what is in an envelope.
+
+use bytes::{Bytes, BytesMut};
+use xsalsa20poly1305::{AeadInPlace, KeyInit, Nonce, Tag, XSalsa20Poly1305};
+use zeroize::Zeroizing;
+
+/// Bytes of the tag in front of the sealed bytes.
+pub(crate) const TAG: usize = 16;
+
+/// The first 15 bytes of every nonce; the sixteenth tells the direction, the other eight count.
+const NONCE_LABEL: &[u8; 15] = b"mesh/1 envelope";
+
+/// Which way envelopes go. A second guard, beside the keys, against an envelope sent back to its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the side that dialled.
+    FromInitiator = 1,
+    /// From the side that was dialled.
+    FromResponder = 2,
+}
+
+/// The two ends of a link's sealing, as a handshake leaves them.
+#[derive(Debug)]
+pub(crate) struct SessionKeys {
+    pub(crate) sealer: Sealer,
+    pub(crate) opener: Opener,
+}
+
+/// Seals what this side sends. The key is wiped when it is dropped.
+pub(crate) struct Sealer {
+    cipher: XSalsa20Poly1305,
+    nonces: Nonces,
+}
+
+impl Sealer {
+    pub(crate) fn new(key: &Zeroizing<[u8; 32]>, direction: Direction) -> Self {
+        Self {
+            cipher: XSalsa20Poly1305::new((&**key).into()),
+            nonces: Nonces::new(direction),
+        }
+    }
+
+    /// Seals all of `buffer` behind its first [`TAG`] bytes, which it fills with the tag.
+    ///
+    /// The nonce is spent even if the result is never sent; the other side then opens nothing more.
+    pub(crate) fn seal(&mut self, mut buffer: BytesMut) -> Result<Bytes, SealError> {
+        let nonce = self.nonces.current().ok_or(SealError::Exhausted)?;
+        let (room, plain) = buffer
+            .split_at_mut_checked(TAG)
+            .ok_or(SealError::NoRoomForTag)?;
+        let tag = self
+            .cipher
+            .encrypt_in_place_detached(&nonce, b"", plain)
+            .map_err(|_| SealError::Cipher)?;
+        room.copy_from_slice(&tag);
+        self.nonces.advance();
+        Ok(buffer.freeze())
+    }
+}
+
+/// Opens what the other side sends. The key is wiped when it is dropped.
+///
+/// The first envelope that does not open ends it: everything after fails as well.
+pub(crate) struct Opener {
+    cipher: XSalsa20Poly1305,
+    nonces: Nonces,
+    failed: bool,
+}
+
+impl Opener {
+    pub(crate) fn new(key: &Zeroizing<[u8; 32]>, direction: Direction) -> Self {
+        Self {
+            cipher: XSalsa20Poly1305::new((&**key).into()),
+            nonces: Nonces::new(direction),
+            failed: false,
+        }
+    }
+
+    /// Opens the next envelope, in place if nobody else holds its bytes. The caller closes the link on an error.
+    pub(crate) fn open(&mut self, sealed: Bytes) -> Result<Bytes, OpenError> {
+        if self.failed {
+            return Err(OpenError::AfterFailure);
+        }
+        let opened = self.try_open(sealed);
+        self.failed = opened.is_err();
+        opened
+    }
+
+    fn try_open(&mut self, sealed: Bytes) -> Result<Bytes, OpenError> {
+        let nonce = self.nonces.current().ok_or(OpenError::Exhausted)?;
+        if sealed.len() < TAG {
+            return Err(OpenError::TooShort(sealed.len()));
+        }
+        let mut buffer = sealed
+            .try_into_mut()
+            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let tag = buffer.split_to(TAG);
+        self.cipher
+            .decrypt_in_place_detached(&nonce, b"", &mut buffer, Tag::from_slice(&tag))
+            .map_err(|_| OpenError::Forged)?;
+        self.nonces.advance();
+        Ok(buffer.freeze())
+    }
+}
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealer({})", self.nonces.counter)
+    }
+}
+
+impl std::fmt::Debug for Opener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opener({})", self.nonces.counter)
+    }
+}
+
+/// The nonces of one direction: a fixed prefix and a counter that never repeats.
+struct Nonces {
+    direction: Direction,
+    counter: u64,
+}
+
+impl Nonces {
+    fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            counter: 0,
+        }
+    }
+
+    /// The nonce of the next envelope. The last value of the counter is never used, so that it cannot wrap.
+    fn current(&self) -> Option<Nonce> {
+        if self.counter == u64::MAX {
+            return None;
+        }
+        let mut nonce = Nonce::default();
+        nonce[..15].copy_from_slice(NONCE_LABEL);
+        nonce[15] = self.direction as u8;
+        nonce[16..].copy_from_slice(&self.counter.to_le_bytes());
+        Some(nonce)
+    }
+
+    fn advance(&mut self) {
+        self.counter = self.counter.saturating_add(1);
+    }
+}
+
+/// Why an envelope could not be sealed. The link cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum SealError {
+    #[error("the link has sent all the envelopes that its keys allow: dial again")]
+    Exhausted,
+    #[error("the buffer has no room for the tag")]
+    NoRoomForTag,
+    #[error("the cipher failed")]
+    Cipher,
+}
+
+/// Why an envelope did not open. The link cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum OpenError {
+    #[error("an envelope of {0} bytes is shorter than its tag")]
+    TooShort(usize),
+    #[error("an envelope was forged, damaged, replayed or is missing before it")]
+    Forged,
+    #[error("the link has received all the envelopes that its keys allow: dial again")]
+    Exhausted,
+    #[error("an earlier envelope did not open")]
+    AfterFailure,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new([byte; 32])
+    }
+
+    fn pair() -> (Sealer, Opener) {
+        let direction = Direction::FromInitiator;
+        (
+            Sealer::new(&key(1), direction),
+            Opener::new(&key(1), direction),
+        )
+    }
+
+    fn with_room(plain: &[u8]) -> BytesMut {
+        let mut buffer = BytesMut::zeroed(TAG);
+        buffer.extend_from_slice(plain);
+        buffer
+    }
+
+    #[test]
+    fn sealed_bytes_open_in_their_order() {
+        let (mut sealer, mut opener) = pair();
+        for plain in [&b"one"[..], b"", &[9; 70_000]] {
+            let sealed = sealer.seal(with_room(plain)).unwrap();
+            assert_eq!(sealed.len(), plain.len() + TAG);
+            assert_eq!(opener.open(sealed).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn bytes_that_others_hold_are_copied_and_stay_sealed() {
+        let (mut sealer, mut opener) = pair();
+        let sealed = sealer.seal(with_room(b"secret")).unwrap();
+        let held = sealed.clone();
+        assert_eq!(opener.open(sealed).unwrap(), &b"secret"[..]);
+        assert!(!held.windows(6).any(|window| window == b"secret"));
+    }
+
+    #[test]
+    fn equal_plaintexts_seal_differently() {
+        let (mut sealer, _) = pair();
+        let one = sealer.seal(with_room(b"same")).unwrap();
+        let two = sealer.seal(with_room(b"same")).unwrap();
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn a_replayed_envelope_fails() {
+        let (mut sealer, mut opener) = pair();
+        let sealed = sealer.seal(with_room(b"pay")).unwrap();
+        opener.open(sealed.clone()).unwrap();
+        assert_eq!(opener.open(sealed), Err(OpenError::Forged));
+    }
+
+    #[test]
+    fn reordered_and_left_out_envelopes_fail() {
+        let (mut sealer, mut opener) = pair();
+        let _first = sealer.seal(with_room(b"one")).unwrap();
+        let second = sealer.seal(with_room(b"two")).unwrap();
+        assert_eq!(opener.open(second), Err(OpenError::Forged));
+    }
+
+    #[test]
+    fn an_envelope_sent_back_to_its_sender_fails_even_under_one_key() {
+        let (mut sealer, _) = pair();
+        let mut own_opener = Opener::new(&key(1), Direction::FromResponder);
+        let sealed = sealer.seal(with_room(b"echo")).unwrap();
+        assert_eq!(own_opener.open(sealed), Err(OpenError::Forged));
+    }
+
+    #[test]
+    fn another_key_fails() {
+        let (mut sealer, _) = pair();
+        let mut opener = Opener::new(&key(2), Direction::FromInitiator);
+        let sealed = sealer.seal(with_room(b"x")).unwrap();
+        assert_eq!(opener.open(sealed), Err(OpenError::Forged));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_fails() {
+        let sealed = pair().0.seal(with_room(b"twelve bytes")).unwrap();
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(
+                pair().1.open(flipped.into()),
+                Err(OpenError::Forged),
+                "bit {bit}"
+            );
+        }
+        for len in 0..sealed.len() {
+            assert!(pair().1.open(sealed.slice(..len)).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_final() {
+        let (mut sealer, mut opener) = pair();
+        let good = sealer.seal(with_room(b"good")).unwrap();
+        assert_eq!(
+            opener.open(Bytes::from_static(b"short")),
+            Err(OpenError::TooShort(5))
+        );
+        assert_eq!(opener.open(good), Err(OpenError::AfterFailure));
+    }
+
+    #[test]
+    fn a_counter_at_its_end_seals_and_opens_nothing_more() {
+        let (mut sealer, mut opener) = pair();
+        sealer.nonces.counter = u64::MAX - 1;
+        opener.nonces.counter = u64::MAX - 1;
+        let last = sealer.seal(with_room(b"last")).unwrap();
+        assert_eq!(opener.open(last.clone()).unwrap(), &b"last"[..]);
+        assert_eq!(sealer.seal(with_room(b"more")), Err(SealError::Exhausted));
+        assert_eq!(opener.open(last), Err(OpenError::Exhausted));
+    }
+
+    #[test]
+    fn a_buffer_without_room_for_the_tag_is_refused() {
+        let (mut sealer, _) = pair();
+        assert_eq!(
+            sealer.seal(BytesMut::zeroed(TAG - 1)),
+            Err(SealError::NoRoomForTag)
+        );
+    }
+
+    #[test]
+    fn debug_output_holds_no_key() {
+        let (sealer, opener) = pair();
+        assert_eq!(format!("{sealer:?} {opener:?}"), "Sealer(0) Opener(0)");
+    }
+}

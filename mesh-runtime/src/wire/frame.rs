@@ -1,0 +1,576 @@
+//! The messages in an envelope, and their bytes.
+//!
+//! A frame is `kind: u8, length: u32, body`, all numbers little-endian. Decoding is strict: whatever this code
+//! would not have sent is an error. Payloads are slices of the envelope, not copies: one that is kept for long
+//! keeps up to 256 KiB with it, and is better copied. Must not know what a payload means, nor which calls are in
+//! flight.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::codec::MAX_PAYLOAD;
+
+/// The most payload in one frame, in bytes. Longer ones go in chunks, so that small calls get in between.
+pub(crate) const MAX_CHUNK: usize = 64 * 1024;
+/// The longest text in a frame, in bytes.
+pub(crate) const MAX_TEXT: usize = 1024;
+/// Bytes in front of a frame's body.
+const HEADER: usize = 5;
+
+/// One message between the two ends of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// Asks for an answer.
+    Call {
+        call: u64,
+        command: u32,
+        /// What is left of the deadline; 0 is none.
+        deadline_ms: u32,
+        part: FirstPart,
+    },
+    /// Answers a call.
+    Reply {
+        call: u64,
+        status: Status,
+        /// The answer, or the text of the failure: see [`Frame::failure`].
+        part: FirstPart,
+    },
+    /// Tells something and waits for nothing.
+    Tell {
+        tell: u64,
+        command: u32,
+        part: FirstPart,
+    },
+    /// Goes on with a call, reply or tell whose last frame said that more follows.
+    Chunk {
+        stream: Stream,
+        id: u64,
+        more: bool,
+        payload: Bytes,
+    },
+    /// Gives a call up.
+    Cancel { call: u64 },
+    /// Returns budget to the other side.
+    Credit { calls: u32, bytes: u64 },
+    /// Asks for a [`Frame::Pong`].
+    Ping { token: u64 },
+    /// Answers a [`Frame::Ping`].
+    Pong { token: u64 },
+    /// The last frame of a side that closes the link.
+    Goodbye { reason: Farewell, text: String },
+    /// The first frame of each side: what it grants the other.
+    Confirm { calls: u32, bytes: u64 },
+    /// A message between node and master.
+    Control { payload: Bytes },
+    /// The sender takes no new calls; those in flight go on.
+    Draining,
+}
+
+/// The first, and often only, part of a payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FirstPart {
+    /// The length of the whole payload.
+    pub(crate) total: u32,
+    /// Whether chunks with the rest follow.
+    pub(crate) more: bool,
+    pub(crate) payload: Bytes,
+}
+
+impl FirstPart {
+    /// A whole payload of at most [`MAX_PAYLOAD`]; the outbox splits it if it is too long for one frame.
+    pub(crate) fn whole(payload: Bytes) -> Self {
+        debug_assert!(payload.len() <= MAX_PAYLOAD, "the codec limits payloads");
+        Self {
+            total: payload.len() as u32,
+            more: false,
+            payload,
+        }
+    }
+
+    /// Keeps what goes into the first frame, and returns the rest for chunks.
+    pub(crate) fn split_off_rest(&mut self) -> Bytes {
+        let rest = self.payload.split_off(self.payload.len().min(MAX_CHUNK));
+        self.more = !rest.is_empty();
+        rest
+    }
+
+    fn encoded_len(&self) -> usize {
+        4 + 1 + self.payload.len()
+    }
+
+    fn encode_into(&self, out: &mut BytesMut) {
+        out.put_u32_le(self.total);
+        out.put_u8(self.more.into());
+        out.put_slice(&self.payload);
+    }
+}
+
+/// What a [`Frame::Chunk`] goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Stream {
+    Call = 1,
+    Reply = 2,
+    Tell = 3,
+}
+
+/// How a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Status {
+    /// The payload is the encoded answer. For all others it is text.
+    Ok = 0,
+    Denied = 1,
+    Incompatible = 2,
+    Overloaded = 3,
+    DeadlineExceeded = 4,
+    Cancelled = 5,
+    HandlerPanicked = 6,
+    Codec = 7,
+    QueueFull = 8,
+    QueueFailed = 9,
+    ShuttingDown = 10,
+}
+
+impl Status {
+    const ALL: [Self; 11] = [
+        Self::Ok,
+        Self::Denied,
+        Self::Incompatible,
+        Self::Overloaded,
+        Self::DeadlineExceeded,
+        Self::Cancelled,
+        Self::HandlerPanicked,
+        Self::Codec,
+        Self::QueueFull,
+        Self::QueueFailed,
+        Self::ShuttingDown,
+    ];
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+/// Why a side closes a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Farewell {
+    /// It is shutting down; calls in flight were given their grace.
+    #[error("it is shutting down")]
+    ShuttingDown,
+    /// A node with the same id and a higher boot epoch has taken its place.
+    #[error("a newer node with the same instance id has taken the place")]
+    Replaced,
+    /// There is another link between the two, and that one stays.
+    #[error("another link between the two stays")]
+    Duplicate,
+    /// The other side broke the protocol.
+    #[error("the protocol was broken")]
+    Violation,
+    /// The other side was silent for too long.
+    #[error("nothing was heard for too long")]
+    Silent,
+    /// A reason that this version does not know. The link closes all the same.
+    #[error("reason {0}")]
+    Other(u8),
+}
+
+impl Farewell {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::ShuttingDown => 1,
+            Self::Replaced => 2,
+            Self::Duplicate => 3,
+            Self::Violation => 4,
+            Self::Silent => 5,
+            Self::Other(code) => code,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::ShuttingDown,
+            2 => Self::Replaced,
+            3 => Self::Duplicate,
+            4 => Self::Violation,
+            5 => Self::Silent,
+            other => Self::Other(other),
+        }
+    }
+}
+
+mod kind {
+    pub(super) const CALL: u8 = 1;
+    pub(super) const REPLY: u8 = 2;
+    pub(super) const TELL: u8 = 3;
+    pub(super) const CHUNK: u8 = 4;
+    pub(super) const CANCEL: u8 = 5;
+    pub(super) const CREDIT: u8 = 6;
+    pub(super) const PING: u8 = 7;
+    pub(super) const PONG: u8 = 8;
+    pub(super) const GOODBYE: u8 = 9;
+    pub(super) const CONFIRM: u8 = 10;
+    pub(super) const CONTROL: u8 = 11;
+    pub(super) const DRAINING: u8 = 12;
+}
+
+impl Frame {
+    /// A reply that says how the call failed. The text is cut to [`MAX_TEXT`].
+    pub(crate) fn failure(call: u64, status: Status, text: &str) -> Self {
+        let payload = Bytes::copy_from_slice(cut(text).as_bytes());
+        Self::Reply {
+            call,
+            status,
+            part: FirstPart {
+                total: payload.len() as u32,
+                more: false,
+                payload,
+            },
+        }
+    }
+
+    /// A goodbye. The text is cut to [`MAX_TEXT`].
+    pub(crate) fn goodbye(reason: Farewell, text: &str) -> Self {
+        Self::Goodbye {
+            reason,
+            text: cut(text).to_owned(),
+        }
+    }
+
+    /// The payload of a call, reply or tell, and what its chunks are known by.
+    pub(crate) fn part_mut(&mut self) -> Option<(Stream, u64, &mut FirstPart)> {
+        match self {
+            Self::Call { call, part, .. } => Some((Stream::Call, *call, part)),
+            Self::Reply { call, part, .. } => Some((Stream::Reply, *call, part)),
+            Self::Tell { tell, part, .. } => Some((Stream::Tell, *tell, part)),
+            _ => None,
+        }
+    }
+
+    /// The kind's name, for errors.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "Call",
+            Self::Reply { .. } => "Reply",
+            Self::Tell { .. } => "Tell",
+            Self::Chunk { .. } => "Chunk",
+            Self::Cancel { .. } => "Cancel",
+            Self::Credit { .. } => "Credit",
+            Self::Ping { .. } => "Ping",
+            Self::Pong { .. } => "Pong",
+            Self::Goodbye { .. } => "Goodbye",
+            Self::Confirm { .. } => "Confirm",
+            Self::Control { .. } => "Control",
+            Self::Draining => "Draining",
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Call { .. } => kind::CALL,
+            Self::Reply { .. } => kind::REPLY,
+            Self::Tell { .. } => kind::TELL,
+            Self::Chunk { .. } => kind::CHUNK,
+            Self::Cancel { .. } => kind::CANCEL,
+            Self::Credit { .. } => kind::CREDIT,
+            Self::Ping { .. } => kind::PING,
+            Self::Pong { .. } => kind::PONG,
+            Self::Goodbye { .. } => kind::GOODBYE,
+            Self::Confirm { .. } => kind::CONFIRM,
+            Self::Control { .. } => kind::CONTROL,
+            Self::Draining => kind::DRAINING,
+        }
+    }
+
+    fn body_len(&self) -> usize {
+        match self {
+            Self::Call { part, .. } => 8 + 4 + 4 + part.encoded_len(),
+            Self::Reply { part, .. } => 8 + 1 + part.encoded_len(),
+            Self::Tell { part, .. } => 8 + 4 + part.encoded_len(),
+            Self::Chunk { payload, .. } => 1 + 8 + 1 + payload.len(),
+            Self::Cancel { .. } | Self::Ping { .. } | Self::Pong { .. } => 8,
+            Self::Credit { .. } | Self::Confirm { .. } => 4 + 8,
+            Self::Goodbye { text, .. } => 1 + text.len(),
+            Self::Control { payload } => payload.len(),
+            Self::Draining => 0,
+        }
+    }
+
+    /// Bytes that [`Frame::encode_into`] writes.
+    pub(crate) fn encoded_len(&self) -> usize {
+        HEADER + self.body_len()
+    }
+
+    /// Appends the frame. The other side refuses one that is over the limits: payloads are to be split before.
+    pub(crate) fn encode_into(&self, out: &mut BytesMut) {
+        out.reserve(self.encoded_len());
+        out.put_u8(self.kind());
+        out.put_u32_le(self.body_len() as u32);
+        match self {
+            Self::Call {
+                call,
+                command,
+                deadline_ms,
+                part,
+            } => {
+                out.put_u64_le(*call);
+                out.put_u32_le(*command);
+                out.put_u32_le(*deadline_ms);
+                part.encode_into(out);
+            }
+            Self::Reply { call, status, part } => {
+                out.put_u64_le(*call);
+                out.put_u8(*status as u8);
+                part.encode_into(out);
+            }
+            Self::Tell {
+                tell,
+                command,
+                part,
+            } => {
+                out.put_u64_le(*tell);
+                out.put_u32_le(*command);
+                part.encode_into(out);
+            }
+            Self::Chunk {
+                stream,
+                id,
+                more,
+                payload,
+            } => {
+                out.put_u8(*stream as u8);
+                out.put_u64_le(*id);
+                out.put_u8((*more).into());
+                out.put_slice(payload);
+            }
+            Self::Cancel { call: number }
+            | Self::Ping { token: number }
+            | Self::Pong { token: number } => out.put_u64_le(*number),
+            Self::Credit { calls, bytes } | Self::Confirm { calls, bytes } => {
+                out.put_u32_le(*calls);
+                out.put_u64_le(*bytes);
+            }
+            Self::Goodbye { reason, text } => {
+                out.put_u8(reason.code());
+                out.put_slice(text.as_bytes());
+            }
+            Self::Control { payload } => out.put_slice(payload),
+            Self::Draining => {}
+        }
+    }
+
+    fn decode(kind: u8, body: Bytes) -> Result<Self, FrameError> {
+        let mut body = Body(body);
+        let frame = match kind {
+            kind::CALL => Self::Call {
+                call: body.u64()?,
+                command: body.u32()?,
+                deadline_ms: body.u32()?,
+                part: body.first_part()?,
+            },
+            kind::REPLY => {
+                let call = body.u64()?;
+                let code = body.u8()?;
+                let status = Status::from_code(code).ok_or(FrameError::UnknownStatus(code))?;
+                let part = body.first_part()?;
+                if status != Status::Ok {
+                    check_text(&part.payload)?;
+                }
+                Self::Reply { call, status, part }
+            }
+            kind::TELL => Self::Tell {
+                tell: body.u64()?,
+                command: body.u32()?,
+                part: body.first_part()?,
+            },
+            kind::CHUNK => Self::Chunk {
+                stream: match body.u8()? {
+                    1 => Stream::Call,
+                    2 => Stream::Reply,
+                    3 => Stream::Tell,
+                    other => return Err(FrameError::UnknownStream(other)),
+                },
+                id: body.u64()?,
+                more: body.more()?,
+                payload: match body.payload()? {
+                    empty if empty.is_empty() => return Err(FrameError::EmptyChunk),
+                    payload => payload,
+                },
+            },
+            kind::CANCEL => Self::Cancel { call: body.u64()? },
+            kind::CREDIT => Self::Credit {
+                calls: body.u32()?,
+                bytes: body.u64()?,
+            },
+            kind::PING => Self::Ping { token: body.u64()? },
+            kind::PONG => Self::Pong { token: body.u64()? },
+            kind::GOODBYE => Self::Goodbye {
+                reason: Farewell::from_code(body.u8()?),
+                text: check_text(&body.rest())?.to_owned(),
+            },
+            kind::CONFIRM => Self::Confirm {
+                calls: body.u32()?,
+                bytes: body.u64()?,
+            },
+            kind::CONTROL => Self::Control {
+                payload: body.payload()?,
+            },
+            kind::DRAINING => Self::Draining,
+            other => return Err(FrameError::UnknownKind(other)),
+        };
+        match body.0.len() {
+            0 => Ok(frame),
+            left => Err(FrameError::Trailing { kind, left }),
+        }
+    }
+}
+
+/// The longest beginning of `text` that a frame may carry.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT)]
+}
+
+fn check_text(bytes: &[u8]) -> Result<&str, FrameError> {
+    if bytes.len() > MAX_TEXT {
+        return Err(FrameError::LongText(bytes.len()));
+    }
+    std::str::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)
+}
+
+/// What is left of a frame's body while it is decoded.
+struct Body(Bytes);
+
+impl Body {
+    fn u8(&mut self) -> Result<u8, FrameError> {
+        self.0.try_get_u8().map_err(|_| FrameError::Truncated)
+    }
+
+    fn u32(&mut self) -> Result<u32, FrameError> {
+        self.0.try_get_u32_le().map_err(|_| FrameError::Truncated)
+    }
+
+    fn u64(&mut self) -> Result<u64, FrameError> {
+        self.0.try_get_u64_le().map_err(|_| FrameError::Truncated)
+    }
+
+    fn more(&mut self) -> Result<bool, FrameError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(FrameError::BadFlags(other)),
+        }
+    }
+
+    fn rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.0)
+    }
+
+    fn payload(&mut self) -> Result<Bytes, FrameError> {
+        match self.0.len() {
+            len if len > MAX_CHUNK => Err(FrameError::LongChunk(len)),
+            _ => Ok(self.rest()),
+        }
+    }
+
+    fn first_part(&mut self) -> Result<FirstPart, FrameError> {
+        let part = FirstPart {
+            total: self.u32()?,
+            more: self.more()?,
+            payload: self.payload()?,
+        };
+        let (total, len) = (part.total as usize, part.payload.len());
+        if total > MAX_PAYLOAD {
+            return Err(FrameError::LongPayload(total));
+        }
+        // A part that promises more must bring something, or parts could follow without end.
+        let fits = if part.more {
+            0 < len && len < total
+        } else {
+            len == total
+        };
+        if fits {
+            Ok(part)
+        } else {
+            Err(FrameError::WrongTotal { total, len })
+        }
+    }
+}
+
+/// The frames of an opened envelope. After an error there are no more.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    rest: Bytes,
+}
+
+impl Frames {
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// Whether no frame is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn decode_next(&mut self) -> Result<Frame, FrameError> {
+        let kind = self.rest.try_get_u8().map_err(|_| FrameError::Truncated)?;
+        let len = self
+            .rest
+            .try_get_u32_le()
+            .map_err(|_| FrameError::Truncated)?;
+        let len = usize::try_from(len).map_err(|_| FrameError::Truncated)?;
+        if len > self.rest.len() {
+            return Err(FrameError::Truncated);
+        }
+        Frame::decode(kind, self.rest.split_to(len))
+    }
+}
+
+impl Iterator for Frames {
+    type Item = Result<Frame, FrameError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let frame = self.decode_next();
+        if frame.is_err() {
+            self.rest.clear();
+        }
+        Some(frame)
+    }
+}
+
+/// What is wrong with a frame. The link cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum FrameError {
+    #[error("a frame ends before it is whole")]
+    Truncated,
+    #[error("there is no frame of kind {0}")]
+    UnknownKind(u8),
+    #[error("{left} bytes are left over in a frame of kind {kind}")]
+    Trailing { kind: u8, left: usize },
+    #[error("there are no flags {0:#04x}")]
+    BadFlags(u8),
+    #[error("there is no status {0}")]
+    UnknownStatus(u8),
+    #[error("there is no stream {0} to go on with")]
+    UnknownStream(u8),
+    #[error("a chunk is empty")]
+    EmptyChunk,
+    #[error("{0} bytes of payload are more than a frame may carry ({MAX_CHUNK})")]
+    LongChunk(usize),
+    #[error("a payload of {0} bytes is longer than {MAX_PAYLOAD}")]
+    LongPayload(usize),
+    #[error("a first part of {len} bytes does not fit a payload of {total}")]
+    WrongTotal { total: usize, len: usize },
+    #[error("a text of {0} bytes is longer than {MAX_TEXT}")]
+    LongText(usize),
+    #[error("a text is not UTF-8")]
+    NotUtf8,
+}
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+pub(crate) mod tests;

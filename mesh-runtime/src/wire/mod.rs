@@ -1,0 +1,16 @@
+//! What crosses the network, as pure code: encoding, frames, envelopes, the handshake and the cipher.
+//!
+//! `docs/protocol.md` says the same in words, and its vectors are tested here. Nothing in here does I/O,
+//! keeps time or knows of sockets, tasks or schemas.
+
+pub(crate) mod cipher;
+pub(crate) mod codec;
+pub(crate) mod control;
+pub(crate) mod envelope;
+pub(crate) mod frame;
+pub(crate) mod handshake;
+#[cfg(test)]
+mod vectors;
+
+/// The version of the protocol that this code speaks.
+pub(crate) const VERSION: u8 = 1;
