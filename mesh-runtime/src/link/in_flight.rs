@@ -173,11 +173,6 @@ impl InFlight {
         entry.partial.map_or(0, |partial| partial.total)
     }
 
-    /// Whether nobody waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The first frame of an answer. Returns the bytes of payload that are thereby consumed: the whole of an
     /// answer that nobody waits for any more, or that is complete.
     pub(crate) fn reply(

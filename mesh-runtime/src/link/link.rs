@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     id::{BootEpoch, NodeId},
-    wire::frame::{Farewell, FirstPart, Frame, MAX_TEXT, Status, Stream},
+    wire::frame::{Farewell, FirstPart, Frame, Status, Stream, failure_text},
 };
 
 /// What one side of a link lets the other have outstanding.
@@ -173,11 +173,6 @@ impl Link {
     /// Calls on their way to the other end.
     pub(crate) fn load(&self) -> usize {
         self.budget.calls()
-    }
-
-    /// Whether no call is under way in either direction.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight().is_empty() && self.arriving().running.is_empty()
     }
 
     /// Calls the other end and waits for the answer, until `deadline`. Dropping the future cancels the call there.
@@ -533,11 +528,6 @@ impl Parcel {
         drop(self.owed);
         self.payload
     }
-
-    /// The payload, still on the other side's account.
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
 }
 
 struct Owed {
@@ -595,7 +585,7 @@ impl Responder {
 
     /// Answers that there is no answer.
     pub(crate) fn fail(self, status: Status, why: &str) {
-        self.respond(status, Bytes::copy_from_slice(truncated(why).as_bytes()));
+        self.respond(status, failure_text(why));
     }
 
     fn finish(&mut self, status: Status, payload: Bytes) {
@@ -682,11 +672,6 @@ impl Drop for CallGuard<'_> {
             self.give_up();
         }
     }
-}
-
-/// At most [`MAX_TEXT`] bytes of a text.
-fn truncated(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 fn remaining_ms(deadline: Instant) -> u32 {

@@ -248,7 +248,7 @@ impl<N: NodeType> NodeBuilder<N> {
                     refusal,
                 })
             }
-            Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable(_)) | Err(_)) | Err(_) => {
+            Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable) | Err(_)) | Err(_) => {
                 Ok(node)
             }
         }

@@ -48,7 +48,7 @@ pub(crate) enum FirstAttempt {
         refusal: Refusal,
     },
     /// The master could not be reached; it is tried again.
-    Unreachable(String),
+    Unreachable,
 }
 
 /// Registers, again whenever the connection is lost, until the node ends or is replaced.
@@ -112,7 +112,7 @@ impl Registration {
                     ) {
                         self.on_refused(String::new(), Refusal::Replaced);
                     } else {
-                        self.first_attempt(FirstAttempt::Unreachable(reason));
+                        self.first_attempt(FirstAttempt::Unreachable);
                     }
                     if matches!(
                         channel.close_reason(),
@@ -128,7 +128,7 @@ impl Registration {
                 }
                 Err(NotConnected::Unreachable { addr, error }) => {
                     tracing::warn!(node = %self.core.id, master = addr, error, "cannot reach the master; tries again");
-                    self.first_attempt(FirstAttempt::Unreachable(error));
+                    self.first_attempt(FirstAttempt::Unreachable);
                 }
             }
             backoff.wait().await;
