@@ -2,6 +2,7 @@
 //! bytes; above it calls and handlers.
 
 pub(crate) mod budget;
+pub(crate) mod calling;
 pub(crate) mod channel;
 pub(crate) mod gate;
 pub(crate) mod in_flight;
@@ -12,4 +13,5 @@ pub(crate) mod inbox;
 )]
 pub(crate) mod link;
 pub(crate) mod outbox;
+pub(crate) mod serving;
 pub(crate) mod table;

@@ -22,7 +22,8 @@ use crate::{
     link::{
         channel::{Channel, CloseReason, Receiver},
         gate::Host,
-        link::{Incoming, Link, LinkHost, Peer, Role},
+        link::{Link, LinkHost, Peer, Role},
+        serving::Incoming,
         table::{Admission, Standing, Table},
     },
     schema::{NodeSpec, Schema},

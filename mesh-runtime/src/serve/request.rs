@@ -15,7 +15,7 @@ use super::context::{Context, Origin};
 use crate::{
     access::NodeType,
     error::{CodecError, JobError},
-    link::link::{Parcel, Responder, TellPlace},
+    link::serving::{Parcel, Responder, TellPlace},
     node::core::NodeCore,
     queue::JobOutcome,
     schema::CommandSpec,
