@@ -63,7 +63,8 @@ pub(super) fn bound(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStr
     if command.options.allow.is_none() {
         return TokenStream::new();
     }
-    let Cx { rt, caller, .. } = cx;
+    let rt = cx.rt_at(command.name.span());
+    let caller = &cx.caller;
     let marker = marker(command);
     let callee = &node.name;
     quote_spanned!(place(&command.name)=> where #caller: #rt::MayCallCommand<#callee, #marker>)

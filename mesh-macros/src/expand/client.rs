@@ -59,8 +59,9 @@ pub(super) fn methods(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let Cx { rt, vis, .. } = cx;
+    let vis = &cx.vis;
     let name = &command.name;
+    let rt = cx.rt_at(name.span());
     let docs = docs::client_method(cx.schema, node, command);
     let cfgs = cfgs(command);
     let deprecated = &command.deprecated;

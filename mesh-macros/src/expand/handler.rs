@@ -30,7 +30,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let rt = &cx.rt;
+    let rt = cx.rt_at(command.name.span());
     let marker = &node.name;
     let name = &command.name;
     let docs = docs::handler_method(cx.schema, node, command);

@@ -41,6 +41,20 @@ struct Cx<'a> {
     vouchers: Vouchers<'a>,
 }
 
+impl Cx<'_> {
+    /// The path of `__private` as if it stood at that place: the compiler underlines all of an expression, from
+    /// its first token on.
+    fn rt_at(&self, place: Span) -> TokenStream {
+        let tokens = self.rt.clone().into_iter();
+        tokens
+            .map(|mut tree| {
+                tree.set_span(tree.span().located_at(place));
+                tree
+            })
+            .collect()
+    }
+}
+
 /// Writes all items of a schema.
 pub(crate) fn expand(schema: &Schema, fresh: &Fresh) -> TokenStream {
     let rt = match &schema.runtime {
