@@ -18,8 +18,7 @@ pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     for link in cx.schema.links() {
         for (caller, callee) in [(link.from, link.to), (link.to, link.from)] {
             if done.insert((caller, callee)) {
-                let (caller, callee) =
-                    (&cx.schema.nodes[caller].name, &cx.schema.nodes[callee].name);
+                let (caller, callee) = (&cx.schema.nodes[caller].name, &cx.schema.nodes[callee].name);
                 output.extend(quote_spanned! {link.span=>
                     impl #rt::MayCall<#callee> for #caller {}
                 });
@@ -78,9 +77,5 @@ fn marker(command: &Command) -> TokenStream {
 }
 
 fn module(command: &Command) -> Ident {
-    format_ident!(
-        "__command_{}",
-        command.name.unraw(),
-        span = Span::call_site()
-    )
+    format_ident!("__command_{}", command.name.unraw(), span = Span::call_site())
 }
