@@ -18,8 +18,7 @@ pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     for link in cx.schema.links() {
         for (caller, callee) in [(link.from, link.to), (link.to, link.from)] {
             if done.insert((caller, callee)) {
-                let (caller, callee) =
-                    (&cx.schema.nodes[caller].name, &cx.schema.nodes[callee].name);
+                let (caller, callee) = (&cx.schema.nodes[caller].name, &cx.schema.nodes[callee].name);
                 output.extend(quote_spanned! {link.span=>
                     impl #rt::MayCall<#callee> for #caller {}
                 });
@@ -63,7 +62,8 @@ pub(super) fn bound(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStr
     if command.options.allow.is_none() {
         return TokenStream::new();
     }
-    let Cx { rt, caller, .. } = cx;
+    let rt = cx.rt_at(command.name.span());
+    let caller = &cx.caller;
     let marker = marker(command);
     let callee = &node.name;
     quote_spanned!(place(&command.name)=> where #caller: #rt::MayCallCommand<#callee, #marker>)
@@ -77,9 +77,5 @@ fn marker(command: &Command) -> TokenStream {
 }
 
 fn module(command: &Command) -> Ident {
-    format_ident!(
-        "__command_{}",
-        command.name.unraw(),
-        span = Span::call_site()
-    )
+    format_ident!("__command_{}", command.name.unraw(), span = Span::call_site())
 }

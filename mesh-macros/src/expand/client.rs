@@ -12,9 +12,7 @@ use crate::{
 
 /// The stub's type.
 pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
-    let Cx {
-        rt, vis, caller, ..
-    } = cx;
+    let Cx { rt, vis, caller, .. } = cx;
     let client = names::client(&node.name);
     let docs = docs::client(&node.name);
     quote! {
@@ -32,10 +30,7 @@ pub(super) fn methods(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let Cx { rt, caller, .. } = cx;
     let client = names::client(&node.name);
     let text = client.unraw().to_string();
-    let methods = node
-        .commands
-        .iter()
-        .map(|command| method(cx, node, command));
+    let methods = node.commands.iter().map(|command| method(cx, node, command));
     quote! {
         #[automatically_derived]
         impl<#caller> ::core::clone::Clone for #client<#caller> {
@@ -59,8 +54,9 @@ pub(super) fn methods(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let Cx { rt, vis, .. } = cx;
+    let vis = &cx.vis;
     let name = &command.name;
+    let rt = cx.rt_at(name.span());
     let docs = docs::client_method(cx.schema, node, command);
     let cfgs = cfgs(command);
     let deprecated = &command.deprecated;
@@ -74,10 +70,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         Delivery::Gather => (quote!(gather), quote!(#rt::GatherCall<#answer>)),
         Delivery::Broadcast => (quote!(broadcast), quote!(#rt::Broadcast)),
         Delivery::QueuedBalanced => (quote!(queued_balanced), quote!(#rt::QueuedCall)),
-        Delivery::QueuedBroadcast => (
-            quote!(queued_broadcast),
-            quote!(#rt::GatherCall<#rt::Queued>),
-        ),
+        Delivery::QueuedBroadcast => (quote!(queued_broadcast), quote!(#rt::GatherCall<#rt::Queued>)),
     };
     let span = place(name);
     let body = if command.broken {

@@ -16,10 +16,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let vis = &cx.vis;
     let name = names::handler(&node.name);
     let docs = docs::handler(node);
-    let methods = node
-        .commands
-        .iter()
-        .map(|command| method(cx, node, command));
+    let methods = node.commands.iter().map(|command| method(cx, node, command));
     quote_spanned! {place(&node.name)=>
         #docs
         #[allow(dead_code)]
@@ -30,7 +27,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let rt = &cx.rt;
+    let rt = cx.rt_at(command.name.span());
     let marker = &node.name;
     let name = &command.name;
     let docs = docs::handler_method(cx.schema, node, command);

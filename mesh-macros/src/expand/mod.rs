@@ -41,6 +41,20 @@ struct Cx<'a> {
     vouchers: Vouchers<'a>,
 }
 
+impl Cx<'_> {
+    /// The path of `__private` as if it stood at that place: the compiler underlines all of an expression, from
+    /// its first token on.
+    fn rt_at(&self, place: Span) -> TokenStream {
+        let tokens = self.rt.clone().into_iter();
+        tokens
+            .map(|mut tree| {
+                tree.set_span(tree.span().located_at(place));
+                tree
+            })
+            .collect()
+    }
+}
+
 /// Writes all items of a schema.
 pub(crate) fn expand(schema: &Schema, fresh: &Fresh) -> TokenStream {
     let rt = match &schema.runtime {
@@ -55,10 +69,7 @@ pub(crate) fn expand(schema: &Schema, fresh: &Fresh) -> TokenStream {
     let cx = Cx {
         schema,
         rt,
-        mesh: schema
-            .name
-            .clone()
-            .unwrap_or_else(|| format_ident!("__Mesh")),
+        mesh: schema.name.clone().unwrap_or_else(|| format_ident!("__Mesh")),
         vis,
         caller: fresh.name("Caller"),
         handler: fresh.name("Handler"),
@@ -138,11 +149,7 @@ fn answer(command: &Command) -> TokenStream {
 /// A type as written; in a broken command with what rustc would complain about as well taken out.
 fn type_of(command: &Command, ty: &syn::Type) -> TokenStream {
     let tokens = ty.to_token_stream();
-    if command.broken {
-        bearable(tokens)
-    } else {
-        tokens
-    }
+    if command.broken { bearable(tokens) } else { tokens }
 }
 
 /// `_` and `!` become `()`, and lifetimes that nobody declares are left to be inferred.

@@ -46,7 +46,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let rt = &cx.rt;
+    let rt = cx.rt_at(command.name.span());
     let cfgs = cfgs(command);
     let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
     let (request, handler, context) = (
