@@ -64,8 +64,13 @@ fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
         .nodes
         .iter()
         .flat_map(|node| {
-            let handler = (!node.commands.is_empty())
-                .then(|| (names::handler(&node.name), "handler trait", node.name.clone()));
+            let handler = (!node.commands.is_empty()).then(|| {
+                (
+                    names::handler(&node.name),
+                    "handler trait",
+                    node.name.clone(),
+                )
+            });
             let client = (names::client(&node.name), "stub", node.name.clone());
             handler.into_iter().chain([client])
         })
@@ -83,7 +88,10 @@ fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
         schema.name = None;
     }
     schema.nodes.retain(|node| {
-        if let Some(mesh) = mesh.as_ref().filter(|mesh| mesh.unraw() == node.name.unraw()) {
+        if let Some(mesh) = mesh
+            .as_ref()
+            .filter(|mesh| mesh.unraw() == node.name.unraw())
+        {
             errors.push(errors::node_named_like_mesh(&node.name, mesh));
             return false;
         }
@@ -99,7 +107,11 @@ fn command_names_differ(schema: &mut Schema, errors: &mut Errors) {
     for node in &mut schema.nodes {
         let mut seen: Vec<(Ident, String)> = Vec::new();
         node.commands.retain(|command| {
-            let cfg: String = command.cfgs.iter().map(|cfg| cfg.tokens.to_string()).collect();
+            let cfg: String = command
+                .cfgs
+                .iter()
+                .map(|cfg| cfg.tokens.to_string())
+                .collect();
             let same_name = || {
                 seen.iter()
                     .filter(|(name, _)| name.unraw() == command.name.unraw())
@@ -158,7 +170,11 @@ fn arguments_are_few(schema: &mut Schema, errors: &mut Errors) {
 }
 
 fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
-    let known: Vec<String> = schema.nodes.iter().map(|node| node.name.to_string()).collect();
+    let known: Vec<String> = schema
+        .nodes
+        .iter()
+        .map(|node| node.name.to_string())
+        .collect();
     // Takes out what is wrong, and says whether a name was unknown.
     let mut tidy = |names: &mut Vec<Ident>, keyword: &str| {
         let mut unknown = false;
@@ -228,7 +244,8 @@ fn options_fit_delivery(schema: &mut Schema, errors: &mut Errors) {
             continue;
         }
         for (option, span) in &command.options.given {
-            let fits = option.deliveries().is_empty() || option.deliveries().contains(&command.delivery);
+            let fits =
+                option.deliveries().is_empty() || option.deliveries().contains(&command.delivery);
             if !fits {
                 errors.push(errors::wrong_delivery(*span, *option, command.delivery));
                 if *option == OptionName::Key {
@@ -251,7 +268,11 @@ fn keys_come_from_arguments(schema: &mut Schema, errors: &mut Errors) {
         let error = match stranger {
             // Constants are written in capitals, and may be part of a key.
             Some(name) if !name.to_string().starts_with(char::is_uppercase) => {
-                let args: Vec<String> = command.args.iter().map(|arg| arg.name.to_string()).collect();
+                let args: Vec<String> = command
+                    .args
+                    .iter()
+                    .map(|arg| arg.name.to_string())
+                    .collect();
                 errors::key_names_no_argument(
                     name.span(),
                     &name.to_string(),

@@ -47,7 +47,10 @@ fn position(span: Span) -> Option<(usize, usize)> {
 }
 
 /// The name in `known` that the author probably meant.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let lower = wrong.to_lowercase();
     known
         .into_iter()
@@ -77,7 +80,11 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// `: did you mean …?`, or what there is instead.
-fn or_nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str> + Clone, what: &str) -> String {
+fn or_nearest<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+    what: &str,
+) -> String {
     if let Some(name) = nearest(wrong, known.clone()) {
         return format!(": did you mean `{name}`?");
     }
@@ -258,7 +265,9 @@ pub(crate) fn bad_attribute(span: Span) -> Error {
 pub(crate) fn attribute_on_peers(span: Span, keyword: &Ident) -> Error {
     at(
         span,
-        format!("`{keyword}` takes no attributes and no doc comments; a plain `//` comment will do"),
+        format!(
+            "`{keyword}` takes no attributes and no doc comments; a plain `//` comment will do"
+        ),
     )
 }
 
@@ -267,7 +276,10 @@ pub(crate) fn attribute_on_peers(span: Span, keyword: &Ident) -> Error {
 pub(crate) fn unknown_setting(name: &Ident) -> Error {
     let text = name.to_string();
     let meant = or_nearest(&text, ["allow", "connect"], "a node has the settings");
-    at(name.span(), format!("`{text}` is no setting of a node{meant}"))
+    at(
+        name.span(),
+        format!("`{text}` is no setting of a node{meant}"),
+    )
 }
 
 pub(crate) fn setting_without_colon(span: Span, keyword: &Ident) -> Error {
@@ -284,7 +296,10 @@ pub(crate) fn peers_without_brackets(span: Span, keyword: &Ident) -> Error {
 }
 
 pub(crate) fn any_in_brackets(span: Span, keyword: &Ident) -> Error {
-    at(span, format!("`any` stands without brackets: `{keyword}: any;`"))
+    at(
+        span,
+        format!("`any` stands without brackets: `{keyword}: any;`"),
+    )
 }
 
 pub(crate) fn bad_peer(span: Span) -> Error {
@@ -313,10 +328,16 @@ pub(crate) fn repeated_setting(keyword: &Ident, what: &str, first: &Ident, node:
     )
 }
 
-pub(crate) fn unknown_node<'a>(name: &Ident, known: impl IntoIterator<Item = &'a str> + Clone) -> Error {
+pub(crate) fn unknown_node<'a>(
+    name: &Ident,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> Error {
     let text = name.to_string();
     let meant = or_nearest(&text, known, "there are");
-    at(name.span(), format!("the schema has no node `{text}`{meant}"))
+    at(
+        name.span(),
+        format!("the schema has no node `{text}`{meant}"),
+    )
 }
 
 pub(crate) fn listed_twice(name: &Ident, keyword: &str) -> Error {
@@ -420,7 +441,8 @@ pub(crate) fn unknown_delivery(word: &Ident) -> Error {
 pub(crate) fn rust_qualifier(word: &Ident) -> Error {
     let why = match word.to_string().as_str() {
         "async" => {
-            "every command is asynchronous: drop `async`, and write it at the handler's method".to_string()
+            "every command is asynchronous: drop `async`, and write it at the handler's method"
+                .to_string()
         }
         other => format!("a command cannot be `{other}`: drop it"),
     };
@@ -578,11 +600,17 @@ pub(crate) fn dyn_type(ty: impl ToTokens) -> Error {
 }
 
 pub(crate) fn pointer_type(ty: impl ToTokens) -> Error {
-    over(ty, "a pointer means nothing in another process: send the value")
+    over(
+        ty,
+        "a pointer means nothing in another process: send the value",
+    )
 }
 
 pub(crate) fn infer_type(ty: impl ToTokens) -> Error {
-    over(ty, "both sides must know the type: write it in place of `_`")
+    over(
+        ty,
+        "both sides must know the type: write it in place of `_`",
+    )
 }
 
 pub(crate) fn never_type(ty: impl ToTokens) -> Error {
@@ -638,7 +666,10 @@ pub(crate) fn bad_deprecated(span: Span) -> Error {
 }
 
 pub(crate) fn bad_doc(span: Span) -> Error {
-    at(span, "write a doc comment, `/// text`, or `#[doc = \"text\"]`")
+    at(
+        span,
+        "write a doc comment, `/// text`, or `#[doc = \"text\"]`",
+    )
 }
 
 pub(crate) fn cfg_attr(span: Span) -> Error {
@@ -665,7 +696,10 @@ pub(crate) fn attribute_on(span: Span, name: &str, what: &str) -> Error {
 }
 
 pub(crate) fn repeated_option(span: Span, option: OptionName) -> Error {
-    at(span, format!("`{}` is given twice: drop one", option.name()))
+    at(
+        span,
+        format!("`{}` is given twice: drop one", option.name()),
+    )
 }
 
 pub(crate) fn wrong_delivery(span: Span, option: OptionName, delivery: Delivery) -> Error {
@@ -718,7 +752,9 @@ pub(crate) fn duration_not_text(span: Span, option: OptionName) -> Error {
     let name = option.name();
     at(
         span,
-        format!("a duration is a text with a unit, as in `#[{name} = \"2s\"]`; the units are {UNITS}"),
+        format!(
+            "a duration is a text with a unit, as in `#[{name} = \"2s\"]`; the units are {UNITS}"
+        ),
     )
 }
 
@@ -802,7 +838,9 @@ pub(crate) fn key_names_no_argument<'a>(
     let meant = or_nearest(found, args, "its arguments are");
     at(
         span,
-        format!("the key is worked out from the arguments, and `{command}` has no argument `{found}`{meant}"),
+        format!(
+            "the key is worked out from the arguments, and `{command}` has no argument `{found}`{meant}"
+        ),
     )
 }
 

@@ -75,7 +75,10 @@ fn only_list(lists: Vec<PeersItem>, what: &str, node: &Ident, errors: &mut Error
         ));
         match (&mut all, list.peers) {
             (Peers::Named(names), Peers::Named(more)) => {
-                let new: Vec<_> = more.into_iter().filter(|name| !names.contains(name)).collect();
+                let new: Vec<_> = more
+                    .into_iter()
+                    .filter(|name| !names.contains(name))
+                    .collect();
                 names.extend(new);
             }
             (Peers::Named(_), any @ Peers::Any(_)) => all = any,
@@ -200,7 +203,10 @@ fn lower_attribute(attr: &Attr, command: &mut Command, errors: &mut Errors) {
         "warn" | "deny" | "forbid" | "expect" | "must_use" | "inline" => {
             errors.push(errors::lint_on_command(attr.span, &attr.name));
         }
-        name => match OptionName::ALL.into_iter().find(|option| option.name() == name) {
+        name => match OptionName::ALL
+            .into_iter()
+            .find(|option| option.name() == name)
+        {
             Some(option) => options::read(option, attr, command, errors),
             None => errors.push(errors::unknown_option(attr.span, name)),
         },
@@ -248,7 +254,10 @@ fn add_doc(attr: &Attr, docs: &mut Docs, errors: &mut Errors) {
 
 /// Says what in a type cannot travel by its very form; the rest is serde's to say.
 fn refuse_types_that_cannot_travel(ty: &Type, errors: &mut Errors) -> bool {
-    let mut visitor = TypeVisitor { errors, found: false };
+    let mut visitor = TypeVisitor {
+        errors,
+        found: false,
+    };
     visitor.visit_type(ty);
     visitor.found
 }
@@ -269,9 +278,10 @@ impl<'ast> Visit<'ast> for TypeVisitor<'_> {
     fn visit_type(&mut self, ty: &'ast Type) {
         // One complaint for a type: what is inside of a refused one goes with it.
         match ty {
-            Type::Reference(reference) => {
-                self.refuse(errors::reference_type(ty, owned(&reference.elem).as_deref()))
-            }
+            Type::Reference(reference) => self.refuse(errors::reference_type(
+                ty,
+                owned(&reference.elem).as_deref(),
+            )),
             Type::ImplTrait(_) => self.refuse(errors::impl_trait_type(ty)),
             Type::TraitObject(_) => self.refuse(errors::dyn_type(ty)),
             Type::Ptr(_) | Type::FnPtr(_) => self.refuse(errors::pointer_type(ty)),

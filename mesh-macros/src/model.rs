@@ -153,7 +153,9 @@ impl OptionName {
         match self {
             Self::Timeout | Self::Concurrency | Self::Version | Self::Allow => &[],
             Self::Idempotent => &[Delivery::Balanced],
-            Self::Attempts | Self::Backoff => &[Delivery::QueuedBalanced, Delivery::QueuedBroadcast],
+            Self::Attempts | Self::Backoff => {
+                &[Delivery::QueuedBalanced, Delivery::QueuedBroadcast]
+            }
             Self::Key => &[Delivery::Balanced, Delivery::QueuedBalanced],
             Self::Orphans => &[Delivery::QueuedBroadcast],
         }

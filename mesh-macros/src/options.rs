@@ -105,7 +105,10 @@ fn duration_ms(text: &str, span: Span, option: OptionName) -> syn::Result<u64> {
         other => return Err(errors::duration_unit(span, other)),
     };
     // A number too big to read is too long in any unit.
-    let ms = number.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(factor);
+    let ms = number
+        .parse::<u64>()
+        .unwrap_or(u64::MAX)
+        .saturating_mul(factor);
     match ms {
         0 => Err(errors::duration_zero(span, option)),
         1..=YEAR_MS => Ok(ms),
@@ -146,9 +149,11 @@ fn callers(list: TokenStream, span: Span, errors: &mut Errors) -> Option<Vec<Ide
             errors.push(
                 match text.starts_with("clippy::") || text.starts_with("rustdoc::") {
                     true => errors::allow_lint(span, &text),
-                    false => {
-                        errors::path_as_peer(path.segments.first().map_or(span, |first| first.ident.span()))
-                    }
+                    false => errors::path_as_peer(
+                        path.segments
+                            .first()
+                            .map_or(span, |first| first.ident.span()),
+                    ),
                 },
             );
             whole = false;

@@ -75,8 +75,8 @@ fn item(input: ParseStream<'_>, schema: &mut SchemaItem, errors: &mut Errors) ->
         "balanced" | "broadcast" | "queued" | "allow" | "connect" => {
             Err(errors::command_outside_node(word.span()))
         }
-        keyword @ ("use" | "struct" | "enum" | "type" | "impl" | "trait" | "fn" | "async" | "mod"
-        | "const" | "static" | "macro_rules" | "let" | "extern" | "unsafe") => {
+        keyword @ ("use" | "struct" | "enum" | "type" | "impl" | "trait" | "fn" | "async"
+        | "mod" | "const" | "static" | "macro_rules" | "let" | "extern" | "unsafe") => {
             Err(errors::rust_item(word.span(), keyword))
         }
         found => {
@@ -97,7 +97,12 @@ fn item(input: ParseStream<'_>, schema: &mut SchemaItem, errors: &mut Errors) ->
 }
 
 /// `= ::path;`
-fn runtime(input: ParseStream<'_>, span: Span, schema: &mut SchemaItem, errors: &mut Errors) -> Result<()> {
+fn runtime(
+    input: ParseStream<'_>,
+    span: Span,
+    schema: &mut SchemaItem,
+    errors: &mut Errors,
+) -> Result<()> {
     let path = input
         .parse::<Token![=]>()
         .and_then(|_| input.call(syn::Path::parse_mod_style))

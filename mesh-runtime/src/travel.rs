@@ -67,7 +67,11 @@ pub fn gather<A: Travels, T: Travels>(
 }
 
 /// A stub's `broadcast` method without an answer.
-pub fn broadcast<A: Travels>(core: &ClientCore, spec: &'static CommandSpec, args: &A::Type) -> Broadcast {
+pub fn broadcast<A: Travels>(
+    core: &ClientCore,
+    spec: &'static CommandSpec,
+    args: &A::Type,
+) -> Broadcast {
     core.broadcast(spec, args)
 }
 

@@ -32,7 +32,11 @@ fn no_error_is_about_the_whole_macro() {
         for line in primary_lines(&messages) {
             let line = source.lines().nth(line - 1).unwrap_or_default();
             let whole = line.contains("mesh_schema!");
-            assert!(!whole, "{}: an error underlines the whole macro", path.display());
+            assert!(
+                !whole,
+                "{}: an error underlines the whole macro",
+                path.display()
+            );
         }
     }
     assert!(cases >= 50, "only {cases} cases");

@@ -18,7 +18,8 @@ pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     for link in cx.schema.links() {
         for (caller, callee) in [(link.from, link.to), (link.to, link.from)] {
             if done.insert((caller, callee)) {
-                let (caller, callee) = (&cx.schema.nodes[caller].name, &cx.schema.nodes[callee].name);
+                let (caller, callee) =
+                    (&cx.schema.nodes[caller].name, &cx.schema.nodes[callee].name);
                 output.extend(quote_spanned! {link.span=>
                     impl #rt::MayCall<#callee> for #caller {}
                 });
@@ -77,5 +78,9 @@ fn marker(command: &Command) -> TokenStream {
 }
 
 fn module(command: &Command) -> Ident {
-    format_ident!("__command_{}", command.name.unraw(), span = Span::call_site())
+    format_ident!(
+        "__command_{}",
+        command.name.unraw(),
+        span = Span::call_site()
+    )
 }

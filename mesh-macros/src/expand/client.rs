@@ -12,7 +12,9 @@ use crate::{
 
 /// The stub's type.
 pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
-    let Cx { rt, vis, caller, .. } = cx;
+    let Cx {
+        rt, vis, caller, ..
+    } = cx;
     let client = names::client(&node.name);
     let docs = docs::client(&node.name);
     quote! {
@@ -30,7 +32,10 @@ pub(super) fn methods(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let Cx { rt, caller, .. } = cx;
     let client = names::client(&node.name);
     let text = client.unraw().to_string();
-    let methods = node.commands.iter().map(|command| method(cx, node, command));
+    let methods = node
+        .commands
+        .iter()
+        .map(|command| method(cx, node, command));
     quote! {
         #[automatically_derived]
         impl<#caller> ::core::clone::Clone for #client<#caller> {
@@ -70,7 +75,10 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         Delivery::Gather => (quote!(gather), quote!(#rt::GatherCall<#answer>)),
         Delivery::Broadcast => (quote!(broadcast), quote!(#rt::Broadcast)),
         Delivery::QueuedBalanced => (quote!(queued_balanced), quote!(#rt::QueuedCall)),
-        Delivery::QueuedBroadcast => (quote!(queued_broadcast), quote!(#rt::GatherCall<#rt::Queued>)),
+        Delivery::QueuedBroadcast => (
+            quote!(queued_broadcast),
+            quote!(#rt::GatherCall<#rt::Queued>),
+        ),
     };
     let span = place(name);
     let body = if command.broken {

@@ -46,7 +46,9 @@ pub(super) fn handler(node: &NodeType) -> TokenStream {
 pub(super) fn handler_method(schema: &Schema, node: &NodeType, command: &Command) -> TokenStream {
     let what = match command.delivery {
         Delivery::Balanced => "**Balanced**: called on one instance, always answered.",
-        Delivery::Gather => "**Broadcast**: called on every instance, and all answers are gathered.",
+        Delivery::Gather => {
+            "**Broadcast**: called on every instance, and all answers are gathered."
+        }
         Delivery::Broadcast => "**Broadcast**: called on every instance, and nobody waits for it.",
         Delivery::QueuedBalanced => {
             "**Queued, balanced**: a job that one instance works off, at least once. An error has it tried again."
@@ -75,7 +77,9 @@ pub(super) fn client(node: &Ident) -> TokenStream {
 pub(super) fn client_method(schema: &Schema, node: &NodeType, command: &Command) -> TokenStream {
     let what = match command.delivery {
         Delivery::Balanced => "**Balanced**: one instance is called, and answers.",
-        Delivery::Gather => "**Broadcast**: every instance is called, and all answers are gathered.",
+        Delivery::Gather => {
+            "**Broadcast**: every instance is called, and all answers are gathered."
+        }
         Delivery::Broadcast => "**Broadcast**: every instance is told, and none is waited for.",
         Delivery::QueuedBalanced => {
             "**Queued, balanced**: one instance works the job off later, at least once. The answer is the job's id."
@@ -84,7 +88,11 @@ pub(super) fn client_method(schema: &Schema, node: &NodeType, command: &Command)
             "**Queued, broadcast**: every instance puts the job into its own queue. The answers are the jobs' ids."
         }
     };
-    let args: Vec<String> = command.args.iter().map(|arg| arg.name.to_string()).collect();
+    let args: Vec<String> = command
+        .args
+        .iter()
+        .map(|arg| arg.name.to_string())
+        .collect();
     let binding = match command.delivery {
         Delivery::Balanced => "answer",
         Delivery::Gather => "answers",

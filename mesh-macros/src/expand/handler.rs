@@ -16,7 +16,10 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let vis = &cx.vis;
     let name = names::handler(&node.name);
     let docs = docs::handler(node);
-    let methods = node.commands.iter().map(|command| method(cx, node, command));
+    let methods = node
+        .commands
+        .iter()
+        .map(|command| method(cx, node, command));
     quote_spanned! {place(&node.name)=>
         #docs
         #[allow(dead_code)]

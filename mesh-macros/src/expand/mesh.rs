@@ -19,8 +19,9 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let name = mesh.unraw().to_string();
     let text = &schema.docs.text;
     let nodes = schema.nodes.iter().map(|node| &node.name);
-    let master_doc =
-        format!("Builds a master for `{name}`: nodes register with it and learn from it whom to link to.");
+    let master_doc = format!(
+        "Builds a master for `{name}`: nodes register with it and learn from it whom to link to."
+    );
     quote! {
         #docs
         #[allow(dead_code)]

@@ -69,7 +69,10 @@ pub(crate) fn expand(schema: &Schema, fresh: &Fresh) -> TokenStream {
     let cx = Cx {
         schema,
         rt,
-        mesh: schema.name.clone().unwrap_or_else(|| format_ident!("__Mesh")),
+        mesh: schema
+            .name
+            .clone()
+            .unwrap_or_else(|| format_ident!("__Mesh")),
         vis,
         caller: fresh.name("Caller"),
         handler: fresh.name("Handler"),
@@ -149,7 +152,11 @@ fn answer(command: &Command) -> TokenStream {
 /// A type as written; in a broken command with what rustc would complain about as well taken out.
 fn type_of(command: &Command, ty: &syn::Type) -> TokenStream {
     let tokens = ty.to_token_stream();
-    if command.broken { bearable(tokens) } else { tokens }
+    if command.broken {
+        bearable(tokens)
+    } else {
+        tokens
+    }
 }
 
 /// `_` and `!` become `()`, and lifetimes that nobody declares are left to be inferred.

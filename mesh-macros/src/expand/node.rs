@@ -70,7 +70,9 @@ pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         quote!(#cfgs #spec)
     });
     let builder = if node.commands.is_empty() {
-        let doc = format!("Builds a node of type `{text}`. It offers no commands, and so needs no handler.");
+        let doc = format!(
+            "Builds a node of type `{text}`. It offers no commands, and so needs no handler."
+        );
         quote! {
             #[doc = #doc]
             #vis fn node() -> #rt::NodeBuilder<#name> {

@@ -24,7 +24,9 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         Delivery::QueuedBalanced => quote!(QueuedBalanced),
         Delivery::QueuedBroadcast => quote!(QueuedBroadcast),
     };
-    let args = args(command).into_iter().map(|(name, ty)| quote!((#name, #ty)));
+    let args = args(command)
+        .into_iter()
+        .map(|(name, ty)| quote!((#name, #ty)));
     let returns = returns(command);
     let doc = Some(&command.docs.text)
         .filter(|text| !text.is_empty())
@@ -35,7 +37,9 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     let concurrency = options
         .concurrency
         .map(|handlers| quote!(.concurrency(#handlers)));
-    let attempts = options.attempts.map(|attempts| quote!(.attempts(#attempts)));
+    let attempts = options
+        .attempts
+        .map(|attempts| quote!(.attempts(#attempts)));
     let backoff = options.backoff_ms.map(|ms| quote!(.backoff_ms(#ms)));
     let version = options.version.map(|version| quote!(.version(#version)));
     let orphans = options

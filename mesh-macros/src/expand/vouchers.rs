@@ -27,7 +27,12 @@ impl<'a> Vouchers<'a> {
         let mut uses: Vec<Use<'a>> = Vec::new();
         let commands = schema.nodes.iter().flat_map(|node| &node.commands);
         for command in commands.filter(|command| !command.broken) {
-            for ty in command.args.iter().map(|arg| &arg.ty).chain(&command.returns) {
+            for ty in command
+                .args
+                .iter()
+                .map(|arg| &arg.ty)
+                .chain(&command.returns)
+            {
                 let text = names::text(ty.to_token_stream());
                 match uses.iter_mut().find(|used| used.text == text) {
                     Some(used) => used.commands.push(command),

@@ -80,7 +80,8 @@ fn attribute(input: ParseStream<'_>) -> Result<AttributeParts> {
         let value: TokenStream = input.parse()?;
         value.to_tokens(&mut inner);
         AttrValue::Equals(value)
-    } else if let Some(TokenTree::Group(group)) = input.cursor().token_tree().map(|(tree, _)| tree) {
+    } else if let Some(TokenTree::Group(group)) = input.cursor().token_tree().map(|(tree, _)| tree)
+    {
         input.parse::<TokenTree>()?;
         if !input.is_empty() || group.delimiter() == Delimiter::Bracket {
             return Err(errors::bad_attribute(span));

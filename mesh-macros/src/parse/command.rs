@@ -2,7 +2,9 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Generics, Ident, Result, Token, Type, ext::IdentExt, parenthesized, parse::ParseStream, token};
+use syn::{
+    Generics, Ident, Result, Token, Type, ext::IdentExt, parenthesized, parse::ParseStream, token,
+};
 
 use super::{any_ident, last_span, skip_one, skip_to, starts_node_item};
 use crate::{
@@ -11,7 +13,11 @@ use crate::{
 };
 
 /// `queued broadcast fn name(arg: Type) -> Type;`
-pub(super) fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Errors) -> Result<CommandItem> {
+pub(super) fn command(
+    input: ParseStream<'_>,
+    attrs: Vec<Attr>,
+    errors: &mut Errors,
+) -> Result<CommandItem> {
     let mut broken = false;
     let mut delivery = Vec::new();
     while !input.peek(Token![fn]) {
@@ -47,7 +53,9 @@ pub(super) fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Err
         broken = true;
         match input.parse() {
             Ok(written) => generics = written,
-            Err(_) => skip_to(input, |input| input.peek(token::Paren) || input.peek(Token![;])),
+            Err(_) => skip_to(input, |input| {
+                input.peek(token::Paren) || input.peek(Token![;])
+            }),
         }
     }
     let mut command = CommandItem {
@@ -66,7 +74,10 @@ pub(super) fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Err
         end = parentheses.span.close();
         arguments(&content, &mut command, errors);
     } else {
-        errors.push(errors::missing_parentheses(command.name.span(), &command.name));
+        errors.push(errors::missing_parentheses(
+            command.name.span(),
+            &command.name,
+        ));
         command.broken = true;
     }
     if input.peek(Token![->]) {
@@ -81,13 +92,17 @@ pub(super) fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Err
             Err(error) => {
                 errors.push(error);
                 command.broken = true;
-                skip_to(input, |input| input.peek(Token![;]) || starts_node_item(input));
+                skip_to(input, |input| {
+                    input.peek(Token![;]) || starts_node_item(input)
+                });
             }
         }
     }
     if input.peek(Token![where]) {
         errors.push(errors::where_clause(input.span()));
-        skip_to(input, |input| input.peek(Token![;]) || input.peek(token::Brace));
+        skip_to(input, |input| {
+            input.peek(Token![;]) || input.peek(token::Brace)
+        });
     }
     if input.peek(token::Brace) {
         errors.push(errors::command_with_body(input.span()));
@@ -99,7 +114,9 @@ pub(super) fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Err
         skip_one(input);
     } else {
         errors.push(errors::missing_semicolon(end, "the command"));
-        skip_to(input, |input| input.peek(Token![;]) || starts_node_item(input));
+        skip_to(input, |input| {
+            input.peek(Token![;]) || starts_node_item(input)
+        });
         if input.peek(Token![;]) {
             skip_one(input);
         }
@@ -156,7 +173,11 @@ fn argument(input: ParseStream<'_>, errors: &mut Errors) -> Result<Option<ArgIte
         return Err(errors::pattern_argument(span));
     };
     if !input.peek(Token![:]) || input.peek(Token![::]) {
-        if input.is_empty() || input.peek(Token![,]) || input.peek(Token![::]) || input.peek(Token![<]) {
+        if input.is_empty()
+            || input.peek(Token![,])
+            || input.peek(Token![::])
+            || input.peek(Token![<])
+        {
             return Err(errors::argument_without_type(span, &name.to_string()));
         }
         if input.peek(Ident::peek_any) {

@@ -40,14 +40,16 @@ fn a_broken_command_is_no_reason_to_refuse_its_options() {
 
 #[test]
 fn commands_of_one_name_may_exclude_each_other() {
-    let found =
-        mistakes("mesh M; node A { #[cfg(a)] balanced fn f(); #[cfg(not(a))] balanced fn f(x: u8); }");
+    let found = mistakes(
+        "mesh M; node A { #[cfg(a)] balanced fn f(); #[cfg(not(a))] balanced fn f(x: u8); }",
+    );
     assert_eq!(found, [""; 0]);
 }
 
 #[test]
 fn commands_of_one_name_under_one_condition_are_duplicates() {
-    let found = mistakes("mesh M; node A { #[cfg(a)] balanced fn f(); #[cfg(a)] balanced fn f(x: u8); }");
+    let found =
+        mistakes("mesh M; node A { #[cfg(a)] balanced fn f(); #[cfg(a)] balanced fn f(x: u8); }");
     assert_eq!(found.len(), 1, "{found:#?}");
 }
 

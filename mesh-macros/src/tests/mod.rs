@@ -53,7 +53,9 @@ const SHOP: &str = r#"
 "#;
 
 fn tokens(schema: &str) -> TokenStream {
-    schema.parse().expect("a test's schema is made of Rust tokens")
+    schema
+        .parse()
+        .expect("a test's schema is made of Rust tokens")
 }
 
 /// Every message about a schema.

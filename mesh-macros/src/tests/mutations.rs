@@ -94,5 +94,8 @@ fn mutated_schemas_give_items_or_mistakes_and_never_a_panic() {
         }
     }
     // Both kinds are met, or the mutations are no good.
-    assert!(fine > 50 && refused > 1_000, "{fine} fine, {refused} refused");
+    assert!(
+        fine > 50 && refused > 1_000,
+        "{fine} fine, {refused} refused"
+    );
 }

@@ -19,7 +19,10 @@ fn hashes_are_fnv_1a() {
 #[test]
 fn types_are_written_as_a_person_would() {
     let cases = [
-        (quote!(Result<Receipt, Declined>), "Result<Receipt, Declined>"),
+        (
+            quote!(Result<Receipt, Declined>),
+            "Result<Receipt, Declined>",
+        ),
         (quote!(::std::vec::Vec<u8>), "::std::vec::Vec<u8>"),
         (quote!([u8; 4]), "[u8; 4]"),
         (quote!((A, B,)), "(A, B,)"),
@@ -40,7 +43,10 @@ fn fingerprint(command: &str) -> String {
     let expansion = prettyplease::unparse(&file(&format!(
         "mesh M; node A {{ allow: any; connect: any; {command} }}"
     )));
-    let spec = expansion.split("CommandSpec::new(").nth(1).expect("one command");
+    let spec = expansion
+        .split("CommandSpec::new(")
+        .nth(1)
+        .expect("one command");
     spec.split(',')
         .nth(2)
         .expect("the third argument")

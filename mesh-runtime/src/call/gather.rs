@@ -1,8 +1,6 @@
 //! Calls to all instances that gather every answer.
 
-use std::{
-    collections::HashSet, future::IntoFuture, sync::Arc, time::Duration,
-};
+use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
