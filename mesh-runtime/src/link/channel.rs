@@ -81,6 +81,13 @@ pub enum CloseReason {
     Lost(String),
 }
 
+impl CloseReason {
+    /// Whether the other side is to blame: worth a warning.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(self, Self::Violation(_) | Self::Silent(_))
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -76,8 +76,13 @@ impl<H: Host> Acceptor for Gate<H> {
                 opened,
             }),
         };
-        self.connections
-            .spawn(attend(incoming.sink, opening, self.pace, stranger));
+        self.connections.spawn(attend(
+            incoming.sink,
+            incoming.peer,
+            opening,
+            self.pace,
+            stranger,
+        ));
         Some(Arc::new(entrance))
     }
 }
@@ -85,6 +90,7 @@ impl<H: Host> Acceptor for Gate<H> {
 /// Owns an accepted connection's sink: waits for the handshake, then writes until the connection closes.
 async fn attend(
     mut sink: Sink,
+    from: SocketAddr,
     opening: oneshot::Receiver<Opened>,
     pace: Pace,
     stranger: OwnedSemaphorePermit,
@@ -109,7 +115,11 @@ async fn attend(
             let _ = tokio::time::timeout(pace.handshake, sink.send(reply)).await;
             let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
         }
-        Ok(Err(_)) | Err(_) => {
+        Ok(Err(_)) => {
+            let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
+        }
+        Err(_) => {
+            tracing::warn!(%from, within = ?pace.handshake, "closed a connection: no handshake came");
             let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
         }
     }
@@ -184,6 +194,10 @@ impl Inbound for Entrance {
             Phase::Sealed(_, channel) => channel.close(CloseReason::Lost(reason.to_string())),
             Phase::Dialling(dialling) => {
                 let _ = dialling.done.send(Err(DialError::Transport(reason)));
+            }
+            // Unless it was closed here, because nothing came.
+            Phase::Accepting { from, opened, .. } if !opened.is_closed() => {
+                tracing::warn!(%from, %reason, "a connection ended before its handshake");
             }
             Phase::Accepting { .. } | Phase::Over => {}
         }

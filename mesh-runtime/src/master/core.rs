@@ -109,11 +109,18 @@ impl MasterCore {
         self.sessions().retain(|other| other != session);
         let mut registry = self.registry();
         let Some(notices) = registry.leave(node, session) else {
+            if reason.is_fault() {
+                tracing::warn!(claimed = %node, %reason, "a connection ended before it was registered");
+            }
             return;
         };
         send_notices(self.epoch, notices);
         drop(registry);
-        tracing::info!(%node, %reason, "a node is gone");
+        if reason.is_fault() {
+            tracing::warn!(%node, %reason, "a node is gone");
+        } else {
+            tracing::info!(%node, %reason, "a node is gone");
+        }
         self.recount();
     }
 

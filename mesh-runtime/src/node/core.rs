@@ -317,9 +317,16 @@ impl LinkHost for NodeCore {
             .table()
             .remove(&link.peer.id, &LinkEntry(Arc::clone(link)))
         {
+            if reason.is_fault() {
+                tracing::warn!(node = %self.id, from = link.peer.addr, claimed = %link.peer.id, %reason, "a connection ended before it was a link");
+            }
             return;
         }
-        tracing::info!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
+        if reason.is_fault() {
+            tracing::warn!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
+        } else {
+            tracing::info!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
+        }
         self.update_callee(&link.peer.id.node_type);
         self.events.tell(Event::Disconnection {
             peer: link.peer.id.clone(),
