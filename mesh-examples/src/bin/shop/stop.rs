@@ -1,0 +1,150 @@
+//! Who may ask a process to end: Ctrl-C, SIGTERM, or the end of its parent, seen by a pipe that closes.
+
+use std::{
+    fmt,
+    io::{self, Read},
+    process,
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use crate::error::ShopError;
+
+/// A process that has lost its parent and cannot end by itself in this time is ended. Longer than any grace.
+const LAST_RESORT: Duration = Duration::from_secs(20);
+
+/// Why a process is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// SIGINT.
+    CtrlC,
+    /// SIGTERM.
+    Terminated,
+    /// The parent is gone, or has closed the pipe.
+    ParentGone,
+}
+
+impl Why {
+    /// The exit code of a process that was stopped at its work. A parent knows why its children end.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::CtrlC => 130,
+            Self::Terminated => 143,
+            Self::ParentGone => 0,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CtrlC => "stopped by Ctrl-C",
+            Self::Terminated => "stopped by SIGTERM",
+            Self::ParentGone => "stopped with its parent process",
+        })
+    }
+}
+
+/// Tells when this process is to end. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(watch::Receiver<Option<Why>>);
+
+impl Stop {
+    /// Listens from now on. With a parent, its pipe counts and Ctrl-C does not: a terminal sends that to parent and
+    /// children alike, and the parent ends its children in the right order.
+    pub(crate) fn watch(with_parent: bool) -> Result<Self, ShopError> {
+        let (ask, asked) = watch::channel(None);
+        let mut signals = Signals::new().map_err(|source| ShopError::Io {
+            what: "cannot listen for signals",
+            source,
+        })?;
+        if with_parent {
+            watch_parent(ask.clone());
+        }
+        tokio::spawn(async move {
+            loop {
+                let why = signals.next().await;
+                if with_parent && why == Why::CtrlC {
+                    continue;
+                }
+                // Whoever asks twice does not want to wait. The children of this process see its pipes close.
+                if ask.borrow().is_some() {
+                    process::exit(i32::from(why.exit_code()));
+                }
+                ask.send_replace(Some(why));
+            }
+        });
+        Ok(Self(asked))
+    }
+
+    /// Waits until this process is to end. Cancel safe.
+    pub(crate) async fn asked(&mut self) -> Why {
+        // The task of `watch` keeps the other end for as long as the runtime runs, and so do `None`s here.
+        match self.0.wait_for(Option::is_some).await {
+            Ok(why) => why.unwrap_or(Why::Terminated),
+            Err(_) => Why::Terminated,
+        }
+    }
+}
+
+/// Reads standard input until its end. On a thread of its own, because a read of standard input cannot be given up:
+/// on a thread of the runtime it would keep the process from ending.
+fn watch_parent(ask: watch::Sender<Option<Why>>) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        let mut stdin = io::stdin().lock();
+        loop {
+            match stdin.read(&mut buffer) {
+                Ok(0) => break,
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+                _ => {}
+            }
+        }
+        ask.send_if_modified(|asked| asked.is_none().then(|| *asked = Some(Why::ParentGone)).is_some());
+        std::thread::sleep(LAST_RESORT);
+        eprintln!("shop: the parent process is gone and this one does not end: gives up");
+        process::exit(1);
+    });
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Why {
+        tokio::select! {
+            _ = self.interrupt.recv() => Why::CtrlC,
+            _ = self.terminate.recv() => Why::Terminated,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Why {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Why::CtrlC,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
