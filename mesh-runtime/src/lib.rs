@@ -1,31 +1,40 @@
 //! A typed service mesh from one macro. (skeleton)
-pub mod schema;
+
 mod access;
 mod call;
+mod discovery;
 mod error;
+mod http;
 mod id;
 mod keys;
+mod link;
 mod master;
 mod node;
 mod queue;
+pub mod schema;
 mod serve;
-mod link;
+mod signal;
 mod socketio;
 pub mod testing;
 mod wire;
 
 pub use access::{MayCall, Mesh, NodeType};
-pub use call::{Balanced, Broadcast, Gather, GatherCall, Queued, QueuedCall, Sent};
+pub use call::{
+    Balance, Balanced, Broadcast, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall, Sent,
+};
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use keys::{Keys, KeysError};
-pub use master::MasterBuilder;
+pub use link::channel::CloseReason;
+pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::mesh_schema;
-pub use node::{Node, NodeBuilder};
+pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
 pub use queue::{
-    DeadLetter, Failure, Job, MemoryQueue, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+    DeadLetter, Failure, Job, MemoryQueue, NewJob, Queue, QueueError, QueueFuture, QueueName,
+    QueueStats,
 };
-pub use serve::Context;
+pub use serve::{Caller, Context, JobInfo};
+pub use wire::frame::Farewell;
 
 /// What the macro's output names. Not for hand-written code; may change at any time.
 #[doc(hidden)]

@@ -18,7 +18,7 @@ use crate::{
     keys::DerivedKeys,
     socketio::{self, Acceptor, Closer, Inbound, Incoming, Limits, Sink, TransportError},
     wire::{
-        cipher::Sealer,
+        cipher::{Sealer, SessionKeys},
         handshake::{HandshakeError, Hello, Initiator, Responder, Welcome},
     },
 };
@@ -186,23 +186,12 @@ fn answer(
     opened: oneshot::Sender<Opened>,
     message: &[u8],
 ) -> Phase {
-    let refuse = |refusal, reply| {
-        host.refused(from, refusal);
-        let _ = opened.send(Opened::Refused(reply));
-        Phase::Over
-    };
-    let (responder, hello) = match Responder::read(host.keys(), message) {
+    let (hello, reply, session) = match read_hello(&*host, message) {
         Ok(read) => read,
-        Err(refused) => return refuse(refused.refusal, refused.reply),
-    };
-    let welcome = match host.judge(&hello) {
-        Ok(welcome) => welcome,
-        Err(refusal) => return refuse(refusal, responder.refuse(refusal)),
-    };
-    let (reply, session) = match responder.accept(&welcome) {
-        Ok(accepted) => accepted,
-        Err(error) => {
-            tracing::error!(%from, %error, "the handshake could not be answered");
+        Err(Turned { refusal, reply }) => {
+            host.refused(from, refusal);
+            // Fails only if the handshake has timed out.
+            let _ = opened.send(Opened::Refused(reply));
             return Phase::Over;
         }
     };
@@ -218,6 +207,35 @@ fn answer(
         return Phase::Over;
     }
     Phase::Sealed(inlet, channel)
+}
+
+/// Somebody was turned away.
+struct Turned {
+    refusal: Refusal,
+    reply: Bytes,
+}
+
+fn read_hello(host: &dyn Host, message: &[u8]) -> Result<(Hello, Bytes, SessionKeys), Turned> {
+    let (responder, hello) = Responder::read(host.keys(), message).map_err(|refused| Turned {
+        refusal: refused.refusal,
+        reply: refused.reply,
+    })?;
+    match host.judge(&hello) {
+        Ok(welcome) => {
+            let (reply, session) = responder.accept(&welcome).map_err(|error| {
+                tracing::error!(%error, "a handshake could not be answered");
+                Turned {
+                    refusal: Refusal::Malformed,
+                    reply: Bytes::new(),
+                }
+            })?;
+            Ok((hello, reply, session))
+        }
+        Err(refusal) => Err(Turned {
+            refusal,
+            reply: responder.refuse(refusal),
+        }),
+    }
 }
 
 /// The dialler's step.
@@ -255,8 +273,6 @@ pub(crate) enum DialError {
     Refused { refusal: Refusal, authenticated: bool },
     #[error("the handshake failed: {0}")]
     Handshake(String),
-    #[error("discovery failed: {0}")]
-    Discovery(DiscoverError),
     #[error("the handshake was not finished within {0:?}")]
     TimedOut(Duration),
 }
@@ -291,15 +307,15 @@ pub(crate) async fn dial(
     let (initiator, message) = Initiator::start(keys, hello)?;
     let (done, concluded) = oneshot::channel();
     let limits = Limits::default();
-    let mut sink = socketio::connect(host, port, &limits, move |closer: Closer| {
+    let mut sink = socketio::connect(host, port, &limits, move |closer: &Closer| {
         Arc::new(Entrance {
             phase: Mutex::new(Phase::Dialling(Box::new(Answered {
                 initiator,
-                closer,
+                closer: closer.clone(),
                 make: Box::new(make),
                 done,
             }))),
-        }) as Arc<dyn Inbound>
+        })
     })
     .await?;
     let shaken = async {

@@ -1,7 +1,269 @@
-//! skeleton
-pub(crate) mod discovery;
+//! The master: registers nodes, tells each whom it may dial, and checks who may come in. Carries no calls.
 
-use std::marker::PhantomData;
-use crate::access::Mesh;
-pub struct MasterBuilder<M: Mesh>(PhantomData<fn() -> M>);
-impl<M: Mesh> MasterBuilder<M> { #[doc(hidden)] pub fn new() -> Self { Self(PhantomData) } }
+mod core;
+mod registry;
+mod session;
+
+use std::{
+    marker::PhantomData,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    core::{Callbacks, Happened, MasterCore},
+};
+pub use registry::NodeInfo;
+
+use crate::{
+    access::Mesh,
+    discovery::Discovery,
+    error::StartError,
+    id::NodeId,
+    keys::Keys,
+    link::{channel::Pace, gate::Gate},
+    node::{config, listen},
+    socketio::{Limits, Server},
+};
+
+/// Events that callbacks may lag behind before they miss some.
+const BACKLOG: usize = 4096;
+
+/// How long the last words to all nodes may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long [`Master::wait_for_nodes`] waits.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Sets a master up. Made by the generated `Shop::master()`.
+///
+/// What is not set in code is taken from the environment: `MESH_PUBLIC_KEY` and `MESH_PRIVATE_KEY`, `MESH_BIND`,
+/// `MESH_DISCOVERY_PORT`.
+#[must_use = "a master does nothing until it is started"]
+pub struct MasterBuilder<M: Mesh> {
+    keys: Option<Keys>,
+    bind: Option<String>,
+    discovery_port: Option<u16>,
+    discovery: bool,
+    pace: Pace,
+    callbacks: Callbacks,
+    mesh: PhantomData<fn() -> M>,
+}
+
+impl<M: Mesh> Default for MasterBuilder<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Mesh> MasterBuilder<M> {
+    /// Written by the macro.
+    #[doc(hidden)]
+    pub fn new() -> Self {
+        Self {
+            keys: None,
+            bind: None,
+            discovery_port: None,
+            discovery: true,
+            pace: Pace::default(),
+            callbacks: Callbacks::default(),
+            mesh: PhantomData,
+        }
+    }
+
+    /// The keys of the mesh: the same for all its nodes and masters.
+    pub fn keys(mut self, keys: &Keys) -> Self {
+        self.keys = Some(keys.clone());
+        self
+    }
+
+    /// Where the master listens: `ip:port`. Without a port (or with port 0) any free one is chosen, and the discovery
+    /// port tells it. Default `0.0.0.0:0`.
+    pub fn bind(mut self, addr: impl ToString) -> Self {
+        self.bind = Some(addr.to_string());
+        self
+    }
+
+    /// The port that tells this master's port to whoever knows the public name. It is open only where the master's own
+    /// port was not given. Default 8765; 0 is any free one.
+    pub fn discovery_port(mut self, port: u16) -> Self {
+        self.discovery_port = Some(port);
+        self
+    }
+
+    /// Opens no discovery port.
+    pub fn without_discovery(mut self) -> Self {
+        self.discovery = false;
+        self
+    }
+
+    /// How often an idle connection shows that it is alive, and after how much silence it is given up. Defaults: 2 s
+    /// and 10 s.
+    pub fn heartbeat(mut self, interval: Duration, silence: Duration) -> Self {
+        self.pace.heartbeat = interval;
+        self.pace.silence = silence;
+        self
+    }
+
+    /// Calls back whenever a node has connected and proven its keys.
+    pub fn on_connection(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
+        self.callbacks.connection = Some(Arc::new(call));
+        self
+    }
+
+    /// Calls back whenever a node has registered.
+    pub fn on_registration(mut self, call: impl Fn(&NodeInfo) + Send + Sync + 'static) -> Self {
+        self.callbacks.registration = Some(Arc::new(call));
+        self
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    /// Settings that make no sense, a port that cannot be bound.
+    pub async fn start(self) -> Result<Master, StartError> {
+        let discovery_port = config::discovery_port(self.discovery_port)?;
+        let keys = config::derived(&config::keys(self.keys)?).await?;
+        let bind = self.bind.or_else(|| config::variable("MESH_BIND"));
+        let chosen = bind.as_deref().is_none_or(|addr| addr.ends_with(":0"));
+        let listener = listen(bind, "bind() or MESH_BIND").await?;
+        let addr = listener.local_addr().map_err(|source| StartError::Bind {
+            addr: "the listener".into(),
+            source,
+        })?;
+        let discovery = if chosen && self.discovery {
+            Some(open_discovery(addr, discovery_port, &keys).await?)
+        } else {
+            None
+        };
+        let (happened, events) = mpsc::channel(BACKLOG);
+        tokio::spawn(call_back(self.callbacks, events));
+        let core = MasterCore::new(M::SCHEMA, keys, happened);
+        let gate = Gate::new(Arc::clone(&core), self.pace, core.connections.clone());
+        let server = Server::start(listener, Limits::default(), crate::http::health(), Arc::new(gate))
+            .map_err(|source| StartError::Bind { addr: addr.to_string(), source })?;
+        tracing::info!(mesh = M::SCHEMA.mesh, %addr, "the master listens");
+        Ok(Master::run(core, addr, server, discovery))
+    }
+}
+
+async fn open_discovery(
+    master: SocketAddr,
+    port: u16,
+    keys: &Arc<crate::keys::DerivedKeys>,
+) -> Result<Discovery, StartError> {
+    let addr = SocketAddr::new(master.ip(), port);
+    Discovery::bind(addr, Arc::clone(keys), master.port())
+        .await
+        .map_err(|source| StartError::Bind {
+            addr: format!("{addr} (discovery: another master may have it; choose one with discovery_port())"),
+            source,
+        })
+}
+
+async fn call_back(callbacks: Callbacks, mut events: mpsc::Receiver<Happened>) {
+    while let Some(happened) = events.recv().await {
+        match happened {
+            Happened::Connection(node) => callbacks.connection.iter().for_each(|call| call(&node)),
+            Happened::Registration(info) => callbacks.registration.iter().for_each(|call| call(&info)),
+        }
+    }
+}
+
+/// A running master. Dropping it ends it at once; the nodes' links go on without it.
+pub struct Master {
+    core: Arc<MasterCore>,
+    addr: SocketAddr,
+    discovery: Option<SocketAddr>,
+    end: CancellationToken,
+    ended: CancellationToken,
+}
+
+impl Master {
+    fn run(core: Arc<MasterCore>, addr: SocketAddr, server: Server, discovery: Option<Discovery>) -> Self {
+        let (end, ended) = (CancellationToken::new(), CancellationToken::new());
+        let master = Self {
+            core: Arc::clone(&core),
+            addr,
+            discovery: discovery.as_ref().map(Discovery::addr),
+            end: end.clone(),
+            ended: ended.clone(),
+        };
+        tokio::spawn(async move {
+            let _ended = ended.drop_guard();
+            end.cancelled().await;
+            if let Some(discovery) = discovery {
+                discovery.stop().await;
+            }
+            core.close();
+            core.connections.close();
+            let _ = tokio::time::timeout(FAREWELL, core.connections.wait()).await;
+            server.stop().await;
+        });
+        master
+    }
+
+    /// The address that the master listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The address of the discovery port, if it is open.
+    pub fn discovery_addr(&self) -> Option<SocketAddr> {
+        self.discovery
+    }
+
+    /// All registered nodes, by node type (in the order of the schema) and instance id.
+    pub fn nodes(&self) -> Vec<NodeInfo> {
+        self.core.registry().nodes()
+    }
+
+    /// Waits until at least that many nodes are registered, 10 s at most. Whether they are. Cancel safe.
+    pub async fn wait_for_nodes(&self, nodes: usize) -> bool {
+        let mut count = self.core.count();
+        let enough = count.wait_for(|count| *count >= nodes);
+        matches!(tokio::time::timeout(WAIT, enough).await, Ok(Ok(_)))
+    }
+
+    /// Says goodbye to all nodes and stops listening. Takes a few seconds at most.
+    pub async fn shutdown(&self) {
+        self.end.cancel();
+        self.ended.cancelled().await;
+    }
+
+    /// Runs until the process is told to end (Ctrl-C or SIGTERM), then shuts down.
+    ///
+    /// # Errors
+    /// If the process cannot listen for signals.
+    pub async fn run_until_signal(&self) -> std::io::Result<()> {
+        crate::signal::terminated().await?;
+        self.shutdown().await;
+        Ok(())
+    }
+
+    /// Where the address was bound: for nodes on the same machine.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        let ip = match self.addr.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+            IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
+        };
+        SocketAddr::new(ip, self.addr.port())
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
+impl std::fmt::Debug for Master {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Master").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}

@@ -201,7 +201,8 @@ impl<N: NodeType> NodeBuilder<N> {
             tokio::spawn(self.callbacks.run(core.events.listen()));
         }
         let gate = Gate::new(Arc::clone(&core), core.config.pace, core.connections.clone());
-        let server = Server::start(listener, Limits::default(), crate::http::health(), Arc::new(gate));
+        let server = Server::start(listener, Limits::default(), crate::http::health(), Arc::new(gate))
+            .map_err(|source| StartError::Bind { addr: addr.to_string(), source })?;
         let workers = workers(&core);
         let advertised = Advertised {
             host,

@@ -4,11 +4,11 @@ use std::{env, sync::Arc, time::Duration};
 
 use crate::{
     call::Balance,
+    discovery,
     error::StartError,
     id::InstanceId,
     keys::Keys,
     link::{channel::Pace, link::Grant},
-    master::discovery,
     wire::control::MAX_HOST,
 };
 

@@ -14,13 +14,13 @@ use super::{
     events::Event,
 };
 use crate::{
+    discovery::{self, DiscoverError},
     error::Refusal,
     id::{BootEpoch, NodeId},
     link::{
         channel::{Channel, CloseReason, Receiver},
         gate::{self, DialError, Dialling},
     },
-    master::discovery::{self, DiscoverError},
     wire::{
         control::{self, Change, PeerEntry, ToMaster, ToNode},
         frame::{Farewell, Frame},
@@ -95,6 +95,7 @@ impl Registration {
         loop {
             match self.connect().await {
                 Ok((channel, mut inbox)) => {
+                    let _goodbye = Goodbye(channel.clone());
                     let registered = self.follow(&channel, &mut inbox).await;
                     let reason = end_of(&channel);
                     if registered {
@@ -111,14 +112,14 @@ impl Registration {
                         self.core.on_replaced();
                     }
                 }
-                Err(ConnectError { addr, error: DialError::Refused { refusal, .. } }) => {
+                Err(NotConnected::Refused { addr, refusal }) => {
                     if !self.on_refused(addr, refusal) {
                         return;
                     }
                 }
-                Err(ConnectError { addr, error }) => {
-                    tracing::warn!(node = %self.core.id, master = addr, %error, "cannot reach the master; tries again");
-                    self.first_attempt(FirstAttempt::Unreachable(error.to_string()));
+                Err(NotConnected::Unreachable { addr, error }) => {
+                    tracing::warn!(node = %self.core.id, master = addr, error, "cannot reach the master; tries again");
+                    self.first_attempt(FirstAttempt::Unreachable(error));
                 }
             }
             backoff.wait().await;
@@ -140,12 +141,12 @@ impl Registration {
         }
     }
 
-    async fn connect(&self) -> Result<(Channel, mpsc::Receiver<ToNode>), ConnectError> {
+    async fn connect(&self) -> Result<(Channel, mpsc::Receiver<ToNode>), NotConnected> {
         let (host, port) = match &self.master {
             MasterAddr::Fixed { host, port } => (host, *port),
             MasterAddr::Discover { host, port } => {
                 let found = discovery::discover(host, *port, &self.core.keys).await;
-                (host, found.map_err(|error| ConnectError::discovery(host, *port, error))?)
+                (host, found.map_err(|error| NotConnected::discovery(host, *port, error))?)
             }
         };
         let (messages, inbox) = mpsc::channel(BACKLOG);
@@ -164,7 +165,7 @@ impl Registration {
             Ok(Arc::new(MasterConnection { messages }))
         })
         .await
-        .map_err(|error| ConnectError { addr: format!("{host}:{port}"), error })?;
+        .map_err(|error| NotConnected::dialling(host, port, error))?;
         Ok((channel, inbox))
     }
 
@@ -297,23 +298,38 @@ impl Viewing {
     }
 }
 
-struct ConnectError {
-    addr: String,
-    error: DialError,
+/// Closes the connection to the master when the registration ends.
+struct Goodbye(Channel);
+
+impl Drop for Goodbye {
+    fn drop(&mut self) {
+        self.0.close(CloseReason::Local(Farewell::ShuttingDown));
+    }
 }
 
-impl ConnectError {
+/// Why there is no connection to the master.
+enum NotConnected {
+    Refused { addr: String, refusal: Refusal },
+    Unreachable { addr: String, error: String },
+}
+
+impl NotConnected {
     fn discovery(host: &str, port: u16, error: DiscoverError) -> Self {
-        let error = match error {
-            DiscoverError::WrongPublicKey => DialError::Refused {
+        let addr = format!("{host}:{port} (discovery)");
+        match error {
+            DiscoverError::WrongPublicKey => Self::Refused {
+                addr,
                 refusal: Refusal::WrongKey,
-                authenticated: false,
             },
-            other => DialError::Discovery(other),
-        };
-        Self {
-            addr: format!("{host}:{port} (discovery)"),
-            error,
+            error => Self::Unreachable { addr, error: error.to_string() },
+        }
+    }
+
+    fn dialling(host: &str, port: u16, error: DialError) -> Self {
+        let addr = format!("{host}:{port}");
+        match error {
+            DialError::Refused { refusal, .. } => Self::Refused { addr, refusal },
+            error => Self::Unreachable { addr, error: error.to_string() },
         }
     }
 }

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use crate::id::{InstanceId, JobId};
 
 pub use memory::MemoryQueue;
-pub(crate) use worker::{JobOutcome, RunJob, StopReport, Worker, WorkerOptions};
+pub(crate) use worker::{JobOutcome, RunJob, Worker, WorkerOptions};
 
 /// Names one queue of an engine: the jobs of one queued command.
 ///

@@ -6,5 +6,5 @@ mod request;
 
 pub use context::{Caller, Context, JobInfo};
 pub(crate) use dispatcher::{CommandEntry, Dispatcher};
-pub(crate) use request::{Answerer, RawRequest, RawServe};
+pub(crate) use request::{Erased, RawServe};
 pub use request::{Request, Serve};

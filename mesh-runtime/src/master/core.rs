@@ -1,0 +1,171 @@
+//! What all sessions of one master share.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    registry::{NodeInfo, Registry},
+    session::{Session, SessionRef, send_notices},
+};
+use crate::{
+    error::Refusal,
+    id::{BootEpoch, InstanceId, NodeId},
+    keys::DerivedKeys,
+    link::{
+        channel::{Channel, CloseReason, Receiver},
+        gate::Host,
+    },
+    schema::Schema,
+    wire::{
+        frame::Farewell,
+        handshake::{Hello, SchemaDigest, Target, Welcome},
+    },
+};
+
+/// Callbacks of a master.
+#[derive(Default, Clone)]
+pub(crate) struct Callbacks {
+    pub(crate) connection: Option<Arc<dyn Fn(&NodeId) + Send + Sync>>,
+    pub(crate) registration: Option<Arc<dyn Fn(&NodeInfo) + Send + Sync>>,
+}
+
+/// The state of one master.
+pub(crate) struct MasterCore {
+    pub(crate) epoch: BootEpoch,
+    pub(crate) connections: TaskTracker,
+    instance: InstanceId,
+    schema: &'static Schema,
+    keys: Arc<DerivedKeys>,
+    registry: Mutex<Registry<SessionRef>>,
+    sessions: Mutex<Vec<SessionRef>>,
+    callbacks: tokio::sync::mpsc::Sender<Happened>,
+    /// How many nodes are registered.
+    count: watch::Sender<usize>,
+    this: Weak<MasterCore>,
+}
+
+/// What callbacks are called for.
+pub(crate) enum Happened {
+    Connection(NodeId),
+    Registration(NodeInfo),
+}
+
+impl MasterCore {
+    pub(crate) fn new(
+        schema: &'static Schema,
+        keys: Arc<DerivedKeys>,
+        callbacks: tokio::sync::mpsc::Sender<Happened>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            epoch: BootEpoch::now(),
+            connections: TaskTracker::new(),
+            instance: InstanceId::random(),
+            schema,
+            keys,
+            registry: Mutex::new(Registry::new(schema)),
+            sessions: Mutex::default(),
+            callbacks,
+            count: watch::Sender::new(0),
+            this: this.clone(),
+        })
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry<SessionRef>> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Vec<SessionRef>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many nodes are registered, and whenever that changes.
+    pub(crate) fn count(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
+    }
+
+    /// A node has proven itself.
+    pub(crate) fn on_proven(&self, node: &NodeId, session: SessionRef) {
+        tracing::debug!(%node, "a node is connected");
+        self.sessions().push(session);
+        self.tell(Happened::Connection(node.clone()));
+    }
+
+    /// A node is in the registry.
+    pub(crate) fn on_registered(&self, info: &NodeInfo) {
+        tracing::info!(node = %info.id, host = info.host, port = info.port, "registered");
+        self.recount();
+        self.tell(Happened::Registration(info.clone()));
+    }
+
+    /// A connection has ended.
+    pub(crate) fn on_gone(&self, node: &NodeId, session: &SessionRef, reason: &CloseReason) {
+        self.sessions().retain(|other| other != session);
+        let mut registry = self.registry();
+        let Some(notices) = registry.leave(node, session) else { return };
+        send_notices(self.epoch, notices);
+        drop(registry);
+        tracing::info!(%node, %reason, "a node is gone");
+        self.recount();
+    }
+
+    /// Says goodbye to every node.
+    pub(crate) fn close(&self) {
+        let sessions = std::mem::take(&mut *self.sessions());
+        for session in sessions {
+            session.close(Farewell::ShuttingDown);
+        }
+    }
+
+    fn recount(&self) {
+        let nodes = self.registry().nodes().len();
+        self.count.send_replace(nodes);
+    }
+
+    fn tell(&self, happened: Happened) {
+        // Without callbacks nobody listens; callbacks that are too slow miss some.
+        if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) = self.callbacks.try_send(happened) {
+            tracing::warn!("callbacks are too slow and have missed an event");
+        }
+    }
+}
+
+impl Host for MasterCore {
+    fn keys(&self) -> &DerivedKeys {
+        &self.keys
+    }
+
+    fn judge(&self, hello: &Hello) -> Result<Welcome, Refusal> {
+        if hello.mesh != self.schema.mesh {
+            return Err(Refusal::WrongMesh);
+        }
+        if hello.target != Target::Master {
+            return Err(Refusal::WrongTarget);
+        }
+        if self.schema.node(&hello.node_type).is_none() {
+            return Err(Refusal::UnknownNodeType);
+        }
+        Ok(Welcome {
+            node_type: String::new(),
+            instance: self.instance.clone(),
+            epoch: self.epoch,
+            schema: SchemaDigest {
+                fingerprint: self.schema.fingerprint(),
+                commands: Vec::new(),
+            },
+        })
+    }
+
+    fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver> {
+        let node = NodeId::new(hello.node_type, hello.instance);
+        Session::new(node, hello.epoch, from, channel, self.this.clone())
+    }
+
+    fn refused(&self, from: SocketAddr, refusal: Refusal) {
+        tracing::warn!(%from, %refusal, "refused a node");
+    }
+}
