@@ -145,7 +145,7 @@ async fn main() -> ExitCode {
     }
 }
 
-pub async fn quickstart() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
     // All nodes of a mesh share two texts: its public name, and a private key that seals everything.
     let keys = Keys::new("quickstart", Keys::generate());
 

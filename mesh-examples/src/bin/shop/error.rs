@@ -16,7 +16,7 @@ pub(crate) enum ShopError {
     Start { who: String, source: StartError },
     #[error("{0} (are all processes running, with the same keys and the same master?)")]
     NotReady(#[from] NotReady),
-    #[error("{first}{}", others(.others))]
+    #[error("{first}{}", and_more(.others))]
     Failed { first: Box<CheckoutError>, others: usize },
     #[error("{what}: {source}")]
     Call { what: &'static str, source: CallError },
@@ -45,7 +45,7 @@ pub(crate) enum ShopError {
     Io { what: &'static str, source: io::Error },
 }
 
-fn others(number: &usize) -> String {
+fn and_more(number: &usize) -> String {
     match number {
         0 => String::new(),
         more => format!(" ({more} more orders failed)"),
