@@ -84,15 +84,24 @@ struct Ledger {
 impl BillingHandler for Ledger {
     async fn charge(&self, cx: Context<Billing>, order: Order) -> Result<Receipt, Declined> {
         if order.cents > 10_000 {
-            return Err(Declined { reason: format!("{} cents are too much", order.cents) });
+            return Err(Declined {
+                reason: format!("{} cents are too much", order.cents),
+            });
         }
         // A handler can call on. Its calls end no later than the call that it serves.
         let event = format!("order {} charged by {}", order.id, cx.instance());
-        let audit_entry = cx.client::<Audit>().record(event).await.map_err(|error| Declined {
-            reason: format!("the books cannot be reached: {error}"),
-        })?;
+        let audit_entry = cx
+            .client::<Audit>()
+            .record(event)
+            .await
+            .map_err(|error| Declined {
+                reason: format!("the books cannot be reached: {error}"),
+            })?;
         self.charged.fetch_add(1, Ordering::Relaxed);
-        Ok(Receipt { charged_by: cx.instance().to_string(), audit_entry })
+        Ok(Receipt {
+            charged_by: cx.instance().to_string(),
+            audit_entry,
+        })
     }
 
     async fn charged(&self, _cx: Context<Billing>) -> u64 {
@@ -100,23 +109,29 @@ impl BillingHandler for Ledger {
     }
 
     async fn flush(&self, cx: Context<Billing>, reason: String) {
-        self.tell(format!("{} has flushed ({reason})", cx.instance())).await;
+        self.tell(format!("{} has flushed ({reason})", cx.instance()))
+            .await;
     }
 
     async fn export(&self, cx: Context<Billing>, day: String) -> Result<(), JobError> {
-        self.tell(format!("{} has exported {day}", cx.instance())).await;
+        self.tell(format!("{} has exported {day}", cx.instance()))
+            .await;
         Ok(())
     }
 
     async fn reindex(&self, cx: Context<Billing>, year: u32) -> Result<(), JobError> {
-        self.tell(format!("{} has reindexed {year}", cx.instance())).await;
+        self.tell(format!("{} has reindexed {year}", cx.instance()))
+            .await;
         Ok(())
     }
 }
 
 impl Ledger {
     fn new(told: &mpsc::Sender<String>) -> Self {
-        Self { charged: AtomicU64::new(0), told: told.clone() }
+        Self {
+            charged: AtomicU64::new(0),
+            told: told.clone(),
+        }
     }
 
     async fn tell(&self, text: String) {
@@ -151,7 +166,12 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
 
     // Port 0 is any that is free. Without a fixed port a discovery port would help nodes find the master; here all
     // are in one process, and the address is passed on.
-    let master = Shop::master().keys(&keys).bind("127.0.0.1:0").without_discovery().start().await?;
+    let master = Shop::master()
+        .keys(&keys)
+        .bind("127.0.0.1:0")
+        .without_discovery()
+        .start()
+        .await?;
     let address = master.addr().to_string();
     println!("The master listens on {address}.");
 
@@ -174,7 +194,12 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
         node.ready::<Audit>(1).await?;
         billing.push(node);
     }
-    let gateway = Gateway::node().keys(&keys).master(&address).bind("127.0.0.1:0").start().await?;
+    let gateway = Gateway::node()
+        .keys(&keys)
+        .master(&address)
+        .bind("127.0.0.1:0")
+        .start()
+        .await?;
     gateway.ready::<Billing>(2).await?;
     println!("One gateway, two billing nodes and one audit node are linked.");
 
@@ -184,13 +209,25 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
     for id in 1..=4 {
         // The first `?` is for the mesh: no instance, no answer in time. The second is for the answer itself.
         let receipt = client.charge(Order { id, cents: 995 }).await??;
-        println!("  order {id} was charged by {}, entry {} in the books", receipt.charged_by, receipt.audit_entry);
+        println!(
+            "  order {id} was charged by {}, entry {} in the books",
+            receipt.charged_by, receipt.audit_entry
+        );
         charged_by.push(receipt.charged_by);
     }
-    ensure(charged_by[0] != charged_by[1], "two calls in a row reach two instances")?;
+    ensure(
+        charged_by[0] != charged_by[1],
+        "two calls in a row reach two instances",
+    )?;
 
     println!("\nAn answer can be a refusal of your own, with its type:");
-    let Err(declined) = client.charge(Order { id: 5, cents: 1_000_000 }).await? else {
+    let Err(declined) = client
+        .charge(Order {
+            id: 5,
+            cents: 1_000_000,
+        })
+        .await?
+    else {
         return Err("an order over the limit was charged".into());
     };
     println!("  order 5 was declined: {}", declined.reason);
@@ -201,7 +238,10 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
         println!("  {instance} has charged {orders} orders");
     }
     let total: u64 = gathered.ok().sum();
-    ensure(total == 4, "the instances have charged four orders together")?;
+    ensure(
+        total == 4,
+        "the instances have charged four orders together",
+    )?;
 
     println!("\nA broadcast without answers is handed to the links, and nobody waits:");
     let sent = client.flush("end of the sale".to_owned()).await?;
@@ -220,8 +260,19 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
 
     println!("\nA node with a wrong private key is refused:");
     let wrong = Keys::new("quickstart", Keys::generate());
-    match Gateway::node().keys(&wrong).master(&address).bind("127.0.0.1:0").start().await {
-        Err(error @ StartError::Refused { refusal: Refusal::WrongKey, .. }) => println!("  {error}"),
+    match Gateway::node()
+        .keys(&wrong)
+        .master(&address)
+        .bind("127.0.0.1:0")
+        .start()
+        .await
+    {
+        Err(
+            error @ StartError::Refused {
+                refusal: Refusal::WrongKey,
+                ..
+            },
+        ) => println!("  {error}"),
         Err(error) => return Err(error.into()),
         Ok(_) => return Err("a node with a wrong key was let in".into()),
     }

@@ -43,13 +43,19 @@ struct Book {
 impl Books {
     fn with<T>(&self, batch: BatchId, act: impl FnOnce(&mut Book) -> T) -> T {
         // A book is sound after every step.
-        act(self.batches.lock().unwrap_or_else(PoisonError::into_inner).of(batch))
+        act(self
+            .batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .of(batch))
     }
 
     fn write(&self, batch: BatchId, entry: &Entry) -> Result<(), JobError> {
         self.with(batch, |book| {
             if book.orders.len() == MAX_ORDERS {
-                return Err(JobError::discard(format!("the book of batch {batch} is full: it holds {MAX_ORDERS} entries")));
+                return Err(JobError::discard(format!(
+                    "the book of batch {batch} is full: it holds {MAX_ORDERS} entries"
+                )));
             }
             if book.orders.insert(entry.receipt.order) {
                 book.written.send_modify(|written| *written += 1);
@@ -60,7 +66,12 @@ impl Books {
 }
 
 impl AuditHandler for Books {
-    async fn record(&self, cx: Context<Audit>, batch: BatchId, entry: Entry) -> Result<(), JobError> {
+    async fn record(
+        &self,
+        cx: Context<Audit>,
+        batch: BatchId,
+        entry: Entry,
+    ) -> Result<(), JobError> {
         self.write(batch, &entry)?;
         tracing::debug!(instance = %cx.instance(), order = entry.receipt.order, customer = entry.customer, "recorded");
         Ok(())
@@ -96,7 +107,9 @@ mod tests {
         let books = Books::default();
         let batch = BatchId::random();
         for order in [1, 2, 1] {
-            books.write(batch, &entry(order)).expect("the book has room");
+            books
+                .write(batch, &entry(order))
+                .expect("the book has room");
         }
         assert_eq!(books.with(batch, |book| *book.written.borrow()), 2);
     }

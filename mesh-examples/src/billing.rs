@@ -100,7 +100,12 @@ impl Default for Ledger {
 }
 
 impl BillingHandler for Ledger {
-    async fn charge(&self, cx: Context<Billing>, batch: BatchId, order: Order) -> Result<Receipt, Declined> {
+    async fn charge(
+        &self,
+        cx: Context<Billing>,
+        batch: BatchId,
+        order: Order,
+    ) -> Result<Receipt, Declined> {
         self.book(batch, &order, cx.instance().as_str())
     }
 
@@ -127,12 +132,25 @@ mod tests {
     fn an_order_over_the_limit_is_declined_and_both_are_counted() {
         let ledger = Ledger::with_limit(1_000);
         let batch = BatchId::random();
-        assert_eq!(ledger.book(batch, &order(1, 1_000), "b").map(|receipt| receipt.cents), Ok(1_000));
+        assert_eq!(
+            ledger
+                .book(batch, &order(1, 1_000), "b")
+                .map(|receipt| receipt.cents),
+            Ok(1_000)
+        );
         assert_eq!(
             ledger.book(batch, &order(2, 1_001), "b"),
-            Err(Declined::OverLimit { cents: 1_001, limit_cents: 1_000 })
+            Err(Declined::OverLimit {
+                cents: 1_001,
+                limit_cents: 1_000
+            })
         );
-        let expected = BillingTotals { served: 2, charged: 1, declined: 1, cents: 1_000 };
+        let expected = BillingTotals {
+            served: 2,
+            charged: 1,
+            declined: 1,
+            cents: 1_000,
+        };
         assert_eq!(ledger.totals().get(batch), Some(&expected));
     }
 }

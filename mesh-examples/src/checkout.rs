@@ -105,14 +105,23 @@ impl Checkout {
     /// When a call brings no answer. An order that is declined or out of stock is no error.
     pub async fn place(&self, order: Order) -> Result<Placed, CheckoutError> {
         let id = order.id;
-        let failed = |step, state, source| CheckoutError { order: id, step, state, source };
-        let reserved = self.stock.reserve(self.batch, order.clone()).await.map_err(|error| {
-            let state = match error.maybe_executed() {
-                true => State::MaybeReserved,
-                false => State::NotCharged,
-            };
-            failed(Step::Reserve, state, error)
-        })?;
+        let failed = |step, state, source| CheckoutError {
+            order: id,
+            step,
+            state,
+            source,
+        };
+        let reserved = self
+            .stock
+            .reserve(self.batch, order.clone())
+            .await
+            .map_err(|error| {
+                let state = match error.maybe_executed() {
+                    true => State::MaybeReserved,
+                    false => State::NotCharged,
+                };
+                failed(Step::Reserve, state, error)
+            })?;
         let Ok(reservation) = reserved else {
             return Ok(Placed::OutOfStock);
         };
@@ -120,7 +129,9 @@ impl Checkout {
         // Of an error only `maybe_executed() == false` is certain: then, and only then, the goods can go back.
         let charged = match self.billing.charge(self.batch, order.clone()).await {
             Ok(charged) => charged,
-            Err(error) if error.maybe_executed() => return Err(failed(Step::Charge, State::MaybeCharged, error)),
+            Err(error) if error.maybe_executed() => {
+                return Err(failed(Step::Charge, State::MaybeCharged, error));
+            }
             Err(error) => {
                 self.release(reservation).await?;
                 return Err(failed(Step::Charge, State::NotCharged, error));
@@ -132,13 +143,19 @@ impl Checkout {
         };
 
         let cents = receipt.cents;
-        let entry = Entry { customer: order.customer, receipt };
+        let entry = Entry {
+            customer: order.customer,
+            receipt,
+        };
         let queued = self
             .audit
             .record(self.batch, entry)
             .await
             .map_err(|error| failed(Step::Record, State::ChargedMaybeUnaudited, error))?;
-        Ok(Placed::Charged { cents, audited_by: queued.instance })
+        Ok(Placed::Charged {
+            cents,
+            audited_by: queued.instance,
+        })
     }
 
     async fn release(&self, reservation: Reservation) -> Result<(), CheckoutError> {

@@ -16,7 +16,8 @@ use crate::{
 
 /// What the shop sells.
 pub const CATALOGUE: [&str; 12] = [
-    "apples", "bread", "cheese", "coffee", "flour", "honey", "jam", "olives", "pasta", "rice", "salt", "tea",
+    "apples", "bread", "cheese", "coffee", "flour", "honey", "jam", "olives", "pasta", "rice",
+    "salt", "tea",
 ];
 
 /// How many pieces of each item an instance starts with unless [`Shelves::with_pieces`] says otherwise.
@@ -103,7 +104,9 @@ impl Default for Shelves {
 impl State {
     fn take(&mut self, item: &str, wanted: u32) -> Result<(), OutOfStock> {
         let Some(left) = self.pieces.get_mut(item) else {
-            return Err(OutOfStock::NotSold { item: item.to_owned() });
+            return Err(OutOfStock::NotSold {
+                item: item.to_owned(),
+            });
         };
         match left.checked_sub(wanted) {
             Some(rest) => {
@@ -126,7 +129,12 @@ impl State {
 }
 
 impl StockHandler for Shelves {
-    async fn reserve(&self, cx: Context<Stock>, batch: BatchId, order: Order) -> Result<Reservation, OutOfStock> {
+    async fn reserve(
+        &self,
+        cx: Context<Stock>,
+        batch: BatchId,
+        order: Order,
+    ) -> Result<Reservation, OutOfStock> {
         let mut state = self.state();
         let taken = state.take(&order.item, order.quantity);
         let totals = state.totals.of(batch);
@@ -163,7 +171,11 @@ mod tests {
         let shelves = Shelves::with_pieces(5);
         let mut state = shelves.state();
         assert_eq!(state.take("tea", 3), Ok(()));
-        let too_few = OutOfStock::TooFew { item: "tea".into(), wanted: 3, left: 2 };
+        let too_few = OutOfStock::TooFew {
+            item: "tea".into(),
+            wanted: 3,
+            left: 2,
+        };
         assert_eq!(state.take("tea", 3), Err(too_few));
         state.put_back("tea", 3);
         assert_eq!(state.take("tea", 5), Ok(()));
@@ -172,6 +184,11 @@ mod tests {
     #[test]
     fn what_the_shop_does_not_sell_is_out_of_stock() {
         let shelves = Shelves::default();
-        assert_eq!(shelves.state().take("whales", 1), Err(OutOfStock::NotSold { item: "whales".into() }));
+        assert_eq!(
+            shelves.state().take("whales", 1),
+            Err(OutOfStock::NotSold {
+                item: "whales".into()
+            })
+        );
     }
 }

@@ -35,14 +35,21 @@ fn processes_started_one_by_one_serve_one_gateway_after_the_other() {
     for service in services.iter_mut().chain([&mut master]) {
         service.signal("INT");
         let status = service.end();
-        assert!(status.success(), "Ctrl-C is how a service is ended: {status}: {:#?}", service.stderr.all());
+        assert!(
+            status.success(),
+            "Ctrl-C is how a service is ended: {status}: {:#?}",
+            service.stderr.all()
+        );
     }
 }
 
 #[test]
 fn a_gateway_with_a_wrong_key_is_refused() {
     let (_master, address) = master();
-    let orders = file("wrong_key.csv", b"id,customer,item,quantity,cents\n1,Ada,tea,1,100\n");
+    let orders = file(
+        "wrong_key.csv",
+        b"id,customer,item,quantity,cents\n1,Ada,tea,1,100\n",
+    );
     let mut gateway = Process::start([
         "gateway".as_ref(),
         "--master".as_ref(),
@@ -53,5 +60,9 @@ fn a_gateway_with_a_wrong_key_is_refused() {
     ]);
     assert_eq!(gateway.end().code(), Some(1));
     let said = gateway.stderr.all();
-    assert!(said.iter().any(|line| line.contains("the keys do not match")), "{said:#?}");
+    assert!(
+        said.iter()
+            .any(|line| line.contains("the keys do not match")),
+        "{said:#?}"
+    );
 }

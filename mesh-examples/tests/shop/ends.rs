@@ -31,9 +31,16 @@ fn ctrl_c_on_a_terminal_ends_all_processes_in_good_order() {
     let status = run.end();
     let said = run.stderr.all();
     assert_eq!(status.code(), Some(130), "{said:#?}");
-    assert!(said.contains(&"shop: stopped by Ctrl-C".to_owned()), "{said:#?}");
+    assert!(
+        said.contains(&"shop: stopped by Ctrl-C".to_owned()),
+        "{said:#?}"
+    );
     // The gateway tells how far it came, and no order was left halfway: what had begun was brought to its end.
-    assert!(said.iter().any(|line| line.contains("and 0 were given up halfway")), "{said:#?}");
+    assert!(
+        said.iter()
+            .any(|line| line.contains("and 0 were given up halfway")),
+        "{said:#?}"
+    );
     all_end(&children);
 }
 
@@ -53,7 +60,17 @@ fn a_child_that_dies_early_fails_the_run_by_its_name() {
     let status = run.end();
     let said = run.stderr.all();
     assert_eq!(status.code(), Some(1), "{said:#?}");
-    assert!(said.iter().any(|line| line.starts_with("shop: billing-2 ended too early")), "{said:#?}");
-    assert!(!run.stdout.all().iter().any(|line| line.starts_with("SHOP ")), "there is no report");
+    assert!(
+        said.iter()
+            .any(|line| line.starts_with("shop: billing-2 ended too early")),
+        "{said:#?}"
+    );
+    assert!(
+        !run.stdout
+            .all()
+            .iter()
+            .any(|line| line.starts_with("SHOP ")),
+        "there is no report"
+    );
     all_end(&children);
 }

@@ -29,7 +29,9 @@ pub(crate) fn file(name: &str, text: &[u8]) -> PathBuf {
 
 /// A file of so many orders that nobody places them all before the test is over.
 pub(crate) fn many_orders(name: &str) -> PathBuf {
-    let made = shop().args(["generate", "--lines", "300000", "--malformed", "0"]).output();
+    let made = shop()
+        .args(["generate", "--lines", "300000", "--malformed", "0"])
+        .output();
     file(name, &made.expect("the program starts").stdout)
 }
 
@@ -87,7 +89,10 @@ impl Process {
     pub(crate) fn end(&mut self) -> ExitStatus {
         let mut status = None;
         until("the program has ended", || {
-            status = self.child.try_wait().expect("it is a child of this process");
+            status = self
+                .child
+                .try_wait()
+                .expect("it is a child of this process");
             status.is_some()
         });
         status.expect("it has ended")
@@ -98,7 +103,9 @@ impl Process {
         let mut children = HashMap::new();
         while children.len() < 7 {
             let line = self.stderr.wait_for("PID ");
-            let (pid, name) = line["PID ".len()..].split_once(' ').expect("a process id and a name");
+            let (pid, name) = line["PID ".len()..]
+                .split_once(' ')
+                .expect("a process id and a name");
             children.insert(name.to_owned(), pid.parse().expect("a process id"));
         }
         children
@@ -115,8 +122,14 @@ impl Drop for Process {
 
 /// Sends a signal to a process.
 pub(crate) fn send(signal: &str, target: &str) {
-    let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {target}")).status();
-    assert!(sent.expect("there is a shell").success(), "no signal could be sent to {target}");
+    let sent = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -{signal} {target}"))
+        .status();
+    assert!(
+        sent.expect("there is a shell").success(),
+        "no signal could be sent to {target}"
+    );
 }
 
 /// Lines as they are written.
@@ -135,22 +148,32 @@ impl Lines {
                 }
             }
         });
-        Self { coming, read: Vec::new() }
+        Self {
+            coming,
+            read: Vec::new(),
+        }
     }
 
     /// Waits for a line that begins like this.
     pub(crate) fn wait_for(&mut self, beginning: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .coming
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => {
                     self.read.push(line.clone());
                     if line.starts_with(beginning) {
                         return line;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no line `{beginning}…` in time; read {:#?}", self.read),
-                Err(RecvTimeoutError::Disconnected) => panic!("no line `{beginning}…`; read {:#?}", self.read),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no line `{beginning}…` in time; read {:#?}", self.read)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("no line `{beginning}…`; read {:#?}", self.read)
+                }
             }
         }
     }
@@ -159,10 +182,15 @@ impl Lines {
     pub(crate) fn all(&mut self) -> &[String] {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .coming
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => self.read.push(line),
                 Err(RecvTimeoutError::Disconnected) => return &self.read,
-                Err(RecvTimeoutError::Timeout) => panic!("there is no end in time; read {:#?}", self.read),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("there is no end in time; read {:#?}", self.read)
+                }
             }
         }
     }
@@ -177,7 +205,9 @@ pub(crate) fn all_end<'a>(pids: impl IntoIterator<Item = (&'a String, &'a u32)>)
 
 /// Whether a process of the shop with this id runs. One that has ended and was not fetched yet does not.
 pub(crate) fn runs(pid: u32) -> bool {
-    let listed = Command::new("ps").args(["-o", "stat=,args=", "-p", &pid.to_string()]).output();
+    let listed = Command::new("ps")
+        .args(["-o", "stat=,args=", "-p", &pid.to_string()])
+        .output();
     let listed = String::from_utf8_lossy(&listed.expect("there is ps").stdout).into_owned();
     listed.contains("shop") && !listed.trim_start().starts_with('Z')
 }

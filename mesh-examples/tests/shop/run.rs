@@ -13,7 +13,9 @@ fn numbers(lines: &[String]) -> HashMap<String, Vec<u64>> {
     assert_eq!(words.next(), Some("SHOP"), "{lines:#?}");
     let numbers = words.map(|word| {
         let (name, numbers) = word.split_once('=').expect("name=numbers");
-        let numbers = numbers.split(',').map(|number| number.parse().expect("a number"));
+        let numbers = numbers
+            .split(',')
+            .map(|number| number.parse().expect("a number"));
         (name.to_owned(), numbers.collect())
     });
     numbers.collect()
@@ -23,7 +25,11 @@ fn numbers(lines: &[String]) -> HashMap<String, Vec<u64>> {
 fn the_orders_that_come_with_the_shop_add_up() {
     let path = shipped_orders();
     let import = orders::read_file(&path).expect("the file is sound");
-    assert!(import.orders.len() >= 1_000, "{} orders", import.orders.len());
+    assert!(
+        import.orders.len() >= 1_000,
+        "{} orders",
+        import.orders.len()
+    );
     let mut run = Process::start(["run".as_ref(), path.as_os_str()]);
     let status = run.end();
     let complaints = run.stderr.all();
@@ -32,7 +38,10 @@ fn the_orders_that_come_with_the_shop_add_up() {
     assert!(!import.skipped.is_empty(), "there are malformed lines");
     for skipped in &import.skipped {
         let complaint = format!("{}: {skipped}; skipped", path.display());
-        assert!(complaints.contains(&complaint), "no `{complaint}` in {complaints:#?}");
+        assert!(
+            complaints.contains(&complaint),
+            "no `{complaint}` in {complaints:#?}"
+        );
     }
 
     let numbers = numbers(run.stdout.all());
@@ -43,7 +52,9 @@ fn the_orders_that_come_with_the_shop_add_up() {
     assert_eq!(number("audited"), number("charged"));
     assert!(number("declined") > 0, "some orders are over the limit");
     for kind in ["billing", "stock"] {
-        let [one, other] = numbers[kind][..] else { panic!("{kind} has two instances") };
+        let [one, other] = numbers[kind][..] else {
+            panic!("{kind} has two instances")
+        };
         assert_eq!(one + other, number("orders"), "{kind}");
         assert!(one.abs_diff(other) <= 1, "{kind}: {one} and {other}");
     }
@@ -64,8 +75,14 @@ fn what_is_out_of_stock_is_declined_without_asking_billing() {
     let status = run.end();
     assert!(status.success(), "{status}: {:#?}", run.stderr.all());
     let numbers = numbers(run.stdout.all());
-    assert_eq!((&numbers["orders"][..], &numbers["charged"][..]), (&[5][..], &[2][..]));
-    assert_eq!((&numbers["declined"][..], &numbers["skipped"][..]), (&[3][..], &[0][..]));
+    assert_eq!(
+        (&numbers["orders"][..], &numbers["charged"][..]),
+        (&[5][..], &[2][..])
+    );
+    assert_eq!(
+        (&numbers["declined"][..], &numbers["skipped"][..]),
+        (&[3][..], &[0][..])
+    );
     assert_eq!(numbers["billing"].iter().sum::<u64>(), 3);
     assert_eq!(numbers["stock"].iter().sum::<u64>(), 5);
 }
@@ -87,9 +104,16 @@ fn a_file_that_cannot_be_read_is_a_clear_error_with_exit_code_2() {
     for (path, problem) in [
         ("no/such/file.csv".as_ref(), "cannot read no/such/file.csv"),
         (directory, "cannot read"),
-        (headless.as_path(), "the first line must be `id,customer,item,quantity,cents`"),
+        (
+            headless.as_path(),
+            "the first line must be `id,customer,item,quantity,cents`",
+        ),
     ] {
-        let output = shop().arg("run").arg(path).output().expect("the program starts");
+        let output = shop()
+            .arg("run")
+            .arg(path)
+            .output()
+            .expect("the program starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(problem), "{stderr}");

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{error::ShopError, services::MASTER_LINE};
+use crate::{error::ShopError, output::complain, services::MASTER_LINE};
 
 /// How long a child may take to end once its pipe is closed. Longer than its own grace.
 const END_DEADLINE: Duration = Duration::from_secs(10);
@@ -50,7 +50,10 @@ pub(crate) struct Plan {
 
 impl Fleet {
     /// No children yet. All of them will be this same program, with `environment` and no other `MESH_*` variables.
-    pub(crate) fn new(environment: Vec<(&'static str, String)>, print_pids: bool) -> Result<Self, ShopError> {
+    pub(crate) fn new(
+        environment: Vec<(&'static str, String)>,
+        print_pids: bool,
+    ) -> Result<Self, ShopError> {
         let program = std::env::current_exe().map_err(|source| ShopError::Io {
             what: "cannot find out what program this is",
             source,
@@ -90,9 +93,15 @@ impl Fleet {
             Ok(Some(address)) => Ok(address),
             Ok(None) => match timeout(END_DEADLINE, self.next_end()).await {
                 Ok(Some((_, Ok(status)))) => Err(ShopError::EndedEarly { name, status }),
-                _ => Err(ShopError::NoAddress { name, after: END_DEADLINE }),
+                _ => Err(ShopError::NoAddress {
+                    name,
+                    after: END_DEADLINE,
+                }),
             },
-            Err(_) => Err(ShopError::NoAddress { name, after: ADDRESS_DEADLINE }),
+            Err(_) => Err(ShopError::NoAddress {
+                name,
+                after: ADDRESS_DEADLINE,
+            }),
         }
     }
 
@@ -127,8 +136,14 @@ impl Fleet {
                 child.pipe = None;
             }
             let ended = timeout(END_DEADLINE, async {
-                while self.children.iter().any(|child| child.is(kind) && !child.ended) {
-                    let Some((name, status)) = self.next_end().await else { return };
+                while self
+                    .children
+                    .iter()
+                    .any(|child| child.is(kind) && !child.ended)
+                {
+                    let Some((name, status)) = self.next_end().await else {
+                        return;
+                    };
                     let how = match status {
                         Ok(status) if status.success() => continue,
                         Ok(status) => status.to_string(),
@@ -138,7 +153,11 @@ impl Fleet {
                 }
             });
             if ended.await.is_err() {
-                for child in self.children.iter_mut().filter(|child| child.is(kind) && !child.ended) {
+                for child in self
+                    .children
+                    .iter_mut()
+                    .filter(|child| child.is(kind) && !child.ended)
+                {
                     child.kill.abort();
                     child.ended = true;
                     bad.get_or_insert(ShopError::BadEnd {
@@ -161,29 +180,43 @@ impl Fleet {
         let child = command
             .arg("--exit-with-parent")
             .args(plan.args)
-            .envs(self.environment.iter().map(|(variable, value)| (variable, value)))
+            .envs(
+                self.environment
+                    .iter()
+                    .map(|(variable, value)| (variable, value)),
+            )
             .stdin(Stdio::piped())
             .stdout(plan.stdout)
             // Only if this process panics: else its end is waited for.
             .kill_on_drop(true)
             .spawn();
-        child.map_err(|source| ShopError::Spawn { name: plan.name, source })
+        child.map_err(|source| ShopError::Spawn {
+            name: plan.name,
+            source,
+        })
     }
 
     fn watch(&mut self, name: String, mut child: Child) {
         if self.print_pids {
-            eprintln!("PID {} {name}", child.id().unwrap_or_default());
+            complain(&format!("PID {} {name}", child.id().unwrap_or_default()));
         }
         let place = self.children.len();
         let pipe = child.stdin.take();
         let kill = self.ends.spawn(async move { (place, child.wait().await) });
-        self.children.push(Running { name, pipe, kill, ended: false });
+        self.children.push(Running {
+            name,
+            pipe,
+            kill,
+            ended: false,
+        });
     }
 }
 
 impl Running {
     /// Whether it is, say, a `billing`: `billing-2` is.
     fn is(&self, kind: &str) -> bool {
-        self.name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        self.name
+            .strip_prefix(kind)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 }

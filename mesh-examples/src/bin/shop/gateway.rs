@@ -17,11 +17,12 @@ use mesh_examples::{
 use mesh_runtime::{CallError, Gather, InstanceId, Node, NodeId, NodeType};
 use tokio::{
     task::JoinSet,
-    time::{timeout, timeout_at, Instant},
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
     error::ShopError,
+    output::{complain, report},
     services::{started, with},
     settings::{GRACE, NodeArgs},
     stop::{Stop, Why},
@@ -64,7 +65,7 @@ pub(crate) struct PaceArgs {
 pub(crate) async fn gateway(args: GatewayArgs, mut stop: Stop) -> Result<(), ShopError> {
     let import = orders::read_file(&args.csv)?;
     for skipped in &import.skipped {
-        eprintln!("{}: {skipped}; skipped", args.csv.display());
+        complain(&format!("{}: {skipped}; skipped", args.csv.display()));
     }
     let starting = with(Gateway::node(), &args.node).start();
     let Some(node) = started("the gateway", starting, &mut stop).await? else {
@@ -76,24 +77,29 @@ pub(crate) async fn gateway(args: GatewayArgs, mut stop: Stop) -> Result<(), Sho
     node.shutdown().await;
     let totals = done.map_err(|_| ShopError::TooLate(within))??;
     // The report comes first: whoever looks for a mismatch wants to see the numbers.
-    println!("{totals}");
+    report(&totals.to_string())?;
     Ok(totals.check()?)
 }
 
-async fn work(node: &Node<Gateway>, args: &GatewayArgs, import: Import, stop: &mut Stop) -> Result<Totals, ShopError> {
+async fn work(
+    node: &Node<Gateway>,
+    args: &GatewayArgs,
+    import: Import,
+    stop: &mut Stop,
+) -> Result<Totals, ShopError> {
     tokio::select! {
         ready = all_ready(node, args) => ready?,
         why = stop.asked() => return Err(ShopError::Stopped(why)),
     }
     let Import { orders, skipped } = import;
     let before = instances(node);
-    eprintln!(
+    complain(&format!(
         "places {} orders with {} Stock, {} Billing and {} Audit",
         orders.len(),
         linked::<Stock>(&before),
         linked::<Billing>(&before),
         linked::<Audit>(&before)
-    );
+    ));
     let mut totals = Totals {
         orders: orders.len() as u64,
         skipped: skipped.len() as u64,
@@ -101,7 +107,14 @@ async fn work(node: &Node<Gateway>, args: &GatewayArgs, import: Import, stop: &m
     };
     let batch = BatchId::random();
     let checkout = Checkout::new(node, batch);
-    let audit_jobs = place_all(&checkout, orders, usize::from(args.pace.at_once), &mut totals, stop).await?;
+    let audit_jobs = place_all(
+        &checkout,
+        orders,
+        usize::from(args.pace.at_once),
+        &mut totals,
+        stop,
+    )
+    .await?;
     tokio::select! {
         done = ask_all(node, batch, &audit_jobs, &mut totals) => done?,
         why = stop.asked() => return Err(ShopError::Stopped(why)),
@@ -113,7 +126,9 @@ async fn work(node: &Node<Gateway>, args: &GatewayArgs, import: Import, stop: &m
 async fn all_ready(node: &Node<Gateway>, args: &GatewayArgs) -> Result<(), ShopError> {
     let patience = Duration::from_secs(30);
     node.ready::<Stock>(args.stocks).timeout(patience).await?;
-    node.ready::<Billing>(args.billings).timeout(patience).await?;
+    node.ready::<Billing>(args.billings)
+        .timeout(patience)
+        .await?;
     node.ready::<Audit>(1).timeout(patience).await?;
     Ok(())
 }
@@ -172,8 +187,15 @@ fn count(placed: Placed, totals: &mut Totals, audit_jobs: &mut BTreeMap<Instance
 }
 
 /// Lets the orders that have begun come to an end, within the grace, so that none is left half placed.
-async fn give_up(why: Why, unplaced: usize, mut placing: JoinSet<Result<Placed, CheckoutError>>) -> ShopError {
-    let _ = timeout(GRACE, async { while placing.join_next().await.is_some() {} }).await;
+async fn give_up(
+    why: Why,
+    unplaced: usize,
+    mut placing: JoinSet<Result<Placed, CheckoutError>>,
+) -> ShopError {
+    let _ = timeout(GRACE, async {
+        while placing.join_next().await.is_some() {}
+    })
+    .await;
     ShopError::GaveUp(why, unplaced, placing.len())
 }
 
@@ -203,7 +225,10 @@ impl Failures {
     fn into_result(self) -> Result<(), ShopError> {
         match self.first {
             None => Ok(()),
-            Some(first) => Err(ShopError::Failed { first, others: self.others }),
+            Some(first) => Err(ShopError::Failed {
+                first,
+                others: self.others,
+            }),
         }
     }
 }
@@ -236,8 +261,13 @@ fn every<T>(
     gathered: Result<Gather<T>, CallError>,
 ) -> Result<Vec<(InstanceId, T)>, ShopError> {
     let gathered = gathered.map_err(|source| ShopError::Call { what, source })?;
-    let instances: Vec<_> = gathered.iter().map(|(instance, _)| instance.clone()).collect();
-    let answers = gathered.require_all().map_err(|source| ShopError::Gather { what, source })?;
+    let instances: Vec<_> = gathered
+        .iter()
+        .map(|(instance, _)| instance.clone())
+        .collect();
+    let answers = gathered
+        .require_all()
+        .map_err(|source| ShopError::Gather { what, source })?;
     Ok(instances.into_iter().zip(answers).collect())
 }
 
@@ -247,7 +277,10 @@ fn instances(node: &Node<Gateway>) -> BTreeSet<NodeId> {
 }
 
 fn linked<T: NodeType>(nodes: &BTreeSet<NodeId>) -> usize {
-    nodes.iter().filter(|node| *node.node_type == *T::NAME).count()
+    nodes
+        .iter()
+        .filter(|node| *node.node_type == *T::NAME)
+        .count()
 }
 
 /// On a terminal only: elsewhere it shows nothing.

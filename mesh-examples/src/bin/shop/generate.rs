@@ -55,10 +55,15 @@ fn write(args: &GenerateArgs, mut output: impl Write) -> io::Result<()> {
         };
         let id = 1_000 + line;
         // The malformed ones are spread evenly over the file, and none is on its first line: it repeats an order.
-        let is_malformed = u64::from(line + 1) * u64::from(malformed) / u64::from(args.lines) > made;
+        let is_malformed =
+            u64::from(line + 1) * u64::from(malformed) / u64::from(args.lines) > made;
         if is_malformed {
             made += 1;
-            writeln!(output, "{}", malformed_line(made, id, customer, item, quantity, cents))?;
+            writeln!(
+                output,
+                "{}",
+                malformed_line(made, id, customer, item, quantity, cents)
+            )?;
         } else {
             writeln!(output, "{id},{customer},{item},{quantity},{cents}")?;
         }
@@ -66,7 +71,14 @@ fn write(args: &GenerateArgs, mut output: impl Write) -> io::Result<()> {
     output.flush()
 }
 
-fn malformed_line(kind: u64, id: u32, customer: &str, item: &str, quantity: u64, cents: u64) -> String {
+fn malformed_line(
+    kind: u64,
+    id: u32,
+    customer: &str,
+    item: &str,
+    quantity: u64,
+    cents: u64,
+) -> String {
     match kind % 8 {
         1 => format!("{id},{customer},{item},{quantity}"),
         2 => format!("{id},{customer},{item},many,{cents}"),
@@ -109,7 +121,8 @@ mod tests {
     fn made(flags: &[&str]) -> Vec<u8> {
         let flags = std::iter::once("generate").chain(flags.iter().copied());
         let mut output = Vec::new();
-        generate(&Defaults::parse_from(flags).args, &mut output).expect("a vector takes everything");
+        generate(&Defaults::parse_from(flags).args, &mut output)
+            .expect("a vector takes everything");
         output
     }
 
@@ -117,13 +130,19 @@ mod tests {
     fn the_file_that_comes_with_the_shop_is_what_is_made_by_default() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/orders.csv");
         let shipped = std::fs::read(path).expect("data/orders.csv is there");
-        assert!(shipped == made(&[]), "make it again: shop generate > mesh-examples/data/orders.csv");
+        assert!(
+            shipped == made(&[]),
+            "make it again: shop generate > mesh-examples/data/orders.csv"
+        );
     }
 
     #[test]
     fn so_many_lines_are_malformed_and_the_rest_are_orders() {
-        let import = orders::read(&made(&["--lines", "500", "--malformed", "16"])[..], Path::new("made"))
-            .expect("the header is right");
+        let import = orders::read(
+            &made(&["--lines", "500", "--malformed", "16"])[..],
+            Path::new("made"),
+        )
+        .expect("the header is right");
         assert_eq!((import.orders.len(), import.skipped.len()), (484, 16));
     }
 }

@@ -5,24 +5,26 @@
 //! - [`gateway`]: places the orders, with [`totals`] holding the sums against each other.
 //! - [`settings`]: flags and environment that several of them share.
 //! - [`stop`]: who may ask a process to end.
+//! - [`output`]: writes lines whole.
 //! - [`generate`]: makes a file of orders.
 
 mod error;
 mod fleet;
 mod gateway;
 mod generate;
+mod output;
 mod run;
 mod services;
 mod settings;
 mod stop;
 mod totals;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{error::ShopError, stop::Stop};
+use crate::{error::ShopError, output::complain, stop::Stop};
 
 /// A shop whose every part is a process of its own, joined by a mesh.
 #[derive(Debug, Parser)]
@@ -37,7 +39,8 @@ struct Cli {
 }
 
 const BY_HAND: &str = "\
-To see the processes one by one, give each a terminal of its own:
+To see the processes one by one, give each a terminal of its own (`shop` stands for
+`cargo run -p mesh-examples --bin shop --`):
   shop master
   shop stock --instance stock-1
   shop billing --instance billing-1
@@ -71,13 +74,16 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     // Standard output is for results: what is logged goes to standard error.
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("shop: {error}");
+            complain(&format!("shop: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

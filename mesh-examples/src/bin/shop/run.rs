@@ -17,6 +17,7 @@ use crate::{
     error::ShopError,
     fleet::{Fleet, Plan},
     gateway::PaceArgs,
+    output::complain,
     stop::Stop,
 };
 
@@ -60,7 +61,7 @@ pub(crate) async fn run(args: RunArgs, mut stop: Stop) -> Result<(), ShopError> 
         (Ok(()), ended) => ended,
         (Err(_), Ok(())) => outcome,
         (Err(_), Err(also)) => {
-            eprintln!("shop: {also}");
+            complain(&format!("shop: {also}"));
             outcome
         }
     }
@@ -78,8 +79,18 @@ async fn work(fleet: &mut Fleet, args: &RunArgs) -> Result<(), ShopError> {
     }
     let gateway = Plan::new("gateway", "gateway")
         .args(["--instance", "gateway"])
-        .args(["--stocks", &how_many("stock"), "--billings", &how_many("billing")])
-        .args(["--at-once", &args.pace.at_once.to_string(), "--within", &args.pace.within.to_string()])
+        .args([
+            "--stocks",
+            &how_many("stock"),
+            "--billings",
+            &how_many("billing"),
+        ])
+        .args([
+            "--at-once",
+            &args.pace.at_once.to_string(),
+            "--within",
+            &args.pace.within.to_string(),
+        ])
         .args([OsStr::new("--"), args.csv.as_os_str()])
         .stdout(Stdio::inherit());
     fleet.start(gateway)?;
@@ -89,21 +100,33 @@ async fn work(fleet: &mut Fleet, args: &RunArgs) -> Result<(), ShopError> {
             false => Err(ShopError::Gateway { status }),
         },
         Some((name, Ok(status))) => Err(ShopError::EndedEarly { name, status }),
-        Some((name, Err(error))) => Err(ShopError::BadEnd { name, how: error.to_string() }),
+        Some((name, Err(error))) => Err(ShopError::BadEnd {
+            name,
+            how: error.to_string(),
+        }),
         // Not while the gateway's end has not been told.
-        None => Err(ShopError::BadEnd { name: "gateway".to_owned(), how: "its end was not seen".to_owned() }),
+        None => Err(ShopError::BadEnd {
+            name: "gateway".to_owned(),
+            how: "its end was not seen".to_owned(),
+        }),
     }
 }
 
 fn how_many(kind: &str) -> String {
-    let number = SERVICES.iter().find(|(service, _)| *service == kind).map_or(0, |(_, number)| *number);
+    let number = SERVICES
+        .iter()
+        .find(|(service, _)| *service == kind)
+        .map_or(0, |(_, number)| *number);
     number.to_string()
 }
 
 /// Looks whether the file can be read before anything is started. Only a plain file is opened: of a pipe the gateway
 /// must be the only reader.
 fn check_csv(path: &Path) -> Result<(), ReadError> {
-    let cannot = |source| ReadError::Io { path: path.to_owned(), source };
+    let cannot = |source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let metadata = fs::metadata(path).map_err(cannot)?;
     if metadata.is_dir() {
         return Err(cannot(std::io::ErrorKind::IsADirectory.into()));

@@ -1,9 +1,6 @@
 //! The processes that wait to be called: the master, Stock, Billing and Audit.
 
-use std::{
-    future::Future,
-    io::{self, Write},
-};
+use std::future::Future;
 
 use clap::Args;
 use mesh_examples::{
@@ -17,6 +14,7 @@ use mesh_runtime::{MemoryQueue, NodeBuilder, NodeType, StartError};
 
 use crate::{
     error::ShopError,
+    output::say,
     settings::{GRACE, KeyArgs, NodeArgs},
     stop::Stop,
 };
@@ -30,7 +28,12 @@ pub(crate) struct MasterArgs {
     keys: KeyArgs,
 
     /// Where to listen; port 0 is any that is free
-    #[arg(long, env = "MESH_BIND", default_value = "127.0.0.1:7000", value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        env = "MESH_BIND",
+        default_value = "127.0.0.1:7000",
+        value_name = "HOST:PORT"
+    )]
     bind: String,
 }
 
@@ -77,11 +80,21 @@ pub(crate) async fn master(args: MasterArgs, mut stop: Stop) -> Result<(), ShopE
 }
 
 pub(crate) async fn stock(args: StockArgs, stop: Stop) -> Result<(), ShopError> {
-    serve(Stock::node(Shelves::with_pieces(args.pieces)), args.node, stop).await
+    serve(
+        Stock::node(Shelves::with_pieces(args.pieces)),
+        args.node,
+        stop,
+    )
+    .await
 }
 
 pub(crate) async fn billing(args: BillingArgs, stop: Stop) -> Result<(), ShopError> {
-    serve(Billing::node(Ledger::with_limit(args.limit_cents)), args.node, stop).await
+    serve(
+        Billing::node(Ledger::with_limit(args.limit_cents)),
+        args.node,
+        stop,
+    )
+    .await
 }
 
 pub(crate) async fn audit(args: AuditArgs, stop: Stop) -> Result<(), ShopError> {
@@ -90,12 +103,20 @@ pub(crate) async fn audit(args: AuditArgs, stop: Stop) -> Result<(), ShopError> 
     serve(Audit::node(Books::default()).queue(queue), args.node, stop).await
 }
 
-async fn serve<N: NodeType>(builder: NodeBuilder<N>, args: NodeArgs, mut stop: Stop) -> Result<(), ShopError> {
+async fn serve<N: NodeType>(
+    builder: NodeBuilder<N>,
+    args: NodeArgs,
+    mut stop: Stop,
+) -> Result<(), ShopError> {
     let starting = with(builder, &args).start();
     let Some(node) = started(N::NAME, starting, &mut stop).await? else {
         return Ok(());
     };
-    say(&format!("{} is up at {}; Ctrl-C ends it", node.id(), node.addr()));
+    say(&format!(
+        "{} is up at {}; Ctrl-C ends it",
+        node.id(),
+        node.addr()
+    ));
     stop.asked().await;
     node.shutdown().await;
     Ok(())
@@ -124,10 +145,4 @@ pub(crate) async fn started<T>(
         started = starting => started.map(Some).map_err(|source| ShopError::Start { who: who.to_owned(), source }),
         _ = stop.asked() => Ok(None),
     }
-}
-
-/// Writes a line to standard output, which may be closed: a service works on without a reader.
-fn say(line: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }

@@ -45,11 +45,21 @@ pub(crate) struct NodeArgs {
     pub(crate) keys: KeyArgs,
 
     /// Where the master is
-    #[arg(long, env = "MESH_MASTER", default_value = "127.0.0.1:7000", value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        env = "MESH_MASTER",
+        default_value = "127.0.0.1:7000",
+        value_name = "HOST:PORT"
+    )]
     pub(crate) master: String,
 
     /// Where to listen; port 0 is any that is free
-    #[arg(long, env = "MESH_BIND", default_value = "127.0.0.1:0", value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        env = "MESH_BIND",
+        default_value = "127.0.0.1:0",
+        value_name = "HOST:PORT"
+    )]
     pub(crate) bind: String,
 
     /// The instance id, unique among the nodes of its type; random if not given

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::error::ShopError;
+use crate::{error::ShopError, output::complain};
 
 /// A process that has lost its parent and cannot end by itself in this time is ended. Longer than any grace.
 const LAST_RESORT: Duration = Duration::from_secs(20);
@@ -101,9 +101,14 @@ fn watch_parent(ask: watch::Sender<Option<Why>>) {
                 _ => {}
             }
         }
-        ask.send_if_modified(|asked| asked.is_none().then(|| *asked = Some(Why::ParentGone)).is_some());
+        ask.send_if_modified(|asked| {
+            asked
+                .is_none()
+                .then(|| *asked = Some(Why::ParentGone))
+                .is_some()
+        });
         std::thread::sleep(LAST_RESORT);
-        eprintln!("shop: the parent process is gone and this one does not end: gives up");
+        complain("shop: the parent process is gone and this one does not end: gives up");
         process::exit(1);
     });
 }

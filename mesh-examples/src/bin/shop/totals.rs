@@ -47,24 +47,63 @@ impl Totals {
 
     /// Holds all sums against each other.
     pub(crate) fn check(&self) -> Result<(), Mismatch> {
-        let billing = |part: fn(&BillingTotals) -> u64| self.billing.iter().map(|(_, totals)| part(totals)).sum();
-        let stock = |part: fn(&StockTotals) -> u64| self.stock.iter().map(|(_, totals)| part(totals)).sum();
+        let billing = |part: fn(&BillingTotals) -> u64| {
+            self.billing.iter().map(|(_, totals)| part(totals)).sum()
+        };
+        let stock =
+            |part: fn(&StockTotals) -> u64| self.stock.iter().map(|(_, totals)| part(totals)).sum();
         let sums: [(&'static str, u64, u64); 11] = [
-            ("orders, and charged plus declined", self.orders, self.charged + self.all_declined()),
-            ("orders, and calls that the Stocks served", self.orders, stock(|totals| totals.served)),
-            ("orders in stock, and reservations", self.orders - self.out_of_stock, stock(|totals| totals.reserved)),
-            ("out of stock here, and at the Stocks", self.out_of_stock, stock(|totals| totals.out_of_stock)),
-            ("declined, and reservations put back", self.declined, stock(|totals| totals.released)),
+            (
+                "orders, and charged plus declined",
+                self.orders,
+                self.charged + self.all_declined(),
+            ),
+            (
+                "orders, and calls that the Stocks served",
+                self.orders,
+                stock(|totals| totals.served),
+            ),
+            (
+                "orders in stock, and reservations",
+                self.orders - self.out_of_stock,
+                stock(|totals| totals.reserved),
+            ),
+            (
+                "out of stock here, and at the Stocks",
+                self.out_of_stock,
+                stock(|totals| totals.out_of_stock),
+            ),
+            (
+                "declined, and reservations put back",
+                self.declined,
+                stock(|totals| totals.released),
+            ),
             (
                 "orders in stock, and calls that the Billings served",
                 self.orders - self.out_of_stock,
                 billing(|totals| totals.served),
             ),
-            ("charged here, and at the Billings", self.charged, billing(|totals| totals.charged)),
-            ("declined here, and at the Billings", self.declined, billing(|totals| totals.declined)),
-            ("cents charged here, and at the Billings", self.cents, billing(|totals| totals.cents)),
+            (
+                "charged here, and at the Billings",
+                self.charged,
+                billing(|totals| totals.charged),
+            ),
+            (
+                "declined here, and at the Billings",
+                self.declined,
+                billing(|totals| totals.declined),
+            ),
+            (
+                "cents charged here, and at the Billings",
+                self.cents,
+                billing(|totals| totals.cents),
+            ),
             ("charged, and audited", self.charged, self.audited),
-            ("orders in stock, and charged plus declined", self.orders - self.out_of_stock, self.charged + self.declined),
+            (
+                "orders in stock, and charged plus declined",
+                self.orders - self.out_of_stock,
+                self.charged + self.declined,
+            ),
         ];
         for (what, left, right) in sums {
             if left != right {
@@ -72,8 +111,14 @@ impl Totals {
             }
         }
         if self.steady {
-            even("calls that the Billings served, in turn", self.billing.iter().map(|(_, totals)| totals.served))?;
-            even("calls that the Stocks served, in turn", self.stock.iter().map(|(_, totals)| totals.served))?;
+            even(
+                "calls that the Billings served, in turn",
+                self.billing.iter().map(|(_, totals)| totals.served),
+            )?;
+            even(
+                "calls that the Stocks served, in turn",
+                self.stock.iter().map(|(_, totals)| totals.served),
+            )?;
         }
         Ok(())
     }
@@ -91,20 +136,55 @@ fn even(what: &'static str, shares: impl Iterator<Item = u64> + Clone) -> Result
 /// The report. Its last line is for programs.
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { orders, skipped, charged, declined, out_of_stock, audited, .. } = self;
-        writeln!(f, "{orders} orders were placed; {skipped} lines were skipped")?;
-        writeln!(f, "  charged   {charged:>7}  {}.{:02} in all", self.cents / 100, self.cents % 100)?;
-        writeln!(f, "  declined  {:>7}  {declined} by Billing, {out_of_stock} out of stock", self.all_declined())?;
+        let Self {
+            orders,
+            skipped,
+            charged,
+            declined,
+            out_of_stock,
+            audited,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "{orders} orders were placed; {skipped} lines were skipped"
+        )?;
+        writeln!(
+            f,
+            "  charged   {charged:>7}  {}.{:02} in all",
+            self.cents / 100,
+            self.cents % 100
+        )?;
+        writeln!(
+            f,
+            "  declined  {:>7}  {declined} by Billing, {out_of_stock} out of stock",
+            self.all_declined()
+        )?;
         for (instance, totals) in &self.billing {
-            let BillingTotals { served, charged, declined, .. } = totals;
-            writeln!(f, "  {instance:<9} {served:>7}  calls: {charged} charged, {declined} declined")?;
-        }
-        for (instance, totals) in &self.stock {
-            let StockTotals { served, reserved, released, out_of_stock } = totals;
+            let BillingTotals {
+                served,
+                charged,
+                declined,
+                ..
+            } = totals;
             writeln!(
                 f,
-                "  {instance:<9} {served:>7}  calls: {reserved} set aside ({released} put back again), \
-                 {out_of_stock} out of stock"
+                "  {:<9} {served:>7}  calls: {charged} charged, {declined} declined",
+                instance.as_str()
+            )?;
+        }
+        for (instance, totals) in &self.stock {
+            let StockTotals {
+                served,
+                reserved,
+                released,
+                out_of_stock,
+            } = totals;
+            writeln!(
+                f,
+                "  {:<9} {served:>7}  calls: {reserved} set aside ({released} put back again), \
+                 {out_of_stock} out of stock",
+                instance.as_str()
             )?;
         }
         writeln!(f, "  audited   {audited:>7}")?;
@@ -119,7 +199,10 @@ impl fmt::Display for Totals {
 }
 
 fn list(numbers: impl Iterator<Item = u64>) -> String {
-    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(",")
+    numbers
+        .map(|number| number.to_string())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 #[cfg(test)]
@@ -128,8 +211,18 @@ mod tests {
 
     /// Ten orders: seven charged, two declined, one out of stock.
     fn sound() -> Totals {
-        let billing = |served, charged, declined| BillingTotals { served, charged, declined, cents: charged * 100 };
-        let stock = |served, reserved, released, out_of_stock| StockTotals { served, reserved, released, out_of_stock };
+        let billing = |served, charged, declined| BillingTotals {
+            served,
+            charged,
+            declined,
+            cents: charged * 100,
+        };
+        let stock = |served, reserved, released, out_of_stock| StockTotals {
+            served,
+            reserved,
+            released,
+            out_of_stock,
+        };
         Totals {
             orders: 10,
             skipped: 3,
@@ -137,8 +230,14 @@ mod tests {
             cents: 700,
             declined: 2,
             out_of_stock: 1,
-            billing: vec![("billing-1".into(), billing(5, 4, 1)), ("billing-2".into(), billing(4, 3, 1))],
-            stock: vec![("stock-1".into(), stock(5, 5, 2, 0)), ("stock-2".into(), stock(5, 4, 0, 1))],
+            billing: vec![
+                ("billing-1".into(), billing(5, 4, 1)),
+                ("billing-2".into(), billing(4, 3, 1)),
+            ],
+            stock: vec![
+                ("stock-1".into(), stock(5, 5, 2, 0)),
+                ("stock-2".into(), stock(5, 4, 0, 1)),
+            ],
             audited: 7,
             steady: true,
         }
@@ -179,7 +278,10 @@ mod tests {
         totals.billing[0].1.served += 1;
         totals.billing[1].1.served -= 1;
         let error = totals.check().expect_err("6 and 3 are not even");
-        assert_eq!(error.to_string(), "calls that the Billings served, in turn: 3 and 6");
+        assert_eq!(
+            error.to_string(),
+            "calls that the Billings served, in turn: 3 and 6"
+        );
         totals.steady = false;
         assert_eq!(totals.check(), Ok(()));
     }
