@@ -36,6 +36,10 @@ pub use queue::{
 pub use serve::{Caller, Context, JobInfo};
 pub use wire::frame::Farewell;
 
+/// The bare transport, for the interop tests of this workspace. May change at any time.
+#[doc(hidden)]
+pub use socketio::interop as __interop;
+
 /// What the macro's output names. Not for hand-written code; may change at any time.
 #[doc(hidden)]
 pub mod __private {

@@ -31,8 +31,9 @@ use crate::{
 /// packets and cannot be asked how full it is, never fills up.
 const ENVELOPE_WINDOW: u32 = 256;
 
-/// An acknowledgement is owed after that many envelopes, if nothing else has carried it.
-const ACK_EVERY: u32 = 32;
+/// An acknowledgement is owed after that many envelopes, if nothing else has carried it: well within
+/// [`CHUNK_WINDOW`], or chunks would come to a halt.
+const ACK_EVERY: u32 = 8;
 
 /// Bytes of chunks that may be on their way without an acknowledgement: small frames wait behind no more than that.
 const CHUNK_WINDOW: usize = 1024 * 1024;

@@ -1,0 +1,227 @@
+//! The transport against clients and servers that are not ours, and the evidence for ADR 0001: why the
+//! runtime has a Socket.IO client of its own.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use mesh_runtime::__interop::{EchoServer, exchange};
+use rust_socketio::{
+    Event, Payload, TransportType,
+    asynchronous::{Client, ClientBuilder},
+};
+use socketioxide::{
+    SocketIo,
+    extract::{Data, SocketRef},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
+
+/// Keeps a failing test from hanging; nothing that works takes this long.
+const NEVER: Duration = Duration::from_secs(30);
+
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(NEVER, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// A plain socketioxide server, configured by nobody, whose connections are handed to `connected`.
+async fn plain_socketioxide(connected: fn(SocketRef)) -> SocketAddr {
+    let (layer, io) = SocketIo::new_layer();
+    io.ns("/", async move |socket: SocketRef| connected(socket));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::Router::new().layer(layer);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// rust_socketio, connected by WebSocket, with everything that event `m` brings.
+async fn rust_socketio_client(address: SocketAddr) -> (Client, mpsc::UnboundedReceiver<Payload>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    // `connect` returns before the server has answered; an emit that is earlier than the answer is lost.
+    let (joined, mut has_joined) = mpsc::unbounded_channel();
+    let builder = ClientBuilder::new(format!("http://{address}"))
+        .transport_type(TransportType::Websocket)
+        .reconnect(false)
+        .on(Event::Connect, move |_, _| {
+            let _ = joined.send(());
+            async {}.boxed()
+        })
+        .on("m", move |payload, _| {
+            let _ = sender.send(payload);
+            async {}.boxed()
+        });
+    let client = soon("rust_socketio to connect", builder.connect()).await;
+    let client = client.unwrap();
+    soon("the server's answer", has_joined.recv()).await;
+    (client, receiver)
+}
+
+// ---- Why not rust_socketio. The day one of these two fails, the question of ADR 0001 is open again. ----
+
+#[tokio::test]
+async fn rust_socketio_cuts_a_received_attachment_at_the_record_separator() {
+    // What follows the separator is read as another packet; "6" makes it one that is ignored.
+    let address = plain_socketioxide(|socket| {
+        let attachment = Bytes::from_static(b"before\x1e6after");
+        socket.emit("m", &attachment).unwrap();
+    })
+    .await;
+    let (_client, mut received) = rust_socketio_client(address).await;
+    let payload = soon("the attachment", received.recv()).await;
+    assert_eq!(
+        payload,
+        Some(Payload::Binary(Bytes::from_static(b"before")))
+    );
+}
+
+#[tokio::test]
+async fn rust_socketio_interleaves_headers_and_attachments_of_concurrent_emits() {
+    // A server that writes down the kinds of frames in the order in which they come.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (start_reading, may_read) = oneshot::channel();
+    let recorder = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let unlimited = WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None);
+        let accepting = tokio_tungstenite::accept_async_with_config(tcp, Some(unlimited));
+        let mut peer = accepting.await.unwrap();
+        let open = r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+        peer.send(Message::text(open)).await.unwrap();
+        while peer.next().await.unwrap().unwrap() != Message::text("40") {}
+        let joined = Message::text(r#"40{"sid":"t"}"#);
+        peer.send(joined).await.unwrap();
+        may_read.await.unwrap();
+        let mut kinds = String::new();
+        while kinds.len() < 6 {
+            match peer.next().await.unwrap().unwrap() {
+                Message::Text(text) if text.starts_with("451-") => kinds.push('h'),
+                Message::Binary(_) => kinds.push('a'),
+                _ => {}
+            }
+        }
+        kinds
+    });
+    let (client, _received) = rust_socketio_client(address).await;
+    // The first attachment is larger than all buffers on the way, so it waits for the server, and the others for it.
+    let big = Bytes::from(vec![1; 64 * 1024 * 1024]);
+    let emits = [big, Bytes::from_static(b"b"), Bytes::from_static(b"c")].map(|attachment| {
+        let client = client.clone();
+        async move { client.emit("m", Payload::Binary(attachment)).await }
+    });
+    let mut emits = Box::pin(futures_util::future::join_all(emits));
+    // One poll: the first emit is stuck in its attachment, the others stand in line.
+    assert!(emits.as_mut().now_or_never().is_none());
+    start_reading.send(()).unwrap();
+    for emitted in soon("the emits", emits).await {
+        emitted.unwrap();
+    }
+    let kinds = soon("the frames", recorder).await.unwrap();
+    // Whole packets would be "hahaha".
+    assert_eq!(kinds, "hahhaa");
+}
+
+// ---- Interoperation. ----
+
+#[tokio::test]
+async fn rust_socketio_exchanges_small_text_payloads_with_our_server() {
+    let server = EchoServer::start().await.unwrap();
+    let (client, mut received) = rust_socketio_client(server.addr()).await;
+    for text in ["aGk/", "", "AAEC"] {
+        let payload = Payload::from(serde_json::Value::from(text));
+        client.emit("m", payload.clone()).await.unwrap();
+        assert_eq!(soon("the echo", received.recv()).await, Some(payload));
+    }
+    client.disconnect().await.unwrap();
+    soon("the server to stop", server.stop()).await;
+}
+
+#[tokio::test]
+async fn our_client_exchanges_payloads_with_a_plain_socketioxide_server() {
+    let address = plain_socketioxide(|socket| {
+        socket.on(
+            "m",
+            async |socket: SocketRef, Data(payload): Data<serde_json::Value>| {
+                socket.emit("m", &payload).unwrap();
+            },
+        );
+    })
+    .await;
+    // As text: an attachment would be a placeholder in JSON.
+    let sent: Vec<Bytes> = [&b"hi?"[..], b"", b"\x1e\x1e"]
+        .map(Bytes::copy_from_slice)
+        .into();
+    for payload in sent {
+        let received = soon("the echo", exchange(address, vec![payload.clone()])).await;
+        assert_eq!(received.unwrap(), [payload]);
+    }
+    let sizes = [513, 65_536, 200 * 1024];
+    let address = plain_socketioxide(|socket| {
+        socket.on(
+            "m",
+            async |socket: SocketRef, Data(payload): Data<Bytes>| {
+                socket.emit("m", &payload).unwrap();
+            },
+        );
+    })
+    .await;
+    for size in sizes {
+        let payload = Bytes::from(vec![0x1e; size]);
+        let received = soon("the echo", exchange(address, vec![payload.clone()])).await;
+        assert!(
+            received.unwrap() == [payload],
+            "{size} bytes came back changed"
+        );
+    }
+}
+
+/// Runs a script of `tests/js` with `port`, where node and its packages are installed. `None` says that they
+/// are not, and why on the standard output: `scripts/test.sh` makes sure that they are.
+async fn node(script: &str, port: u16) -> Option<String> {
+    let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
+    if !directory.join("node_modules/socket.io-client").is_dir() {
+        println!(
+            "skipped: no packages in {}; run `npm ci` there",
+            directory.display()
+        );
+        return None;
+    }
+    let running = tokio::process::Command::new("node")
+        .arg(directory.join(script))
+        .arg(port.to_string())
+        .kill_on_drop(true)
+        .output();
+    let output = match soon("node", running).await {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: node is not installed");
+            return None;
+        }
+        Err(error) => panic!("cannot run node: {error}"),
+    };
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {said}\n{complaint}");
+    Some(said)
+}
+
+#[tokio::test]
+async fn the_official_javascript_client_exchanges_payloads_with_our_server() {
+    let server = EchoServer::start().await.unwrap();
+    if let Some(said) = node("echo.mjs", server.addr().port()).await {
+        assert_eq!(said, "OK 22");
+    }
+    soon("the server to stop", server.stop()).await;
+}
