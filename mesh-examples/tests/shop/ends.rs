@@ -54,6 +54,23 @@ fn sigterm_to_the_parent_alone_ends_all_processes() {
 }
 
 #[test]
+fn a_run_that_takes_too_long_is_given_up_and_says_so() {
+    let path = many_orders("too_long.csv");
+    let args = ["run", "--print-pids", "--within", "1"].map(AsRef::as_ref);
+    let mut run = Process::start(args.into_iter().chain([path.as_os_str()]));
+    let children = run.children();
+    let status = run.end();
+    let said = run.stderr.all();
+    assert_eq!(status.code(), Some(1), "{said:#?}");
+    let complaint = "shop: the time is up (see --within)";
+    assert!(
+        said.iter().any(|line| line.starts_with(complaint)),
+        "{said:#?}"
+    );
+    all_end(&children);
+}
+
+#[test]
 fn a_child_that_dies_early_fails_the_run_by_its_name() {
     let (mut run, children) = busy("child_dies.csv");
     send("KILL", &children["billing-2"].to_string());

@@ -37,8 +37,6 @@ pub(crate) enum ShopError {
     GaveUp(Why, usize, usize),
     #[error("{0}")]
     Stopped(Why),
-    #[error("not done within {0:?}: see --within")]
-    TooLate(Duration),
     #[error("{name} could not be started: {source}")]
     Spawn { name: String, source: io::Error },
     #[error("{name} ended too early ({status}): the run failed")]

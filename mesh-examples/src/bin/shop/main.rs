@@ -4,7 +4,7 @@
 //! - [`services`]: the master, Stock, Billing and Audit.
 //! - [`gateway`]: places the orders, with [`totals`] holding the sums against each other.
 //! - [`settings`]: flags and environment that several of them share.
-//! - [`stop`]: who may ask a process to end.
+//! - [`stop`]: why a process may have to end early.
 //! - [`output`]: writes lines whole.
 //! - [`generate`]: makes a file of orders.
 

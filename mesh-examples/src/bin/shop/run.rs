@@ -11,7 +11,6 @@ use std::{
 use clap::Args;
 use mesh_examples::orders::ReadError;
 use mesh_runtime::Keys;
-use tokio::time::timeout;
 
 use crate::{
     error::ShopError,
@@ -41,7 +40,7 @@ const SERVICES: [(&str, usize); 3] = [("stock", 2), ("billing", 2), ("audit", 1)
 /// First those who call, then those who are called, then the master, so that each can finish what it is at.
 const END_ORDER: [&str; 5] = ["gateway", "billing", "stock", "audit", "master"];
 
-pub(crate) async fn run(args: RunArgs, mut stop: Stop) -> Result<(), ShopError> {
+pub(crate) async fn run(args: RunArgs, stop: Stop) -> Result<(), ShopError> {
     check_csv(&args.csv)?;
     // Keys of this run alone. By the environment, because a command line can be seen by others.
     let environment = vec![
@@ -51,9 +50,9 @@ pub(crate) async fn run(args: RunArgs, mut stop: Stop) -> Result<(), ShopError> 
     ];
     let mut fleet = Fleet::new(environment, args.print_pids)?;
     // The gateway looks to the time itself, and says how far it came. This is for the case that it cannot.
-    let within = Duration::from_secs(args.pace.within + 60);
+    let mut stop = stop.within(Duration::from_secs(args.pace.within + 60));
     let outcome = tokio::select! {
-        outcome = timeout(within, work(&mut fleet, &args)) => outcome.unwrap_or(Err(ShopError::TooLate(within))),
+        outcome = work(&mut fleet, &args) => outcome,
         why = stop.asked() => Err(ShopError::Stopped(why)),
     };
     let ended = fleet.end(&END_ORDER).await;

@@ -1,13 +1,18 @@
-//! Who may ask a process to end: Ctrl-C, SIGTERM, or the end of its parent, seen by a pipe that closes.
+//! Why a process is to end before its work is done: Ctrl-C, SIGTERM, the end of its parent (seen by a pipe that
+//! closes), or a deadline.
 
 use std::{
     fmt,
+    future::pending,
     io::{self, Read},
     process,
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
 use crate::{error::ShopError, output::complain};
 
@@ -23,6 +28,8 @@ pub(crate) enum Why {
     Terminated,
     /// The parent is gone, or has closed the pipe.
     ParentGone,
+    /// The time that was given is over.
+    OutOfTime,
 }
 
 impl Why {
@@ -32,6 +39,7 @@ impl Why {
             Self::CtrlC => 130,
             Self::Terminated => 143,
             Self::ParentGone => 0,
+            Self::OutOfTime => 1,
         }
     }
 }
@@ -42,13 +50,17 @@ impl fmt::Display for Why {
             Self::CtrlC => "stopped by Ctrl-C",
             Self::Terminated => "stopped by SIGTERM",
             Self::ParentGone => "stopped with its parent process",
+            Self::OutOfTime => "the time is up (see --within)",
         })
     }
 }
 
-/// Tells when this process is to end. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Stop(watch::Receiver<Option<Why>>);
+/// Tells when this process is to end.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    asked: watch::Receiver<Option<Why>>,
+    deadline: Option<Instant>,
+}
 
 impl Stop {
     /// Listens from now on. With a parent, its pipe counts and Ctrl-C does not: a terminal sends that to parent and
@@ -75,15 +87,32 @@ impl Stop {
                 ask.send_replace(Some(why));
             }
         });
-        Ok(Self(asked))
+        Ok(Self {
+            asked,
+            deadline: None,
+        })
+    }
+
+    /// The same, and once this time is over from now.
+    pub(crate) fn within(mut self, time: Duration) -> Self {
+        self.deadline = Some(Instant::now() + time);
+        self
     }
 
     /// Waits until this process is to end. Cancel safe.
     pub(crate) async fn asked(&mut self) -> Why {
-        // The task of `watch` keeps the other end for as long as the runtime runs, and so do `None`s here.
-        match self.0.wait_for(Option::is_some).await {
-            Ok(why) => why.unwrap_or(Why::Terminated),
-            Err(_) => Why::Terminated,
+        let time_up = async {
+            match self.deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            // The task of `watch` keeps the other end for as long as the runtime runs.
+            asked = self.asked.wait_for(Option::is_some) => {
+                asked.ok().and_then(|why| *why).unwrap_or(Why::Terminated)
+            }
+            () = time_up => Why::OutOfTime,
         }
     }
 }
@@ -149,7 +178,7 @@ impl Signals {
     async fn next(&mut self) -> Why {
         match tokio::signal::ctrl_c().await {
             Ok(()) => Why::CtrlC,
-            Err(_) => std::future::pending().await,
+            Err(_) => pending().await,
         }
     }
 }
