@@ -29,7 +29,9 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> SchemaItem {
     if let Err(error) = outcome {
         // Left-overs of a group that an error made us leave; what is wrong there has been said already,
         // unless nothing has been said at all.
-        errors.push_if_empty(error);
+        if errors.is_empty() {
+            errors.push(error);
+        }
     }
     schema
 }
@@ -77,14 +79,15 @@ fn item(input: ParseStream<'_>, schema: &mut SchemaItem, errors: &mut Errors) ->
         }
         found => {
             let error = errors::unknown_item(word.span(), found);
-            // A misspelt `node Billing { … }` is still read, so that links to it do not become errors too.
-            if input.peek(Ident) && input.peek2(token::Brace) {
-                errors.push(error);
-                return node(input, attrs, schema, errors);
-            }
-            if input.peek(Ident) && input.peek2(Token![;]) {
+            // What is misspelt is still read, so that links to it do not become errors too.
+            let meant = errors::nearest(found, ["mesh", "node"]);
+            if input.peek(Ident) && meant == Some("mesh") {
                 errors.push(error);
                 return mesh(input, attrs, vis, schema, errors);
+            }
+            if input.peek(Ident) && (meant == Some("node") || input.peek2(token::Brace)) {
+                errors.push(error);
+                return node(input, attrs, schema, errors);
             }
             Err(error)
         }
@@ -118,6 +121,7 @@ fn mesh(
     schema: &mut SchemaItem,
     errors: &mut Errors,
 ) -> Result<()> {
+    schema.mesh_is_tried = true;
     let name: Ident = input
         .parse()
         .map_err(|error| errors::missing_name(error.span(), "mesh"))?;
@@ -248,8 +252,7 @@ fn setting(
     if !known {
         errors.push(errors::unknown_setting(&keyword));
     }
-    let end = input.span();
-    let peers = peers(input, &keyword, errors)?;
+    let (peers, end) = peers(input, &keyword, errors)?;
     slot.push(PeersItem { keyword, peers });
     if input.peek(Token![;]) {
         skip_one(input);
@@ -259,17 +262,19 @@ fn setting(
     Ok(())
 }
 
-fn peers(input: ParseStream<'_>, keyword: &Ident, errors: &mut Errors) -> Result<Peers> {
+/// What stands behind the colon, and where it ends.
+fn peers(input: ParseStream<'_>, keyword: &Ident, errors: &mut Errors) -> Result<(Peers, Span)> {
     if input.peek(token::Bracket) {
         let content;
-        bracketed!(content in input);
-        return Ok(peer_names(&content, keyword, errors));
+        let brackets = bracketed!(content in input);
+        let names = peer_names(&content, keyword, errors);
+        return Ok((names, brackets.span.close()));
     }
     let fork = input.fork();
     if let Some(word) = any_ident(&fork).filter(|_| !fork.peek(Token![:])) {
         if word == "any" {
             skip_one(input);
-            return Ok(Peers::Any(word.span()));
+            return Ok((Peers::Any(word.span()), word.span()));
         }
         // `allow: Gateway, Billing;`
         errors.push(errors::peers_without_brackets(word.span(), keyword));
@@ -281,7 +286,8 @@ fn peers(input: ParseStream<'_>, keyword: &Ident, errors: &mut Errors) -> Result
             }
             skip_one(input);
         }
-        return Ok(Peers::Named(names));
+        let end = names.last().map_or(word.span(), Ident::span);
+        return Ok((Peers::Named(names), end));
     }
     Err(errors::peers_without_brackets(input.span(), keyword))
 }
@@ -348,11 +354,11 @@ fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Errors) -> Res
         }
     }
     let name = if input.peek(Token![fn]) {
+        let keyword = input.span();
         skip_one(input);
-        let span = input.span();
         input
             .parse::<Ident>()
-            .map_err(|_| errors::missing_command_name(span))?
+            .map_err(|_| errors::missing_command_name(keyword))?
     } else if delivery.len() > 1 && (input.peek(token::Paren) || input.peek(Token![<])) {
         let name = delivery
             .pop()
@@ -384,9 +390,11 @@ fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Errors) -> Res
         returns: None,
         broken,
     };
+    let mut end = command.name.span();
     if input.peek(token::Paren) {
         let content;
-        parenthesized!(content in input);
+        let parentheses = parenthesized!(content in input);
+        end = parentheses.span.close();
         arguments(&content, &mut command, errors);
     } else {
         errors.push(errors::missing_parentheses(
@@ -395,7 +403,6 @@ fn command(input: ParseStream<'_>, attrs: Vec<Attr>, errors: &mut Errors) -> Res
         ));
         command.broken = true;
     }
-    let mut end = command.name.span();
     if input.peek(Token![->]) {
         let arrow = input.span();
         skip_one(input); // `-`
@@ -548,6 +555,9 @@ fn attributes(input: ParseStream<'_>, errors: &mut Errors) -> Result<Vec<Attr>> 
         let pound: Token![#] = input.parse()?;
         if !input.peek(token::Bracket) {
             errors.push(errors::bad_attribute(span));
+            skip_to(input, |input| {
+                input.peek(Token![;]) || starts_item(input) || starts_node_item(input)
+            });
             continue;
         }
         let content;

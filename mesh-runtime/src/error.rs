@@ -245,12 +245,18 @@ pub struct JobError {
 impl JobError {
     /// The job is tried again after its backoff, until its attempts are used up.
     pub fn retry(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { retry: true, source: error.into() }
+        Self {
+            retry: true,
+            source: error.into(),
+        }
     }
 
     /// The job goes to the dead letters at once: no attempt can mend it.
     pub fn discard(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { retry: false, source: error.into() }
+        Self {
+            retry: false,
+            source: error.into(),
+        }
     }
 
     /// Whether the job is tried again.

@@ -172,8 +172,14 @@ mod tests {
 
     #[test]
     fn the_later_boot_is_the_higher() {
-        let older = BootEpoch { started_ms: 1, random: 9 };
-        let newer = BootEpoch { started_ms: 2, random: 0 };
+        let older = BootEpoch {
+            started_ms: 1,
+            random: 9,
+        };
+        let newer = BootEpoch {
+            started_ms: 2,
+            random: 0,
+        };
         assert!(newer > older);
     }
 }

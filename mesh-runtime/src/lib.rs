@@ -16,6 +16,7 @@ mod serve;
 mod signal;
 mod socketio;
 pub mod testing;
+mod travel;
 mod wire;
 
 pub use access::{MayCall, Mesh, NodeType};
@@ -43,15 +44,19 @@ pub use socketio::interop as __interop;
 /// What the macro's output names. Not for hand-written code; may change at any time.
 #[doc(hidden)]
 pub mod __private {
-    pub use std::sync::Arc;
-    pub use serde::{Serialize, de::DeserializeOwned};
     pub use crate::{
-        access::{MayCall, MayCallCommand, Mesh, NodeType, argument_or_answer},
+        access::{MayCall, MayCallCommand, Mesh, NodeType},
         call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
         error::JobError,
         master::MasterBuilder,
         node::NodeBuilder,
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
         serve::{Context, Request, Serve},
+        travel::{
+            Travels, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell,
+            work,
+        },
     };
+    pub use serde::{Serialize, de::DeserializeOwned};
+    pub use std::sync::Arc;
 }

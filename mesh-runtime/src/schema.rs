@@ -105,7 +105,11 @@ pub enum Orphans {
 impl Schema {
     /// Written by the macro.
     #[doc(hidden)]
-    pub const fn new(mesh: &'static str, doc: &'static str, nodes: &'static [&'static NodeSpec]) -> Self {
+    pub const fn new(
+        mesh: &'static str,
+        doc: &'static str,
+        nodes: &'static [&'static NodeSpec],
+    ) -> Self {
         Self { mesh, doc, nodes }
     }
 
@@ -154,7 +158,12 @@ impl NodeSpec {
         links_to: &'static [&'static str],
         commands: &'static [CommandSpec],
     ) -> Self {
-        Self { name, doc, links_to, commands }
+        Self {
+            name,
+            doc,
+            links_to,
+            commands,
+        }
     }
 
     /// The command with that id.

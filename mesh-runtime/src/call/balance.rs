@@ -72,11 +72,16 @@ pub(crate) fn pick<'a, C: Candidate>(
         Placing::Policy(Balance::RoundRobin) => {
             next_from(cursor.fetch_add(1, Ordering::Relaxed), candidates, usable)
         }
-        Placing::Policy(Balance::Random) => next_from(rand::random::<u32>() as usize, candidates, usable),
+        Placing::Policy(Balance::Random) => {
+            next_from(rand::random::<u32>() as usize, candidates, usable)
+        }
         Placing::Policy(Balance::LeastInFlight) => {
             let one = next_from(rand::random::<u32>() as usize, candidates, &usable);
             let two = next_from(rand::random::<u32>() as usize, candidates, &usable);
-            [one, two].into_iter().flatten().min_by_key(|candidate| candidate.load())
+            [one, two]
+                .into_iter()
+                .flatten()
+                .min_by_key(|candidate| candidate.load())
         }
     }
 }
@@ -84,7 +89,10 @@ pub(crate) fn pick<'a, C: Candidate>(
 fn next_from<C>(start: usize, candidates: &[C], usable: impl Fn(&C) -> bool) -> Option<&C> {
     let start = start % candidates.len();
     let (before, after) = candidates.split_at(start);
-    after.iter().chain(before).find(|candidate| usable(candidate))
+    after
+        .iter()
+        .chain(before)
+        .find(|candidate| usable(candidate))
 }
 
 /// Highest-random-weight hashing: when an instance comes or goes, only its own keys move.
@@ -157,7 +165,11 @@ mod tests {
     }
 
     fn instances(names: &[&str]) -> Vec<Instance> {
-        names.iter().enumerate().map(|(load, name)| Instance((*name).into(), load)).collect()
+        names
+            .iter()
+            .enumerate()
+            .map(|(load, name)| Instance((*name).into(), load))
+            .collect()
     }
 
     fn name(picked: Option<&Instance>) -> &str {
@@ -169,7 +181,12 @@ mod tests {
         let (cursor, candidates) = (AtomicUsize::new(0), instances(&["a", "b", "c"]));
         let mut counts = HashMap::new();
         for _ in 0..100 {
-            let picked = pick(Placing::Policy(Balance::RoundRobin), &cursor, &candidates, |_| true);
+            let picked = pick(
+                Placing::Policy(Balance::RoundRobin),
+                &cursor,
+                &candidates,
+                |_| true,
+            );
             *counts.entry(name(picked)).or_insert(0) += 1;
         }
         let counts: Vec<_> = counts.into_values().collect();
@@ -183,7 +200,9 @@ mod tests {
         for key in 0..50_u8 {
             let before = name(pick(Placing::Key(&[key]), &cursor, &all, |_| true));
             let without = if before == "a" { "b" } else { "a" };
-            let after = name(pick(Placing::Key(&[key]), &cursor, &all, |c| c.0 != without));
+            let after = name(pick(Placing::Key(&[key]), &cursor, &all, |c| {
+                c.0 != without
+            }));
             assert_eq!(before, after);
         }
     }
@@ -208,10 +227,23 @@ mod tests {
             Placing::Key(b"key"),
         ] {
             for _ in 0..20 {
-                assert_eq!(name(pick(placing, &cursor, &candidates, |c| c.0 == "b")), "b");
+                assert_eq!(
+                    name(pick(placing, &cursor, &candidates, |c| c.0 == "b")),
+                    "b"
+                );
             }
         }
-        assert_eq!(name(pick(Placing::To(&"a".into()), &cursor, &candidates, |_| true)), "a");
-        assert_eq!(name(pick(Placing::To(&"x".into()), &cursor, &candidates, |_| true)), "none");
+        assert_eq!(
+            name(pick(Placing::To(&"a".into()), &cursor, &candidates, |_| {
+                true
+            })),
+            "a"
+        );
+        assert_eq!(
+            name(pick(Placing::To(&"x".into()), &cursor, &candidates, |_| {
+                true
+            })),
+            "none"
+        );
     }
 }

@@ -86,7 +86,9 @@ pub struct QueuedCall {
 
 impl QueuedCall {
     pub(crate) fn new(outgoing: Outgoing) -> Self {
-        Self { placed: Placed::new(outgoing) }
+        Self {
+            placed: Placed::new(outgoing),
+        }
     }
 
     /// How long the job may take to be queued, counted from the await. Default: the command's `#[timeout]`, or 3 s.
@@ -152,7 +154,10 @@ impl Placed {
             None => Ok(Placing::Policy(self.balance)),
             Some(Ok(key)) => Ok(Placing::Key(key)),
             Some(Err(source)) => Err(CallError::Codec {
-                what: format!("the key of {} could not be encoded", self.outgoing.command()),
+                what: format!(
+                    "the key of {} could not be encoded",
+                    self.outgoing.command()
+                ),
                 source: source.clone(),
                 maybe_executed: false,
             }),
@@ -170,7 +175,10 @@ impl Placed {
             let Some(link) = self.next(placing, &tried) else {
                 return Err(last.unwrap_or_else(|| self.nobody()));
             };
-            let failure = match link.call(self.outgoing.spec.id, args.clone(), deadline.at).await {
+            let failure = match link
+                .call(self.outgoing.spec.id, args.clone(), deadline.at)
+                .await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -204,7 +212,10 @@ impl Placed {
             CallFailure::Lost { sent: true, .. } => self.outgoing.spec.idempotent,
             CallFailure::Late { .. } => false,
             CallFailure::Remote(status, _) => match status {
-                Status::ShuttingDown | Status::Overloaded | Status::Incompatible | Status::QueueFull => true,
+                Status::ShuttingDown
+                | Status::Overloaded
+                | Status::Incompatible
+                | Status::QueueFull => true,
                 Status::Cancelled => self.outgoing.spec.idempotent,
                 _ => false,
             },
@@ -221,7 +232,11 @@ impl Placed {
         let incompatible = callee
             .links()
             .iter()
-            .filter(|link| self.to.as_ref().is_none_or(|instance| link.peer.id.instance == *instance))
+            .filter(|link| {
+                self.to
+                    .as_ref()
+                    .is_none_or(|instance| link.peer.id.instance == *instance)
+            })
             .any(|link| link.peer.incompatible.contains(&self.outgoing.spec.id));
         if incompatible {
             return CallError::Incompatible {

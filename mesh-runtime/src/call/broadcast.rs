@@ -78,7 +78,10 @@ async fn broadcast(call: Broadcast) -> Result<Sent, CallError> {
         }
     }))
     .await;
-    let mut sent = Sent { to: Vec::new(), failed: Vec::new() };
+    let mut sent = Sent {
+        to: Vec::new(),
+        failed: Vec::new(),
+    };
     for (link, told) in links.iter().zip(told) {
         let instance = link.peer.id.instance.clone();
         match told {
@@ -88,8 +91,13 @@ async fn broadcast(call: Broadcast) -> Result<Sent, CallError> {
                 sent.failed.push((instance, error));
             }
             Err(None) => {
-                let what = format!("{} declares {} otherwise, or not at all", link.peer.id, call.outgoing.command());
-                sent.failed.push((instance, CallError::Incompatible { what }));
+                let what = format!(
+                    "{} declares {} otherwise, or not at all",
+                    link.peer.id,
+                    call.outgoing.command()
+                );
+                sent.failed
+                    .push((instance, CallError::Incompatible { what }));
             }
         }
     }

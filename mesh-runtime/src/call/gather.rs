@@ -1,6 +1,8 @@
 //! Calls to all instances that gather every answer.
 
-use std::{collections::HashSet, future::IntoFuture, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet, future::IntoFuture, marker::PhantomData, sync::Arc, time::Duration,
+};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde::de::DeserializeOwned;
@@ -33,10 +35,19 @@ impl Audience {
         let meant = |link: &&Arc<Link>| {
             let instance = &link.peer.id.instance;
             link.is_usable()
-                && self.only.as_ref().is_none_or(|only| only.contains(instance))
+                && self
+                    .only
+                    .as_ref()
+                    .is_none_or(|only| only.contains(instance))
                 && !self.except.contains(instance)
         };
-        outgoing.callee.links().iter().filter(meant).cloned().collect()
+        outgoing
+            .callee
+            .links()
+            .iter()
+            .filter(meant)
+            .cloned()
+            .collect()
     }
 }
 
@@ -111,7 +122,11 @@ async fn gather<T: DeserializeOwned>(call: GatherCall<T>) -> Result<Gather<T>, C
     for (place, link) in links.iter().enumerate() {
         if link.peer.incompatible.contains(&command) {
             outcomes[place].1 = Outcome::Failed(CallError::Incompatible {
-                what: format!("{} declares {} otherwise, or not at all", link.peer.id, call.outgoing.command()),
+                what: format!(
+                    "{} declares {} otherwise, or not at all",
+                    link.peer.id,
+                    call.outgoing.command()
+                ),
             });
             continue;
         }
@@ -120,7 +135,9 @@ async fn gather<T: DeserializeOwned>(call: GatherCall<T>) -> Result<Gather<T>, C
     }
     let mut wanted = call.first;
     while wanted > 0 {
-        let Some((place, answer)) = open.next().await else { break };
+        let Some((place, answer)) = open.next().await else {
+            break;
+        };
         outcomes[place].1 = match answer {
             Ok(answer) => match call.outgoing.decode(&answer) {
                 Ok(answer) => {
@@ -130,9 +147,11 @@ async fn gather<T: DeserializeOwned>(call: GatherCall<T>) -> Result<Gather<T>, C
                 Err(error) => Outcome::Failed(error),
             },
             Err(CallFailure::Late { .. }) => Outcome::Missing,
-            Err(failure) => {
-                Outcome::Failed(call.outgoing.error(&links[place].peer.id, failure, deadline))
-            }
+            Err(failure) => Outcome::Failed(call.outgoing.error(
+                &links[place].peer.id,
+                failure,
+                deadline,
+            )),
         };
     }
     Ok(Gather { outcomes })
@@ -170,26 +189,32 @@ impl<T> Gather<T> {
 
     /// The answers, each with the instance that gave it.
     pub fn answers(&self) -> impl Iterator<Item = (&InstanceId, &T)> {
-        self.outcomes.iter().filter_map(|(instance, outcome)| match outcome {
-            Outcome::Answered(answer) => Some((instance, answer)),
-            _ => None,
-        })
+        self.outcomes
+            .iter()
+            .filter_map(|(instance, outcome)| match outcome {
+                Outcome::Answered(answer) => Some((instance, answer)),
+                _ => None,
+            })
     }
 
     /// The instances that failed, and why.
     pub fn errors(&self) -> impl Iterator<Item = (&InstanceId, &CallError)> {
-        self.outcomes.iter().filter_map(|(instance, outcome)| match outcome {
-            Outcome::Failed(error) => Some((instance, error)),
-            _ => None,
-        })
+        self.outcomes
+            .iter()
+            .filter_map(|(instance, outcome)| match outcome {
+                Outcome::Failed(error) => Some((instance, error)),
+                _ => None,
+            })
     }
 
     /// The instances that had not answered when the call ended.
     pub fn missing(&self) -> impl Iterator<Item = &InstanceId> {
-        self.outcomes.iter().filter_map(|(instance, outcome)| match outcome {
-            Outcome::Missing => Some(instance),
-            _ => None,
-        })
+        self.outcomes
+            .iter()
+            .filter_map(|(instance, outcome)| match outcome {
+                Outcome::Missing => Some(instance),
+                _ => None,
+            })
     }
 
     /// Every answer, or an error if a single instance failed or is missing.
@@ -207,7 +232,11 @@ impl<T> Gather<T> {
         if failed.is_empty() && missing.is_empty() {
             Ok(answers)
         } else {
-            Err(Incomplete { asked, failed, missing })
+            Err(Incomplete {
+                asked,
+                failed,
+                missing,
+            })
         }
     }
 
@@ -223,7 +252,9 @@ impl<T> Gather<T> {
 
     /// Each instance and its outcome.
     pub fn iter(&self) -> impl Iterator<Item = (&InstanceId, &Outcome<T>)> {
-        self.outcomes.iter().map(|(instance, outcome)| (instance, outcome))
+        self.outcomes
+            .iter()
+            .map(|(instance, outcome)| (instance, outcome))
     }
 }
 

@@ -30,18 +30,34 @@ pub struct ClientCore {
 }
 
 impl ClientCore {
-    pub(crate) fn new(core: Arc<NodeCore>, callee: &'static NodeSpec, inherited: Option<Instant>) -> Self {
+    pub(crate) fn new(
+        core: Arc<NodeCore>,
+        callee: &'static NodeSpec,
+        inherited: Option<Instant>,
+    ) -> Self {
         let callee = core.callee(callee);
-        Self { core, callee, inherited }
+        Self {
+            core,
+            callee,
+            inherited,
+        }
     }
 
     /// A call to one instance.
-    pub fn balanced<A: Serialize, T: DeserializeOwned>(&self, spec: &'static CommandSpec, args: &A) -> Balanced<T> {
+    pub fn balanced<A: Serialize, T: DeserializeOwned>(
+        &self,
+        spec: &'static CommandSpec,
+        args: &A,
+    ) -> Balanced<T> {
         Balanced::new(self.outgoing(spec, args))
     }
 
     /// A call to all instances.
-    pub fn gather<A: Serialize, T: DeserializeOwned>(&self, spec: &'static CommandSpec, args: &A) -> GatherCall<T> {
+    pub fn gather<A: Serialize, T: DeserializeOwned>(
+        &self,
+        spec: &'static CommandSpec,
+        args: &A,
+    ) -> GatherCall<T> {
         GatherCall::new(self.outgoing(spec, args))
     }
 
@@ -51,12 +67,20 @@ impl ClientCore {
     }
 
     /// A job for one instance.
-    pub fn queued_balanced<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> QueuedCall {
+    pub fn queued_balanced<A: Serialize>(
+        &self,
+        spec: &'static CommandSpec,
+        args: &A,
+    ) -> QueuedCall {
         QueuedCall::new(self.outgoing(spec, args))
     }
 
     /// A job for every instance.
-    pub fn queued_broadcast<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> GatherCall<Queued> {
+    pub fn queued_broadcast<A: Serialize>(
+        &self,
+        spec: &'static CommandSpec,
+        args: &A,
+    ) -> GatherCall<Queued> {
         GatherCall::new(self.outgoing(spec, args))
     }
 
@@ -97,7 +121,9 @@ impl Outgoing {
     /// The encoded arguments, unless they could not be encoded or this node is shutting down.
     pub(crate) fn args(&self) -> Result<Bytes, CallError> {
         if self.core.is_closed() {
-            return Err(CallError::ShuttingDown { who: self.core.id.clone() });
+            return Err(CallError::ShuttingDown {
+                who: self.core.id.clone(),
+            });
         }
         self.args.clone().map_err(|source| CallError::Codec {
             what: format!("the arguments of {} could not be encoded", self.command()),
@@ -109,9 +135,14 @@ impl Outgoing {
     /// The deadline, counted from now: that of the call, of the command, or the default; and never later than that
     /// of the call that is being served.
     pub(crate) fn deadline(&self) -> Deadline {
-        let after = self.timeout.or(self.spec.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let after = self
+            .timeout
+            .or(self.spec.timeout)
+            .unwrap_or(DEFAULT_TIMEOUT);
         let now = Instant::now();
-        let own = now.checked_add(after).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()));
+        let own = now
+            .checked_add(after)
+            .unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()));
         match self.inherited {
             Some(inherited) if inherited < own => Deadline {
                 at: inherited,
@@ -136,11 +167,23 @@ impl Outgoing {
     }
 
     /// What a failed attempt means to the caller.
-    pub(crate) fn error(&self, peer: &NodeId, failure: CallFailure, deadline: Deadline) -> CallError {
+    pub(crate) fn error(
+        &self,
+        peer: &NodeId,
+        failure: CallFailure,
+        deadline: Deadline,
+    ) -> CallError {
         let peer = peer.clone();
         match failure {
-            CallFailure::Full { what } => CallError::Overloaded { what, maybe_executed: false },
-            CallFailure::Lost { reason, sent } => CallError::LinkLost { peer, reason, maybe_executed: sent },
+            CallFailure::Full { what } => CallError::Overloaded {
+                what,
+                maybe_executed: false,
+            },
+            CallFailure::Lost { reason, sent } => CallError::LinkLost {
+                peer,
+                reason,
+                maybe_executed: sent,
+            },
             CallFailure::Late { sent } => CallError::DeadlineExceeded {
                 after: deadline.after,
                 maybe_executed: sent,
@@ -151,8 +194,12 @@ impl Outgoing {
 
     fn remote(&self, peer: NodeId, status: Status, text: String, deadline: Deadline) -> CallError {
         match status {
-            Status::Denied => CallError::Denied { command: self.command() },
-            Status::Incompatible => CallError::Incompatible { what: format!("{peer}: {text}") },
+            Status::Denied => CallError::Denied {
+                command: self.command(),
+            },
+            Status::Incompatible => CallError::Incompatible {
+                what: format!("{peer}: {text}"),
+            },
             Status::Overloaded => CallError::Overloaded {
                 what: format!("{peer}: {text}"),
                 maybe_executed: false,
@@ -162,14 +209,23 @@ impl Outgoing {
                 maybe_executed: true,
             },
             Status::Cancelled => CallError::Cancelled { peer },
-            Status::HandlerPanicked => CallError::HandlerPanicked { peer, message: text },
+            Status::HandlerPanicked => CallError::HandlerPanicked {
+                peer,
+                message: text,
+            },
             Status::Codec | Status::Ok => CallError::Codec {
-                what: format!("the answer of {} could not be encoded on {peer}", self.command()),
+                what: format!(
+                    "the answer of {} could not be encoded on {peer}",
+                    self.command()
+                ),
                 source: CodecError::Encode(text),
                 maybe_executed: true,
             },
             Status::QueueFull => CallError::QueueFull { peer, what: text },
-            Status::QueueFailed => CallError::Queue { peer, message: text },
+            Status::QueueFailed => CallError::Queue {
+                peer,
+                message: text,
+            },
             Status::ShuttingDown => CallError::ShuttingDown { who: peer },
         }
     }

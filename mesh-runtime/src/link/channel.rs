@@ -246,7 +246,10 @@ impl Channel {
     }
 
     fn outbound(&self) -> MutexGuard<'_, Outbound> {
-        self.0.outbound.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .outbound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ack_due(&self) -> bool {
@@ -273,9 +276,18 @@ pub(crate) struct Inlet {
 }
 
 impl Inlet {
-    pub(crate) fn new(channel: Channel, opener: Opener, receiver: Arc<dyn Receiver>, closer: Closer) -> Self {
+    pub(crate) fn new(
+        channel: Channel,
+        opener: Opener,
+        receiver: Arc<dyn Receiver>,
+        closer: Closer,
+    ) -> Self {
         channel.attach(&receiver, closer);
-        Self { channel, opener, receiver }
+        Self {
+            channel,
+            opener,
+            receiver,
+        }
     }
 
     /// Opens one payload and hands its frames up; drops it if the connection is closed.
@@ -290,7 +302,8 @@ impl Inlet {
 
     fn open(&mut self, payload: Bytes) -> Result<(), String> {
         let shared = &self.channel.0;
-        let envelope = Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
+        let envelope =
+            Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
         shared.proven.cancel();
         if envelope.counts() {
             shared.received.fetch_add(1, Ordering::AcqRel);
@@ -327,7 +340,13 @@ impl Inlet {
 
 /// The task that owns the sink: takes all that waits, seals it once, writes it once; until the connection closes.
 /// `first` is sent before, unsealed: the end of the handshake.
-pub(crate) async fn write(channel: Channel, mut sink: Sink, mut sealer: Sealer, first: Option<Bytes>, pace: Pace) {
+pub(crate) async fn write(
+    channel: Channel,
+    mut sink: Sink,
+    mut sealer: Sealer,
+    first: Option<Bytes>,
+    pace: Pace,
+) {
     let written = async {
         if let Some(first) = first {
             sink.send(first).await.map_err(|error| error.to_string())?;
@@ -373,7 +392,12 @@ fn goodbye(reason: &CloseReason) -> Option<Frame> {
     }
 }
 
-async fn pump(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer, pace: Pace) -> Result<(), String> {
+async fn pump(
+    channel: &Channel,
+    sink: &mut Sink,
+    sealer: &mut Sealer,
+    pace: Pace,
+) -> Result<(), String> {
     let proof = tokio::time::sleep(pace.handshake);
     tokio::pin!(proof);
     let mut tick = tokio::time::interval_at(Instant::now() + pace.heartbeat, pace.heartbeat);
@@ -405,7 +429,9 @@ async fn pump(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer, pace: Pac
 /// Sends all that may be sent now.
 async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<(), String> {
     while let Some((envelope, ack)) = next_envelope(channel) {
-        let sealed = envelope.seal(ack, sealer).map_err(|error| error.to_string())?;
+        let sealed = envelope
+            .seal(ack, sealer)
+            .map_err(|error| error.to_string())?;
         sink.send(sealed).await.map_err(|error| error.to_string())?;
     }
     Ok(())
@@ -417,7 +443,9 @@ fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
     let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
     if outbound.has_work() {
         let chunks_allowed = outbound.chunks_allowed();
-        let taken = outbound.outbox.fill(chunks_allowed, |frame| envelope.push(frame));
+        let taken = outbound
+            .outbox
+            .fill(chunks_allowed, |frame| envelope.push(frame));
         if taken.frames > 0 {
             outbound.on_sent(taken.chunk_bytes);
         }

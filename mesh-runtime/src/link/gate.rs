@@ -90,13 +90,20 @@ async fn attend(
     stranger: OwnedSemaphorePermit,
 ) {
     match tokio::time::timeout(pace.handshake, opening).await {
-        Ok(Ok(Opened::Sealed { channel, sealer, reply })) => {
+        Ok(Ok(Opened::Sealed {
+            channel,
+            sealer,
+            reply,
+        })) => {
             let proven = channel.clone();
             let release = async move {
                 proven.proven().await;
                 drop(stranger);
             };
-            tokio::join!(release, channel::write(channel, sink, sealer, Some(reply), pace));
+            tokio::join!(
+                release,
+                channel::write(channel, sink, sealer, Some(reply), pace)
+            );
         }
         Ok(Ok(Opened::Refused(reply))) => {
             let _ = tokio::time::timeout(pace.handshake, sink.send(reply)).await;
@@ -156,7 +163,12 @@ impl Inbound for Entrance {
             return ControlFlow::Continue(());
         }
         *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Accepting { host, from, closer, opened } => answer(host, from, closer, opened, &payload),
+            Phase::Accepting {
+                host,
+                from,
+                closer,
+                opened,
+            } => answer(host, from, closer, opened, &payload),
             Phase::Dialling(dialling) => conclude(*dialling, &payload),
             other => other,
         };
@@ -240,7 +252,12 @@ fn read_hello(host: &dyn Host, message: &[u8]) -> Result<(Hello, Bytes, SessionK
 
 /// The dialler's step.
 fn conclude(answered: Answered, reply: &[u8]) -> Phase {
-    let Answered { initiator, closer, make, done } = answered;
+    let Answered {
+        initiator,
+        closer,
+        make,
+        done,
+    } = answered;
     let (welcome, session) = match initiator.finish(reply) {
         Ok(finished) => finished,
         Err(error) => {
@@ -252,7 +269,10 @@ fn conclude(answered: Answered, reply: &[u8]) -> Phase {
     let receiver = match make(&welcome, channel.clone()) {
         Ok(receiver) => receiver,
         Err(refusal) => {
-            let _ = done.send(Err(DialError::Refused { refusal, authenticated: true }));
+            let _ = done.send(Err(DialError::Refused {
+                refusal,
+                authenticated: true,
+            }));
             return Phase::Over;
         }
     };
@@ -270,7 +290,10 @@ pub(crate) enum DialError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("{refusal}")]
-    Refused { refusal: Refusal, authenticated: bool },
+    Refused {
+        refusal: Refusal,
+        authenticated: bool,
+    },
     #[error("the handshake failed: {0}")]
     Handshake(String),
     #[error("the handshake was not finished within {0:?}")]
@@ -280,7 +303,13 @@ pub(crate) enum DialError {
 impl From<HandshakeError> for DialError {
     fn from(error: HandshakeError) -> Self {
         match error {
-            HandshakeError::Refused { refusal, authenticated } => Self::Refused { refusal, authenticated },
+            HandshakeError::Refused {
+                refusal,
+                authenticated,
+            } => Self::Refused {
+                refusal,
+                authenticated,
+            },
             other => Self::Handshake(other.to_string()),
         }
     }
@@ -303,7 +332,12 @@ pub(crate) async fn dial(
     dialling: Dialling<'_>,
     make: impl FnOnce(&Welcome, Channel) -> Result<Arc<dyn Receiver>, Refusal> + Send + 'static,
 ) -> Result<Channel, DialError> {
-    let Dialling { keys, hello, pace, connections } = dialling;
+    let Dialling {
+        keys,
+        hello,
+        pace,
+        connections,
+    } = dialling;
     let (initiator, message) = Initiator::start(keys, hello)?;
     let (done, concluded) = oneshot::channel();
     let limits = Limits::default();

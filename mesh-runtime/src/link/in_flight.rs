@@ -139,7 +139,11 @@ impl InFlight {
     }
 
     /// A new call and its id; or why the link closed.
-    pub(crate) fn open(&mut self, slot: Slot, reserved: Reserved) -> Result<(u64, Arc<Pending>), String> {
+    pub(crate) fn open(
+        &mut self,
+        slot: Slot,
+        reserved: Reserved,
+    ) -> Result<(u64, Arc<Pending>), String> {
         if let Some(reason) = &self.closed {
             return Err(reason.clone());
         }
@@ -162,14 +166,11 @@ impl InFlight {
 
     /// Forgets a call whose caller has given up. Returns the bytes of a half-arrived answer that are thereby consumed.
     pub(crate) fn forget(&mut self, call: u64) -> usize {
-        let Some(index) = self.find(call) else { return 0 };
+        let Some(index) = self.find(call) else {
+            return 0;
+        };
         let entry = self.entries.remove(index);
         entry.partial.map_or(0, |partial| partial.total)
-    }
-
-    /// Whether nobody waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// The first frame of an answer. Returns the bytes of payload that are thereby consumed: the whole of an
@@ -201,12 +202,21 @@ impl InFlight {
         }
         let mut bytes = BytesMut::with_capacity(total);
         bytes.extend_from_slice(&payload);
-        entry.partial = Some(Partial { status, total, bytes });
+        entry.partial = Some(Partial {
+            status,
+            total,
+            bytes,
+        });
         Ok(0)
     }
 
     /// A further part of an answer. Returns the bytes of payload that are thereby consumed.
-    pub(crate) fn chunk(&mut self, call: u64, more: bool, payload: &[u8]) -> Result<usize, BadAnswer> {
+    pub(crate) fn chunk(
+        &mut self,
+        call: u64,
+        more: bool,
+        payload: &[u8],
+    ) -> Result<usize, BadAnswer> {
         let Some(index) = self.find(call) else {
             return Ok(0);
         };
@@ -329,7 +339,10 @@ mod tests {
     async fn an_answer_in_parts_is_put_together() {
         let mut calls = InFlight::new();
         let (id, pending) = open(&mut calls);
-        assert_eq!(calls.reply(id, Status::Ok, 5, true, Bytes::from_static(b"ab")), Ok(0));
+        assert_eq!(
+            calls.reply(id, Status::Ok, 5, true, Bytes::from_static(b"ab")),
+            Ok(0)
+        );
         assert_eq!(calls.chunk(id, true, b"cd"), Ok(0));
         assert_eq!(calls.chunk(id, false, b"e"), Ok(5));
         assert!(matches!(pending.answered().await, Answer::Ok(bytes) if bytes == "abcde"));
@@ -340,8 +353,14 @@ mod tests {
         let mut calls = InFlight::new();
         let (id, _pending) = open(&mut calls);
         let bytes = || Bytes::from_static(b"ab");
-        assert_eq!(calls.reply(id, Status::Ok, 5, false, bytes()), Err(BadAnswer::WrongLength));
-        assert_eq!(calls.reply(id, Status::Ok, 2, true, bytes()), Err(BadAnswer::WrongLength));
+        assert_eq!(
+            calls.reply(id, Status::Ok, 5, false, bytes()),
+            Err(BadAnswer::WrongLength)
+        );
+        assert_eq!(
+            calls.reply(id, Status::Ok, 2, true, bytes()),
+            Err(BadAnswer::WrongLength)
+        );
         assert_eq!(calls.reply(id, Status::Ok, 5, true, bytes()), Ok(0));
         assert_eq!(calls.chunk(id, true, b"cdef"), Err(BadAnswer::WrongLength));
     }
@@ -355,7 +374,10 @@ mod tests {
         let budget = Budget::new();
         budget.grant(1, 1);
         let reserved = budget.try_reserve(0).unwrap();
-        assert_eq!(calls.open(budget.slot().unwrap(), reserved).err(), Some("cut".into()));
+        assert_eq!(
+            calls.open(budget.slot().unwrap(), reserved).err(),
+            Some("cut".into())
+        );
     }
 
     #[test]

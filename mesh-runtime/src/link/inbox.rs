@@ -63,7 +63,12 @@ impl Inbox {
     }
 
     /// The first frame of a call or tell.
-    pub(crate) fn open(&mut self, opening: Opening, more: bool, payload: Bytes) -> Result<Option<Arrived>, Overrun> {
+    pub(crate) fn open(
+        &mut self,
+        opening: Opening,
+        more: bool,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Overrun> {
         if payload.len() > opening.total || (payload.len() == opening.total) == more {
             return Err(Overrun::WrongLength);
         }
@@ -145,7 +150,8 @@ impl Inbox {
     /// What is to be given back now, as tells and bytes: once an eighth of the grant has come together, so that
     /// credit frames stay rare and the other side never runs dry.
     pub(crate) fn take_due(&mut self) -> Option<(usize, usize)> {
-        let due = self.owed_bytes >= self.byte_limit.div_ceil(8) || self.owed_tells >= self.call_limit.div_ceil(8);
+        let due = self.owed_bytes >= self.byte_limit.div_ceil(8)
+            || self.owed_tells >= self.call_limit.div_ceil(8);
         due.then(|| {
             (
                 std::mem::take(&mut self.owed_tells),
@@ -172,23 +178,37 @@ mod tests {
     #[test]
     fn chunks_of_two_calls_are_put_together_apart() {
         let mut inbox = Inbox::new(8, 100);
-        let (one, two) = (opening(StreamKind::Call, 1, 3), opening(StreamKind::Call, 2, 3));
+        let (one, two) = (
+            opening(StreamKind::Call, 1, 3),
+            opening(StreamKind::Call, 2, 3),
+        );
         assert_eq!(inbox.open(one, true, Bytes::from_static(b"a")), Ok(None));
         assert_eq!(inbox.open(two, true, Bytes::from_static(b"x")), Ok(None));
         assert_eq!(inbox.chunk(StreamKind::Call, 1, true, b"b"), Ok(None));
-        let arrived = inbox.chunk(StreamKind::Call, 2, false, b"yz").unwrap().unwrap();
+        let arrived = inbox
+            .chunk(StreamKind::Call, 2, false, b"yz")
+            .unwrap()
+            .unwrap();
         assert_eq!((arrived.opening, &arrived.payload[..]), (two, &b"xyz"[..]));
-        let arrived = inbox.chunk(StreamKind::Call, 1, false, b"c").unwrap().unwrap();
+        let arrived = inbox
+            .chunk(StreamKind::Call, 1, false, b"c")
+            .unwrap()
+            .unwrap();
         assert_eq!((arrived.opening, &arrived.payload[..]), (one, &b"abc"[..]));
     }
 
     #[test]
     fn whoever_sends_more_than_was_granted_is_caught() {
         let mut inbox = Inbox::new(1, 4);
-        assert!(inbox.open(opening(StreamKind::Call, 1, 5), true, Bytes::new()) == Err(Overrun::Bytes));
+        assert!(
+            inbox.open(opening(StreamKind::Call, 1, 5), true, Bytes::new()) == Err(Overrun::Bytes)
+        );
         let tell = |id| opening(StreamKind::Tell, id, 0);
         assert!(inbox.open(tell(1), false, Bytes::new()).is_ok());
-        assert_eq!(inbox.open(tell(2), false, Bytes::new()), Err(Overrun::Calls));
+        assert_eq!(
+            inbox.open(tell(2), false, Bytes::new()),
+            Err(Overrun::Calls)
+        );
         inbox.tell_done();
         assert!(inbox.open(tell(3), false, Bytes::new()).is_ok());
     }
@@ -197,9 +217,18 @@ mod tests {
     fn a_wrong_length_is_caught_in_the_first_part_and_in_the_last() {
         let mut inbox = Inbox::new(8, 100);
         let call = |id| opening(StreamKind::Call, id, 2);
-        assert_eq!(inbox.open(call(1), false, Bytes::from_static(b"a")), Err(Overrun::WrongLength));
-        assert_eq!(inbox.open(call(2), true, Bytes::from_static(b"ab")), Err(Overrun::WrongLength));
-        assert_eq!(inbox.open(call(3), true, Bytes::from_static(b"a")), Ok(None));
+        assert_eq!(
+            inbox.open(call(1), false, Bytes::from_static(b"a")),
+            Err(Overrun::WrongLength)
+        );
+        assert_eq!(
+            inbox.open(call(2), true, Bytes::from_static(b"ab")),
+            Err(Overrun::WrongLength)
+        );
+        assert_eq!(
+            inbox.open(call(3), true, Bytes::from_static(b"a")),
+            Ok(None)
+        );
         assert_eq!(
             inbox.chunk(StreamKind::Call, 3, false, b"bc"),
             Err(Overrun::WrongLength)
@@ -209,7 +238,13 @@ mod tests {
     #[test]
     fn what_was_consumed_is_owed_back_in_lots() {
         let mut inbox = Inbox::new(8, 80);
-        inbox.open(opening(StreamKind::Call, 1, 12), false, Bytes::from(vec![0; 12])).unwrap();
+        inbox
+            .open(
+                opening(StreamKind::Call, 1, 12),
+                false,
+                Bytes::from(vec![0; 12]),
+            )
+            .unwrap();
         inbox.consumed(5);
         assert_eq!(inbox.take_due(), None);
         inbox.consumed(7);
@@ -220,9 +255,18 @@ mod tests {
     #[test]
     fn a_cancelled_call_owes_its_bytes_back_and_its_late_parts_are_ignored() {
         let mut inbox = Inbox::new(8, 8);
-        inbox.open(opening(StreamKind::Call, 1, 8), true, Bytes::from_static(b"a")).unwrap();
+        inbox
+            .open(
+                opening(StreamKind::Call, 1, 8),
+                true,
+                Bytes::from_static(b"a"),
+            )
+            .unwrap();
         inbox.cancel(1);
         assert_eq!(inbox.take_due(), Some((0, 8)));
-        assert_eq!(inbox.chunk(StreamKind::Call, 1, false, b"bcdefgh"), Ok(None));
+        assert_eq!(
+            inbox.chunk(StreamKind::Call, 1, false, b"bcdefgh"),
+            Ok(None)
+        );
     }
 }

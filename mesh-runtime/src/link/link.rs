@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     id::{BootEpoch, NodeId},
-    wire::frame::{Farewell, FirstPart, Frame, MAX_TEXT, Status, Stream},
+    wire::frame::{Farewell, FirstPart, Frame, Status, Stream, failure_text},
 };
 
 /// What one side of a link lets the other have outstanding.
@@ -110,7 +110,13 @@ pub(crate) enum CallFailure {
 
 impl Link {
     /// A link over a connection whose handshake is done. It takes part once both sides have confirmed.
-    pub(crate) fn new(peer: Peer, role: Role, channel: Channel, grant: Grant, host: Weak<dyn LinkHost>) -> Arc<Self> {
+    pub(crate) fn new(
+        peer: Peer,
+        role: Role,
+        channel: Channel,
+        grant: Grant,
+        host: Weak<dyn LinkHost>,
+    ) -> Arc<Self> {
         let bytes = usize::try_from(grant.bytes).unwrap_or(usize::MAX);
         Arc::new_cyclic(|this| Self {
             peer,
@@ -169,16 +175,19 @@ impl Link {
         self.budget.calls()
     }
 
-    /// Whether no call is under way in either direction.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight().is_empty() && self.arriving().running.is_empty()
-    }
-
     /// Calls the other end and waits for the answer, until `deadline`. Dropping the future cancels the call there.
-    pub(crate) async fn call(&self, command: u32, payload: Bytes, deadline: Instant) -> Result<Bytes, CallFailure> {
-        let slot = self.budget.slot().map_err(|Full { limit }| CallFailure::Full {
-            what: format!("{limit} calls are in flight to {}", self.peer.id),
-        })?;
+    pub(crate) async fn call(
+        &self,
+        command: u32,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, CallFailure> {
+        let slot = self
+            .budget
+            .slot()
+            .map_err(|Full { limit }| CallFailure::Full {
+                what: format!("{limit} calls are in flight to {}", self.peer.id),
+            })?;
         let reserved = match self.budget.try_reserve(payload.len()) {
             Some(reserved) => reserved,
             None => timeout_at(deadline, self.budget.reserve(payload.len()))
@@ -186,10 +195,13 @@ impl Link {
                 .map_err(|_| CallFailure::Late { sent: false })?
                 .map_err(|_| self.lost_unsent())?,
         };
-        let (call, pending) = self
-            .in_flight()
-            .open(slot, reserved)
-            .map_err(|reason| CallFailure::Lost { reason, sent: false })?;
+        let (call, pending) =
+            self.in_flight()
+                .open(slot, reserved)
+                .map_err(|reason| CallFailure::Lost {
+                    reason,
+                    sent: false,
+                })?;
         let mut guard = CallGuard {
             link: self,
             call,
@@ -202,7 +214,8 @@ impl Link {
             deadline_ms: remaining_ms(deadline),
             part: FirstPart::whole(payload),
         };
-        self.channel.push(Outgoing::call(frame, Arc::clone(&pending)));
+        self.channel
+            .push(Outgoing::call(frame, Arc::clone(&pending)));
         let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
             let sent = !guard.give_up();
             return Err(CallFailure::Late { sent });
@@ -220,12 +233,21 @@ impl Link {
 
     /// Tells the other end something, without an answer; waits for room until `deadline`. Cancel safe: what was not
     /// handed over yet is not sent.
-    pub(crate) async fn tell(&self, command: u32, payload: Bytes, deadline: Instant) -> Result<(), CallFailure> {
+    pub(crate) async fn tell(
+        &self,
+        command: u32,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<(), CallFailure> {
         let admitted = async {
             self.budget.tell().await.map_err(|_| self.lost_unsent())?;
             match self.budget.try_reserve(payload.len()) {
                 Some(reserved) => Ok(reserved),
-                None => self.budget.reserve(payload.len()).await.map_err(|_| self.lost_unsent()),
+                None => self
+                    .budget
+                    .reserve(payload.len())
+                    .await
+                    .map_err(|_| self.lost_unsent()),
             }
         };
         let reserved = timeout_at(deadline, admitted)
@@ -254,7 +276,9 @@ impl Link {
     }
 
     fn in_flight(&self) -> MutexGuard<'_, InFlight> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
@@ -328,16 +352,27 @@ impl Link {
             self.consumed(|inbox| inbox.consumed(consumed));
             return Ok(());
         }
-        let arrived = self.arriving().inbox.chunk(kind, id, more, payload).map_err(text)?;
+        let arrived = self
+            .arriving()
+            .inbox
+            .chunk(kind, id, more, payload)
+            .map_err(text)?;
         self.hand_on(arrived);
         Ok(())
     }
 
     fn on_reply(&self, call: u64, status: Status, part: FirstPart) -> Result<(), String> {
-        let FirstPart { total, more, payload } = part;
+        let FirstPart {
+            total,
+            more,
+            payload,
+        } = part;
         let total = total as usize;
         self.arriving().inbox.account_for(total).map_err(text)?;
-        let consumed = self.in_flight().reply(call, status, total, more, payload).map_err(text)?;
+        let consumed = self
+            .in_flight()
+            .reply(call, status, total, more, payload)
+            .map_err(text)?;
         self.consumed(|inbox| inbox.consumed(consumed));
         Ok(())
     }
@@ -354,7 +389,13 @@ impl Link {
         let (Some(arrived), Some(this)) = (arrived, self.this()) else {
             return;
         };
-        let Opening { kind, id, command, deadline_ms, total } = arrived.opening;
+        let Opening {
+            kind,
+            id,
+            command,
+            deadline_ms,
+            total,
+        } = arrived.opening;
         let answer = match kind {
             Stream::Tell => Answering::Tell(TellPlace(Arc::clone(&this))),
             Stream::Call | Stream::Reply => Answering::Call(Responder {
@@ -368,7 +409,10 @@ impl Link {
             command,
             parcel: Parcel {
                 payload: arrived.payload,
-                owed: Owed { link: Arc::clone(&this), bytes: total },
+                owed: Owed {
+                    link: Arc::clone(&this),
+                    bytes: total,
+                },
             },
             answer,
             link: this,
@@ -388,16 +432,42 @@ impl Receiver for Link {
             return Err("a frame before the confirmation".into());
         }
         match frame {
-            Frame::Call { call, command, deadline_ms, part } => {
-                let opening = Opening { kind: Stream::Call, id: call, command, deadline_ms, total: part.total as usize };
+            Frame::Call {
+                call,
+                command,
+                deadline_ms,
+                part,
+            } => {
+                let opening = Opening {
+                    kind: Stream::Call,
+                    id: call,
+                    command,
+                    deadline_ms,
+                    total: part.total as usize,
+                };
                 self.on_opening(opening, part).map_err(text)
             }
-            Frame::Tell { tell, command, part } => {
-                let opening = Opening { kind: Stream::Tell, id: tell, command, deadline_ms: 0, total: part.total as usize };
+            Frame::Tell {
+                tell,
+                command,
+                part,
+            } => {
+                let opening = Opening {
+                    kind: Stream::Tell,
+                    id: tell,
+                    command,
+                    deadline_ms: 0,
+                    total: part.total as usize,
+                };
                 self.on_opening(opening, part).map_err(text)
             }
             Frame::Reply { call, status, part } => self.on_reply(call, status, part),
-            Frame::Chunk { stream, id, more, payload } => self.on_chunk(stream, id, more, &payload),
+            Frame::Chunk {
+                stream,
+                id,
+                more,
+                payload,
+            } => self.on_chunk(stream, id, more, &payload),
             Frame::Cancel { call } => {
                 self.on_cancel(call);
                 Ok(())
@@ -417,7 +487,10 @@ impl Receiver for Link {
                 }
                 Ok(())
             }
-            other => Err(format!("a frame that has no place on a link between nodes: {}", other.name())),
+            other => Err(format!(
+                "a frame that has no place on a link between nodes: {}",
+                other.name()
+            )),
         }
     }
 
@@ -454,11 +527,6 @@ impl Parcel {
     pub(crate) fn take(self) -> Bytes {
         drop(self.owed);
         self.payload
-    }
-
-    /// The payload, still on the other side's account.
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.payload
     }
 }
 
@@ -517,7 +585,7 @@ impl Responder {
 
     /// Answers that there is no answer.
     pub(crate) fn fail(self, status: Status, why: &str) {
-        self.respond(status, Bytes::copy_from_slice(truncated(why).as_bytes()));
+        self.respond(status, failure_text(why));
     }
 
     fn finish(&mut self, status: Status, payload: Bytes) {
@@ -541,7 +609,8 @@ impl Responder {
         };
         let (link, deadline) = (Arc::clone(&self.link), self.deadline);
         runtime.spawn(async move {
-            if let Ok(Ok(reserved)) = timeout_at(deadline, link.budget.reserve(payload.len())).await {
+            if let Ok(Ok(reserved)) = timeout_at(deadline, link.budget.reserve(payload.len())).await
+            {
                 reserved.spend();
                 link.channel.send(frame);
             }
@@ -603,11 +672,6 @@ impl Drop for CallGuard<'_> {
             self.give_up();
         }
     }
-}
-
-/// At most [`MAX_TEXT`] bytes of a text.
-fn truncated(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 fn remaining_ms(deadline: Instant) -> u32 {

@@ -6,7 +6,10 @@ pub(crate) mod channel;
 pub(crate) mod gate;
 pub(crate) mod in_flight;
 pub(crate) mod inbox;
-#[expect(clippy::module_inception, reason = "a link is what the folder is about")]
+#[expect(
+    clippy::module_inception,
+    reason = "a link is what the folder is about"
+)]
 pub(crate) mod link;
 pub(crate) mod outbox;
 pub(crate) mod table;

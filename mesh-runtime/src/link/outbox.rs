@@ -25,17 +25,25 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// A frame that is sent whatever happens.
     pub(crate) fn frame(frame: Frame) -> Self {
-        Self { frame, pending: None }
+        Self {
+            frame,
+            pending: None,
+        }
     }
 
     /// A call's frame, sent unless its caller has given up by then.
     pub(crate) fn call(frame: Frame, pending: Arc<Pending>) -> Self {
-        Self { frame, pending: Some(pending) }
+        Self {
+            frame,
+            pending: Some(pending),
+        }
     }
 
     /// Marks the call as sent; false if it was given up.
     fn claim(&self) -> bool {
-        self.pending.as_ref().is_none_or(|pending| pending.mark_sent())
+        self.pending
+            .as_ref()
+            .is_none_or(|pending| pending.mark_sent())
     }
 }
 
@@ -101,8 +109,9 @@ impl Outbox {
 
     /// Drops the rest of a call that was given up after a part had left.
     pub(crate) fn drop_call(&mut self, call: u64) {
-        self.streams
-            .retain(|stream| stream.head.is_some() || stream.kind != StreamKind::Call || stream.id != call);
+        self.streams.retain(|stream| {
+            stream.head.is_some() || stream.kind != StreamKind::Call || stream.id != call
+        });
     }
 
     /// Nothing more goes in, and nothing is kept.
@@ -119,11 +128,17 @@ impl Outbox {
 
     /// Hands frames to `put`, which answers whether a frame still fitted; small ones first, then, if
     /// `chunks_allowed`, one chunk of the stream whose turn it is.
-    pub(crate) fn fill(&mut self, chunks_allowed: bool, mut put: impl FnMut(&Frame) -> bool) -> Taken {
+    pub(crate) fn fill(
+        &mut self,
+        chunks_allowed: bool,
+        mut put: impl FnMut(&Frame) -> bool,
+    ) -> Taken {
         let mut taken = Taken::default();
         let mut small_bytes = 0;
         while small_bytes < SMALL_PER_ENVELOPE {
-            let Some(outgoing) = self.small.pop_front() else { break };
+            let Some(outgoing) = self.small.pop_front() else {
+                break;
+            };
             if !outgoing.claim() {
                 continue;
             }
@@ -216,7 +231,11 @@ mod tests {
         }
         assert_eq!(
             fill(&mut outbox, true),
-            ["tell 0 more=false", "tell 1 more=false", "tell 2 more=false"]
+            [
+                "tell 0 more=false",
+                "tell 1 more=false",
+                "tell 2 more=false"
+            ]
         );
         assert!(!outbox.has_work(true));
     }
@@ -228,7 +247,10 @@ mod tests {
         outbox.push(tell(2, MAX_CHUNK + 1));
         assert_eq!(fill(&mut outbox, true), ["tell 1 more=true"]);
         outbox.push(tell(3, 1));
-        assert_eq!(fill(&mut outbox, true), ["tell 3 more=false", "tell 2 more=true"]);
+        assert_eq!(
+            fill(&mut outbox, true),
+            ["tell 3 more=false", "tell 2 more=true"]
+        );
         assert_eq!(fill(&mut outbox, true), ["chunk 1 more=false"]);
         assert_eq!(fill(&mut outbox, true), ["chunk 2 more=false"]);
         assert!(!outbox.has_work(true));

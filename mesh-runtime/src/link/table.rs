@@ -92,8 +92,14 @@ impl<L: Clone + PartialEq> Table<L> {
 mod tests {
     use super::*;
 
-    const EARLIER: BootEpoch = BootEpoch { started_ms: 1, random: 0 };
-    const LATER: BootEpoch = BootEpoch { started_ms: 2, random: 0 };
+    const EARLIER: BootEpoch = BootEpoch {
+        started_ms: 1,
+        random: 0,
+    };
+    const LATER: BootEpoch = BootEpoch {
+        started_ms: 2,
+        random: 0,
+    };
 
     fn table() -> Table<u8> {
         Table::new(NodeId::new("A", "m"))
@@ -107,7 +113,11 @@ mod tests {
     fn when_two_dial_each_other_the_lower_ids_link_stays_whichever_comes_first() {
         let (lower, higher) = (NodeId::new("A", "a"), NodeId::new("A", "z"));
         for (peer, stays) in [(&lower, Role::Accepted), (&higher, Role::Dialled)] {
-            let goes = if stays == Role::Accepted { Role::Dialled } else { Role::Accepted };
+            let goes = if stays == Role::Accepted {
+                Role::Dialled
+            } else {
+                Role::Accepted
+            };
             let mut first = table();
             first.admit(peer, standing(EARLIER, stays), 1);
             assert_eq!(
@@ -127,7 +137,10 @@ mod tests {
     fn the_same_side_dialling_again_has_lost_its_first_link() {
         let mut table = table();
         let peer = NodeId::new("B", "b");
-        assert_eq!(table.admit(&peer, standing(EARLIER, Role::Accepted), 1), Admission::First);
+        assert_eq!(
+            table.admit(&peer, standing(EARLIER, Role::Accepted), 1),
+            Admission::First
+        );
         assert_eq!(
             table.admit(&peer, standing(EARLIER, Role::Accepted), 2),
             Admission::Replaces(1, Farewell::Duplicate)

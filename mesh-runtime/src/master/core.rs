@@ -27,11 +27,13 @@ use crate::{
     },
 };
 
+type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;
+
 /// Callbacks of a master.
 #[derive(Default, Clone)]
 pub(crate) struct Callbacks {
-    pub(crate) connection: Option<Arc<dyn Fn(&NodeId) + Send + Sync>>,
-    pub(crate) registration: Option<Arc<dyn Fn(&NodeInfo) + Send + Sync>>,
+    pub(crate) connection: Option<Callback<NodeId>>,
+    pub(crate) registration: Option<Callback<NodeInfo>>,
 }
 
 /// The state of one master.
@@ -106,7 +108,9 @@ impl MasterCore {
     pub(crate) fn on_gone(&self, node: &NodeId, session: &SessionRef, reason: &CloseReason) {
         self.sessions().retain(|other| other != session);
         let mut registry = self.registry();
-        let Some(notices) = registry.leave(node, session) else { return };
+        let Some(notices) = registry.leave(node, session) else {
+            return;
+        };
         send_notices(self.epoch, notices);
         drop(registry);
         tracing::info!(%node, %reason, "a node is gone");
@@ -128,7 +132,9 @@ impl MasterCore {
 
     fn tell(&self, happened: Happened) {
         // Without callbacks nobody listens; callbacks that are too slow miss some.
-        if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) = self.callbacks.try_send(happened) {
+        if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) =
+            self.callbacks.try_send(happened)
+        {
             tracing::warn!("callbacks are too slow and have missed an event");
         }
     }

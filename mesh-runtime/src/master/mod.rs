@@ -14,9 +14,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    core::{Callbacks, Happened, MasterCore},
-};
+use self::core::{Callbacks, Happened, MasterCore};
 pub use registry::NodeInfo;
 
 use crate::{
@@ -144,8 +142,16 @@ impl<M: Mesh> MasterBuilder<M> {
         tokio::spawn(call_back(self.callbacks, events));
         let core = MasterCore::new(M::SCHEMA, keys, happened);
         let gate = Gate::new(Arc::clone(&core), self.pace, core.connections.clone());
-        let server = Server::start(listener, Limits::default(), crate::http::health(), Arc::new(gate))
-            .map_err(|source| StartError::Bind { addr: addr.to_string(), source })?;
+        let server = Server::start(
+            listener,
+            Limits::default(),
+            crate::http::health(),
+            Arc::new(gate),
+        )
+        .map_err(|source| StartError::Bind {
+            addr: addr.to_string(),
+            source,
+        })?;
         tracing::info!(mesh = M::SCHEMA.mesh, %addr, "the master listens");
         Ok(Master::run(core, addr, server, discovery))
     }
@@ -160,7 +166,9 @@ async fn open_discovery(
     Discovery::bind(addr, Arc::clone(keys), master.port())
         .await
         .map_err(|source| StartError::Bind {
-            addr: format!("{addr} (discovery: another master may have it; choose one with discovery_port())"),
+            addr: format!(
+                "{addr} (discovery: another master may have it; choose one with discovery_port())"
+            ),
             source,
         })
 }
@@ -169,7 +177,9 @@ async fn call_back(callbacks: Callbacks, mut events: mpsc::Receiver<Happened>) {
     while let Some(happened) = events.recv().await {
         match happened {
             Happened::Connection(node) => callbacks.connection.iter().for_each(|call| call(&node)),
-            Happened::Registration(info) => callbacks.registration.iter().for_each(|call| call(&info)),
+            Happened::Registration(info) => {
+                callbacks.registration.iter().for_each(|call| call(&info))
+            }
         }
     }
 }
@@ -184,7 +194,12 @@ pub struct Master {
 }
 
 impl Master {
-    fn run(core: Arc<MasterCore>, addr: SocketAddr, server: Server, discovery: Option<Discovery>) -> Self {
+    fn run(
+        core: Arc<MasterCore>,
+        addr: SocketAddr,
+        server: Server,
+        discovery: Option<Discovery>,
+    ) -> Self {
         let (end, ended) = (CancellationToken::new(), CancellationToken::new());
         let master = Self {
             core: Arc::clone(&core),
@@ -264,6 +279,8 @@ impl Drop for Master {
 
 impl std::fmt::Debug for Master {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Master").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("Master")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
     }
 }

@@ -25,7 +25,12 @@ pub struct NodeInfo {
 
 impl NodeInfo {
     pub(crate) fn new(id: NodeId, epoch: BootEpoch, host: String, port: u16) -> Self {
-        Self { id, epoch, host, port }
+        Self {
+            id,
+            epoch,
+            host,
+            port,
+        }
     }
 
     fn entry(&self) -> PeerEntry {
@@ -79,7 +84,11 @@ impl<S: Clone + PartialEq> Registry<S> {
     pub(crate) fn new(schema: &'static Schema) -> Self {
         Self {
             schema,
-            nodes: schema.nodes.iter().map(|node| (node.name, BTreeMap::new())).collect(),
+            nodes: schema
+                .nodes
+                .iter()
+                .map(|node| (node.name, BTreeMap::new()))
+                .collect(),
         }
     }
 
@@ -88,7 +97,10 @@ impl<S: Clone + PartialEq> Registry<S> {
         let Some(nodes) = self.nodes.get_mut(&*info.id.node_type) else {
             return Joined::Stale;
         };
-        if nodes.get(&info.id).is_some_and(|there| there.info.epoch > info.epoch) {
+        if nodes
+            .get(&info.id)
+            .is_some_and(|there| there.info.epoch > info.epoch)
+        {
             return Joined::Stale;
         }
         let change = Change::Up(info.entry());
@@ -113,12 +125,19 @@ impl<S: Clone + PartialEq> Registry<S> {
             return None;
         }
         let told = nodes.remove(id).is_some_and(|entry| entry.draining);
-        Some(if told { Vec::new() } else { self.tell(id, &Change::Down(id.clone())) })
+        Some(if told {
+            Vec::new()
+        } else {
+            self.tell(id, &Change::Down(id.clone()))
+        })
     }
 
     /// The node takes no new calls: others are not to dial it any more.
     pub(crate) fn drain(&mut self, id: &NodeId, session: &S) -> Vec<Notice<S>> {
-        let entry = self.nodes.get_mut(&*id.node_type).and_then(|nodes| nodes.get_mut(id));
+        let entry = self
+            .nodes
+            .get_mut(&*id.node_type)
+            .and_then(|nodes| nodes.get_mut(id));
         match entry {
             Some(entry) if entry.session == *session && !entry.draining => {
                 entry.draining = true;
@@ -131,7 +150,10 @@ impl<S: Clone + PartialEq> Registry<S> {
     /// All nodes that a node may dial, and the number of the last change in that.
     pub(crate) fn view(&self, id: &NodeId) -> (u64, Vec<PeerEntry>) {
         let seq = self.entry(id).map_or(0, |entry| entry.seq);
-        let links_to = self.schema.node(&id.node_type).map_or(&[][..], |spec| spec.links_to);
+        let links_to = self
+            .schema
+            .node(&id.node_type)
+            .map_or(&[][..], |spec| spec.links_to);
         let peers = links_to
             .iter()
             .filter_map(|to| self.nodes.get(to))
@@ -164,7 +186,9 @@ impl<S: Clone + PartialEq> Registry<S> {
             if !spec.links_to.contains(&&*about.node_type) {
                 continue;
             }
-            let Some(nodes) = self.nodes.get_mut(spec.name) else { continue };
+            let Some(nodes) = self.nodes.get_mut(spec.name) else {
+                continue;
+            };
             for entry in nodes.values_mut().filter(|entry| entry.info.id != *about) {
                 entry.seq += 1;
                 notices.push(Notice {
@@ -194,13 +218,19 @@ mod tests {
     );
 
     fn info(node_type: &str, instance: &str, started_ms: u64) -> NodeInfo {
-        let epoch = BootEpoch { started_ms, random: 0 };
+        let epoch = BootEpoch {
+            started_ms,
+            random: 0,
+        };
         NodeInfo::new(NodeId::new(node_type, instance), epoch, "host".into(), 1)
     }
 
     fn told(joined: Joined<u8>) -> Vec<(u8, u64)> {
         match joined {
-            Joined::In { notices, .. } => notices.iter().map(|notice| (notice.session, notice.seq)).collect(),
+            Joined::In { notices, .. } => notices
+                .iter()
+                .map(|notice| (notice.session, notice.seq))
+                .collect(),
             Joined::Stale => panic!("stale"),
         }
     }
@@ -233,7 +263,13 @@ mod tests {
         let mut registry = Registry::new(&SCHEMA);
         registry.join(info("B", "b", 1), 1);
         let joined = registry.join(info("B", "b", 2), 2);
-        assert!(matches!(joined, Joined::In { replaced: Some(1), .. }));
+        assert!(matches!(
+            joined,
+            Joined::In {
+                replaced: Some(1),
+                ..
+            }
+        ));
         assert_eq!(registry.join(info("B", "b", 1), 3), Joined::Stale);
     }
 
@@ -246,7 +282,10 @@ mod tests {
         let id = NodeId::new("B", "b");
         assert_eq!(registry.leave(&id, &1), None);
         assert_eq!(registry.nodes().len(), 2);
-        assert_eq!(registry.leave(&id, &2).map(|notices| notices.len()), Some(1));
+        assert_eq!(
+            registry.leave(&id, &2).map(|notices| notices.len()),
+            Some(1)
+        );
         assert_eq!(registry.nodes().len(), 1);
     }
 

@@ -91,7 +91,9 @@ impl Session {
                 }
                 self.register(&core, this, host, port)
             }
-            _ if self.stage.load(Ordering::Acquire) < Stage::REGISTERED => Err("a message before the registration".into()),
+            _ if self.stage.load(Ordering::Acquire) < Stage::REGISTERED => {
+                Err("a message before the registration".into())
+            }
             ToMaster::ViewRequest => {
                 let view = core.registry().view(&self.node);
                 this.send_view(core.epoch, view.0, view.1);
@@ -106,7 +108,13 @@ impl Session {
         }
     }
 
-    fn register(&self, core: &MasterCore, this: SessionRef, host: Option<String>, port: u16) -> Result<(), String> {
+    fn register(
+        &self,
+        core: &MasterCore,
+        this: SessionRef,
+        host: Option<String>,
+        port: u16,
+    ) -> Result<(), String> {
         let host = host.unwrap_or_else(|| self.from.to_string());
         if host.is_empty() || host.len() > MAX_HOST || port == 0 {
             return Err("an address that nobody can dial".into());
@@ -126,7 +134,9 @@ impl Session {
                 send_notices(core.epoch, notices);
                 drop(registry);
                 if let Some(SessionRef(replaced)) = replaced {
-                    replaced.channel.close(CloseReason::Local(Farewell::Replaced));
+                    replaced
+                        .channel
+                        .close(CloseReason::Local(Farewell::Replaced));
                 }
                 core.on_registered(&info);
             }
@@ -141,7 +151,9 @@ impl SessionRef {
             Ok(payload) => {
                 self.0.channel.send(Frame::Control { payload });
             }
-            Err(error) => tracing::error!(node = %self.0.node, %error, "a message to a node could not be encoded"),
+            Err(error) => {
+                tracing::error!(node = %self.0.node, %error, "a message to a node could not be encoded")
+            }
         }
     }
 
@@ -149,7 +161,12 @@ impl SessionRef {
         loop {
             let rest = peers.split_off(peers.len().min(PEERS_PER_PART));
             let last = rest.is_empty();
-            self.send(&ToNode::View { epoch, seq, peers, last });
+            self.send(&ToNode::View {
+                epoch,
+                seq,
+                peers,
+                last,
+            });
             if last {
                 return;
             }
@@ -165,7 +182,12 @@ impl SessionRef {
 
 /// Sends each change to whom it concerns.
 pub(crate) fn send_notices(epoch: BootEpoch, notices: Vec<Notice<SessionRef>>) {
-    for Notice { session, seq, change } in notices {
+    for Notice {
+        session,
+        seq,
+        change,
+    } in notices
+    {
         session.send(&ToNode::Change { epoch, seq, change });
     }
 }
@@ -188,7 +210,10 @@ impl Receiver for Session {
                 let message = control::decode(&payload).map_err(|error| error.to_string())?;
                 self.on_message(message)
             }
-            other => Err(format!("a frame that a master has no use for: {}", other.name())),
+            other => Err(format!(
+                "a frame that a master has no use for: {}",
+                other.name()
+            )),
         }
     }
 

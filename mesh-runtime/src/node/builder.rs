@@ -161,7 +161,10 @@ impl<N: NodeType> NodeBuilder<N> {
     }
 
     /// Calls back whenever a link is gone.
-    pub fn on_disconnection(mut self, call: impl Fn(&NodeId, &CloseReason) + Send + Sync + 'static) -> Self {
+    pub fn on_disconnection(
+        mut self,
+        call: impl Fn(&NodeId, &CloseReason) + Send + Sync + 'static,
+    ) -> Self {
         self.callbacks.disconnection = Some(Arc::new(call));
         self
     }
@@ -178,7 +181,11 @@ impl<N: NodeType> NodeBuilder<N> {
             None => MasterAddr::local(discovery_port),
         };
         let advertised = self.advertise.or_else(|| variable("MESH_ADVERTISE"));
-        let (host, port) = advertised.as_deref().map(advertised_addr).transpose()?.unzip();
+        let (host, port) = advertised
+            .as_deref()
+            .map(advertised_addr)
+            .transpose()?
+            .unzip();
         let id = NodeId::new(N::NAME, config::instance(self.instance)?);
         let keys = config::derived(&config::keys(self.keys)?).await?;
         let listener = listen(self.bind, "bind() or MESH_BIND").await?;
@@ -189,7 +196,9 @@ impl<N: NodeType> NodeBuilder<N> {
 
         let queue = self.queue.unwrap_or_else(|| Arc::new(MemoryQueue::new()));
         let instance = id.instance.clone();
-        let dispatcher = Dispatcher::new(N::SPEC, self.serve, &queue, |command| queue_name::<N>(command, &instance));
+        let dispatcher = Dispatcher::new(N::SPEC, self.serve, &queue, |command| {
+            queue_name::<N>(command, &instance)
+        });
         let core = NodeCore::new(Parts {
             id,
             schema: <N::Mesh as Mesh>::SCHEMA,
@@ -200,25 +209,48 @@ impl<N: NodeType> NodeBuilder<N> {
         if !self.callbacks.is_empty() {
             tokio::spawn(self.callbacks.run(core.events.listen()));
         }
-        let gate = Gate::new(Arc::clone(&core), core.config.pace, core.connections.clone());
-        let server = Server::start(listener, Limits::default(), crate::http::health(), Arc::new(gate))
-            .map_err(|source| StartError::Bind { addr: addr.to_string(), source })?;
+        let gate = Gate::new(
+            Arc::clone(&core),
+            core.config.pace,
+            core.connections.clone(),
+        );
+        let server = Server::start(
+            listener,
+            Limits::default(),
+            crate::http::health(),
+            Arc::new(gate),
+        )
+        .map_err(|source| StartError::Bind {
+            addr: addr.to_string(),
+            source,
+        })?;
         let workers = workers(&core);
         let advertised = Advertised {
             host,
             port: port.flatten().unwrap_or_else(|| addr.port()),
         };
         let (first, outcome) = oneshot::channel();
-        let registration = tokio::spawn(keep_registered(Arc::clone(&core), master, advertised, first));
+        let registration = tokio::spawn(keep_registered(
+            Arc::clone(&core),
+            master,
+            advertised,
+            first,
+        ));
         let running = Running::start(core, addr, server, workers, registration);
         let node = Node::new(running);
         match tokio::time::timeout(FIRST_ATTEMPT, outcome).await {
             Ok(Ok(FirstAttempt::Refused { addr, refusal })) => {
                 let id = node.id().clone();
                 node.shutdown().await;
-                Err(StartError::Refused { addr, node: id, refusal })
+                Err(StartError::Refused {
+                    addr,
+                    node: id,
+                    refusal,
+                })
             }
-            Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable(_)) | Err(_)) | Err(_) => Ok(node),
+            Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable) | Err(_)) | Err(_) => {
+                Ok(node)
+            }
         }
     }
 }
@@ -231,13 +263,18 @@ fn advertised_addr(text: &str) -> Result<(String, Option<u16>), StartError> {
 }
 
 /// Opens a listener at the address given in code, else that of `MESH_BIND`, else any port of any interface.
-pub(crate) async fn listen(given: Option<String>, setting: &'static str) -> Result<TcpListener, StartError> {
+pub(crate) async fn listen(
+    given: Option<String>,
+    setting: &'static str,
+) -> Result<TcpListener, StartError> {
     let addr = given
         .or_else(|| variable("MESH_BIND"))
         .unwrap_or_else(|| "0.0.0.0:0".into());
     let parsed: SocketAddr = addr.parse().map_err(|_| StartError::Config {
         setting,
-        problem: format!("`{addr}` is no `ip:port`, such as 127.0.0.1:7000; port 0 is any free one"),
+        problem: format!(
+            "`{addr}` is no `ip:port`, such as 127.0.0.1:7000; port 0 is any free one"
+        ),
     })?;
     TcpListener::bind(parsed)
         .await
@@ -260,7 +297,9 @@ fn workers(core: &Arc<NodeCore>) -> Vec<Worker> {
         let defaults = WorkerOptions::default();
         let spec = entry.spec;
         let options = WorkerOptions {
-            concurrency: spec.concurrency.map_or(defaults.concurrency, |handlers| handlers as usize),
+            concurrency: spec
+                .concurrency
+                .map_or(defaults.concurrency, |handlers| handlers as usize),
             attempts: spec.attempts.unwrap_or(defaults.attempts),
             backoff: spec.backoff.unwrap_or(defaults.backoff),
         };

@@ -46,9 +46,15 @@ impl Default for Config {
 /// Where the master is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MasterAddr {
-    Fixed { host: String, port: u16 },
+    Fixed {
+        host: String,
+        port: u16,
+    },
     /// The discovery port on that host tells.
-    Discover { host: String, port: u16 },
+    Discover {
+        host: String,
+        port: u16,
+    },
 }
 
 impl MasterAddr {
@@ -60,7 +66,10 @@ impl MasterAddr {
         })?;
         Ok(match port {
             Some(port) => Self::Fixed { host, port },
-            None => Self::Discover { host, port: discovery_port },
+            None => Self::Discover {
+                host,
+                port: discovery_port,
+            },
         })
     }
 
@@ -86,7 +95,10 @@ pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String>
         }
     };
     let port = port
-        .map(|port| port.parse().map_err(|_| format!("`{port}` in `{text}` is no port: ports are 0 to 65535")))
+        .map(|port| {
+            port.parse()
+                .map_err(|_| format!("`{port}` in `{text}` is no port: ports are 0 to 65535"))
+        })
         .transpose()?;
     if host.is_empty() || host.len() > MAX_HOST || host.chars().any(char::is_whitespace) {
         return Err(malformed());
@@ -103,7 +115,8 @@ pub(crate) fn keys(given: Option<Keys>) -> Result<Keys, StartError> {
         (Some(public), Some(private)) => Ok(Keys::new(public, private)),
         _ => Err(StartError::Config {
             setting: "keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY",
-            problem: "no keys were given: every node and the master of a mesh need the same two".into(),
+            problem: "no keys were given: every node and the master of a mesh need the same two"
+                .into(),
         }),
     }
 }
@@ -169,6 +182,12 @@ mod tests {
     #[test]
     fn a_master_without_a_port_is_found_by_discovery() {
         let parsed = MasterAddr::parse("10.0.0.5", 8765).unwrap();
-        assert_eq!(parsed, MasterAddr::Discover { host: "10.0.0.5".into(), port: 8765 });
+        assert_eq!(
+            parsed,
+            MasterAddr::Discover {
+                host: "10.0.0.5".into(),
+                port: 8765
+            }
+        );
     }
 }

@@ -85,7 +85,13 @@ impl PartialEq for LinkEntry {
 
 impl NodeCore {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { id, schema, config, keys, dispatcher } = parts;
+        let Parts {
+            id,
+            schema,
+            config,
+            keys,
+            dispatcher,
+        } = parts;
         let callees = schema
             .nodes
             .iter()
@@ -136,7 +142,10 @@ impl NodeCore {
 
     /// All links, in the order of instance ids.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
-        self.table().iter().map(|(_, entry)| Arc::clone(&entry.0)).collect()
+        self.table()
+            .iter()
+            .map(|(_, entry)| Arc::clone(&entry.0))
+            .collect()
     }
 
     /// The link to that node.
@@ -152,7 +161,11 @@ impl NodeCore {
     /// Waits until the master has this node in its registry.
     pub(crate) async fn registered(&self) {
         // The sender lives as long as this core.
-        let _ = self.registered.subscribe().wait_for(|registered| *registered).await;
+        let _ = self
+            .registered
+            .subscribe()
+            .wait_for(|registered| *registered)
+            .await;
     }
 
     pub(crate) fn set_registered(&self, registered: bool) {
@@ -199,12 +212,25 @@ impl NodeCore {
     }
 
     /// A link to whoever has just introduced itself.
-    pub(crate) fn link_to(&self, id: NodeId, epoch: BootEpoch, digest: &SchemaDigest, addr: String, role: Role, channel: Channel) -> Arc<Link> {
+    pub(crate) fn link_to(
+        &self,
+        id: NodeId,
+        epoch: BootEpoch,
+        digest: &SchemaDigest,
+        addr: String,
+        role: Role,
+        channel: Channel,
+    ) -> Arc<Link> {
         let incompatible = incompatible(self.schema, &id.node_type, digest);
         if !incompatible.is_empty() {
             tracing::warn!(peer = %id, commands = incompatible.len(), "the peer declares some commands otherwise, or not at all");
         }
-        let peer = Peer { id, epoch, addr, incompatible };
+        let peer = Peer {
+            id,
+            epoch,
+            addr,
+            incompatible,
+        };
         let host: Weak<dyn LinkHost> = self.this.clone();
         Link::new(peer, role, channel, self.config.grant, host)
     }
@@ -215,7 +241,9 @@ impl NodeCore {
 
     /// Lets callers know who is there now.
     fn update_callee(&self, node_type: &str) {
-        let Some(callee) = self.callees.get(node_type) else { return };
+        let Some(callee) = self.callees.get(node_type) else {
+            return;
+        };
         let table = self.table();
         let links = table
             .iter()
@@ -233,8 +261,13 @@ impl LinkHost for NodeCore {
         if self.is_closed() {
             return Err(Farewell::ShuttingDown);
         }
-        let standing = Standing { epoch: link.peer.epoch, role: link.role };
-        let admission = self.table().admit(&link.peer.id, standing, LinkEntry(Arc::clone(link)));
+        let standing = Standing {
+            epoch: link.peer.epoch,
+            role: link.role,
+        };
+        let admission = self
+            .table()
+            .admit(&link.peer.id, standing, LinkEntry(Arc::clone(link)));
         match admission {
             Admission::First => Ok(()),
             Admission::Refused(reason) => Err(reason),
@@ -259,7 +292,9 @@ impl LinkHost for NodeCore {
         if self.is_draining() {
             link.send_draining();
         }
-        self.events.tell(Event::Connection { peer: link.peer.id.clone() });
+        self.events.tell(Event::Connection {
+            peer: link.peer.id.clone(),
+        });
     }
 
     fn serve(&self, incoming: Incoming) {
@@ -277,7 +312,10 @@ impl LinkHost for NodeCore {
         if matches!(reason, CloseReason::Goodbye(Farewell::Replaced)) {
             self.on_replaced();
         }
-        if !self.table().remove(&link.peer.id, &LinkEntry(Arc::clone(link))) {
+        if !self
+            .table()
+            .remove(&link.peer.id, &LinkEntry(Arc::clone(link)))
+        {
             return;
         }
         tracing::info!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
@@ -330,20 +368,33 @@ impl Host for NodeCore {
 
     fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver> {
         let id = NodeId::new(hello.node_type, hello.instance);
-        self.link_to(id, hello.epoch, &hello.schema, from.to_string(), Role::Accepted, channel)
+        self.link_to(
+            id,
+            hello.epoch,
+            &hello.schema,
+            from.to_string(),
+            Role::Accepted,
+            channel,
+        )
     }
 
     fn refused(&self, from: SocketAddr, refusal: Refusal) {
         tracing::warn!(node = %self.id, %from, %refusal, "refused a link");
-        self.events.tell(Event::Refused { addr: from.to_string(), refusal });
+        self.events.tell(Event::Refused {
+            addr: from.to_string(),
+            refusal,
+        });
     }
 }
 
 /// What a node says of its own commands.
 pub(crate) fn digest(schema: &Schema, node_type: &str) -> SchemaDigest {
-    let commands = schema
-        .node(node_type)
-        .map(|spec| spec.commands.iter().map(|command| (command.id, command.fingerprint)).collect());
+    let commands = schema.node(node_type).map(|spec| {
+        spec.commands
+            .iter()
+            .map(|command| (command.id, command.fingerprint))
+            .collect()
+    });
     SchemaDigest {
         fingerprint: schema.fingerprint(),
         commands: commands.unwrap_or_default(),

@@ -95,7 +95,14 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
         if there != target {
             return Err(Refusal::WrongTarget);
         }
-        let link = node.link_to(there, welcome.epoch, &welcome.schema, addr, Role::Dialled, channel);
+        let link = node.link_to(
+            there,
+            welcome.epoch,
+            &welcome.schema,
+            addr,
+            Role::Dialled,
+            channel,
+        );
         link.confirm();
         let _ = linked.send(Arc::clone(&link));
         Ok(link)
@@ -107,7 +114,11 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
 
 fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError) {
     tracing::warn!(node = %core.id, peer = %peer.node, host = peer.host, port = peer.port, %error, "could not link");
-    if let DialError::Refused { refusal, authenticated } = error {
+    if let DialError::Refused {
+        refusal,
+        authenticated,
+    } = error
+    {
         core.events.tell(Event::Refused {
             addr: format!("{}:{}", peer.host, peer.port),
             refusal: *refusal,

@@ -102,9 +102,13 @@ impl Callbacks {
                 Event::Registered => self.connected.iter().for_each(|call| call()),
                 Event::Connection { peer } => self.connection.iter().for_each(|call| call(peer)),
                 Event::Disconnection { peer, reason } => {
-                    self.disconnection.iter().for_each(|call| call(peer, reason));
+                    self.disconnection
+                        .iter()
+                        .for_each(|call| call(peer, reason));
                 }
-                Event::Missed(missed) => tracing::warn!(missed, "callbacks are too slow and have missed events"),
+                Event::Missed(missed) => {
+                    tracing::warn!(missed, "callbacks are too slow and have missed events")
+                }
                 _ => {}
             }
         }

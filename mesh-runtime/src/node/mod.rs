@@ -59,7 +59,10 @@ impl LinkInfo {
 
 impl<N: NodeType> Node<N> {
     pub(crate) fn new(running: Arc<Running>) -> Self {
-        Self { running, node: PhantomData }
+        Self {
+            running,
+            node: PhantomData,
+        }
     }
 
     /// The stub for calling nodes of type `T`. What the schema forbids does not compile.
@@ -67,7 +70,11 @@ impl<N: NodeType> Node<N> {
     where
         N: MayCall<T>,
     {
-        T::client(ClientCore::new(Arc::clone(&self.running.core), T::SPEC, None))
+        T::client(ClientCore::new(
+            Arc::clone(&self.running.core),
+            T::SPEC,
+            None,
+        ))
     }
 
     /// Waits until at least `instances` nodes of type `T` are linked; 10 s at most, unless told otherwise by

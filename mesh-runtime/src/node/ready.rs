@@ -63,7 +63,9 @@ impl IntoFuture for Ready {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let callee = self.core.callee(self.spec);
-            let enough = self.core.links_until(|_| callee.links().len() >= self.instances);
+            let enough = self
+                .core
+                .links_until(|_| callee.links().len() >= self.instances);
             tokio::time::timeout(self.timeout, enough)
                 .await
                 .map_err(|_| NotReady {

@@ -43,9 +43,12 @@ pub(crate) struct Advertised {
 pub(crate) enum FirstAttempt {
     Registered,
     /// The node is not wanted; nothing goes on.
-    Refused { addr: String, refusal: Refusal },
+    Refused {
+        addr: String,
+        refusal: Refusal,
+    },
     /// The master could not be reached; it is tried again.
-    Unreachable(String),
+    Unreachable,
 }
 
 /// Registers, again whenever the connection is lost, until the node ends or is replaced.
@@ -103,12 +106,18 @@ impl Registration {
                         backoff.reset();
                         tracing::warn!(node = %self.core.id, reason, "lost the master; links go on");
                         self.core.events.tell(Event::MasterLost { reason });
-                    } else if matches!(channel.close_reason(), Some(CloseReason::Goodbye(Farewell::Replaced))) {
+                    } else if matches!(
+                        channel.close_reason(),
+                        Some(CloseReason::Goodbye(Farewell::Replaced))
+                    ) {
                         self.on_refused(String::new(), Refusal::Replaced);
                     } else {
-                        self.first_attempt(FirstAttempt::Unreachable(reason));
+                        self.first_attempt(FirstAttempt::Unreachable);
                     }
-                    if matches!(channel.close_reason(), Some(CloseReason::Goodbye(Farewell::Replaced))) {
+                    if matches!(
+                        channel.close_reason(),
+                        Some(CloseReason::Goodbye(Farewell::Replaced))
+                    ) {
                         self.core.on_replaced();
                     }
                 }
@@ -119,7 +128,7 @@ impl Registration {
                 }
                 Err(NotConnected::Unreachable { addr, error }) => {
                     tracing::warn!(node = %self.core.id, master = addr, error, "cannot reach the master; tries again");
-                    self.first_attempt(FirstAttempt::Unreachable(error));
+                    self.first_attempt(FirstAttempt::Unreachable);
                 }
             }
             backoff.wait().await;
@@ -129,7 +138,10 @@ impl Registration {
     /// Whether to try again: the first refusal ends the start, a later one may pass (a master that is being replaced).
     fn on_refused(&mut self, addr: String, refusal: Refusal) -> bool {
         tracing::error!(node = %self.core.id, master = addr, %refusal, "the master refused this node");
-        self.core.events.tell(Event::Refused { addr: addr.clone(), refusal });
+        self.core.events.tell(Event::Refused {
+            addr: addr.clone(),
+            refusal,
+        });
         let is_first = self.first.is_some();
         self.first_attempt(FirstAttempt::Refused { addr, refusal });
         !is_first
@@ -146,7 +158,10 @@ impl Registration {
             MasterAddr::Fixed { host, port } => (host, *port),
             MasterAddr::Discover { host, port } => {
                 let found = discovery::discover(host, *port, &self.core.keys).await;
-                (host, found.map_err(|error| NotConnected::discovery(host, *port, error))?)
+                (
+                    host,
+                    found.map_err(|error| NotConnected::discovery(host, *port, error))?,
+                )
             }
         };
         let (messages, inbox) = mpsc::channel(BACKLOG);
@@ -171,10 +186,13 @@ impl Registration {
 
     /// Registers and follows the view until the connection ends. Whether the master took the node in.
     async fn follow(&mut self, channel: &Channel, inbox: &mut mpsc::Receiver<ToNode>) -> bool {
-        send(channel, &ToMaster::Register {
-            host: self.advertised.host.clone(),
-            port: self.advertised.port,
-        });
+        send(
+            channel,
+            &ToMaster::Register {
+                host: self.advertised.host.clone(),
+                port: self.advertised.port,
+            },
+        );
         let mut registered = false;
         let mut view = Viewing::default();
         let mut told_draining = false;
@@ -226,7 +244,11 @@ impl Registration {
     fn on_change(&mut self, change: Change) {
         match change {
             Change::Up(entry) => {
-                if self.dialers.get(&entry.node).is_none_or(|dialer| dialer.entry != entry) {
+                if self
+                    .dialers
+                    .get(&entry.node)
+                    .is_none_or(|dialer| dialer.entry != entry)
+                {
                     self.start(entry);
                 }
             }
@@ -238,7 +260,8 @@ impl Registration {
 
     fn start(&mut self, entry: PeerEntry) {
         let task = tokio::spawn(keep_linked(Arc::clone(&self.core), entry.clone()));
-        self.dialers.insert(entry.node.clone(), Dialer { entry, task });
+        self.dialers
+            .insert(entry.node.clone(), Dialer { entry, task });
     }
 }
 
@@ -276,7 +299,13 @@ enum Step {
 
 impl Viewing {
     /// Takes a part of a view; all of it once it is complete.
-    fn part(&mut self, epoch: BootEpoch, seq: u64, peers: Vec<PeerEntry>, last: bool) -> Option<Vec<PeerEntry>> {
+    fn part(
+        &mut self,
+        epoch: BootEpoch,
+        seq: u64,
+        peers: Vec<PeerEntry>,
+        last: bool,
+    ) -> Option<Vec<PeerEntry>> {
         self.parts.extend(peers);
         if !last {
             return None;
@@ -287,7 +316,10 @@ impl Viewing {
     }
 
     fn step(&mut self, epoch: BootEpoch, seq: u64) -> Step {
-        if self.at.is_some_and(|(own, last)| own == epoch && last + 1 == seq) {
+        if self
+            .at
+            .is_some_and(|(own, last)| own == epoch && last + 1 == seq)
+        {
             self.at = Some((epoch, seq));
             return Step::InOrder;
         }
@@ -321,7 +353,10 @@ impl NotConnected {
                 addr,
                 refusal: Refusal::WrongKey,
             },
-            error => Self::Unreachable { addr, error: error.to_string() },
+            error => Self::Unreachable {
+                addr,
+                error: error.to_string(),
+            },
         }
     }
 
@@ -329,7 +364,10 @@ impl NotConnected {
         let addr = format!("{host}:{port}");
         match error {
             DialError::Refused { refusal, .. } => Self::Refused { addr, refusal },
-            error => Self::Unreachable { addr, error: error.to_string() },
+            error => Self::Unreachable {
+                addr,
+                error: error.to_string(),
+            },
         }
     }
 }
@@ -349,7 +387,10 @@ impl Receiver for MasterConnection {
                     .try_send(message)
                     .map_err(|_| "the master sends more than this node can follow".into())
             }
-            other => Err(format!("a frame that a master has no use for: {}", other.name())),
+            other => Err(format!(
+                "a frame that a master has no use for: {}",
+                other.name()
+            )),
         }
     }
 
@@ -360,7 +401,10 @@ impl Receiver for MasterConnection {
 mod tests {
     use super::*;
 
-    const EPOCH: BootEpoch = BootEpoch { started_ms: 1, random: 1 };
+    const EPOCH: BootEpoch = BootEpoch {
+        started_ms: 1,
+        random: 1,
+    };
 
     #[test]
     fn changes_in_order_pass_and_a_gap_asks_for_the_view_once() {
@@ -377,7 +421,10 @@ mod tests {
     fn a_change_of_another_life_of_the_master_is_a_gap() {
         let mut view = Viewing::default();
         view.part(EPOCH, 5, Vec::new(), true);
-        let restarted = BootEpoch { started_ms: 2, random: 1 };
+        let restarted = BootEpoch {
+            started_ms: 2,
+            random: 1,
+        };
         assert_eq!(view.step(restarted, 6), Step::Gap);
     }
 
@@ -391,6 +438,10 @@ mod tests {
             port: 1,
         };
         assert!(view.part(EPOCH, 1, vec![peer("a")], false).is_none());
-        assert_eq!(view.part(EPOCH, 1, vec![peer("b")], true).map(|peers| peers.len()), Some(2));
+        assert_eq!(
+            view.part(EPOCH, 1, vec![peer("b")], true)
+                .map(|peers| peers.len()),
+            Some(2)
+        );
     }
 }

@@ -89,7 +89,12 @@ async fn drain(running: Arc<Running>) {
     tracing::info!(node = %core.id, ?grace, "draining");
     core.handlers.close();
     core.calls.close();
-    let workers = std::mem::take(&mut *running.workers.lock().unwrap_or_else(PoisonError::into_inner));
+    let workers = std::mem::take(
+        &mut *running
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner),
+    );
     let jobs = join_all(workers.into_iter().map(|worker| worker.stop(grace)));
     let calls = tokio::time::timeout_at(deadline, async {
         core.handlers.wait().await;

@@ -55,7 +55,11 @@ pub struct JobInfo {
 
 impl<N: NodeType> Context<N> {
     pub(crate) fn new(core: Arc<NodeCore>, origin: Origin) -> Self {
-        Self { core, origin, node: PhantomData }
+        Self {
+            core,
+            origin,
+            node: PhantomData,
+        }
     }
 
     /// The stub for calling nodes of type `T` from this handler. What the schema forbids does not compile.
@@ -63,7 +67,11 @@ impl<N: NodeType> Context<N> {
     where
         N: MayCall<T>,
     {
-        T::client(ClientCore::new(Arc::clone(&self.core), T::SPEC, self.origin.deadline))
+        T::client(ClientCore::new(
+            Arc::clone(&self.core),
+            T::SPEC,
+            self.origin.deadline,
+        ))
     }
 
     /// Who called; `None` for a job, whose caller has long gone on.

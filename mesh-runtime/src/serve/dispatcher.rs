@@ -56,7 +56,11 @@ impl Dispatcher {
                 .then(|| (Arc::clone(queue), name(spec))),
         };
         Self {
-            commands: spec.commands.iter().map(|spec| (spec.id, entry(spec))).collect(),
+            commands: spec
+                .commands
+                .iter()
+                .map(|spec| (spec.id, entry(spec)))
+                .collect(),
             serve,
         }
     }
@@ -68,11 +72,21 @@ impl Dispatcher {
 
     /// Serves a call or tell that has arrived.
     pub(crate) fn serve(&self, core: &Arc<NodeCore>, incoming: Incoming) {
-        let Incoming { link, command, parcel, answer } = incoming;
+        let Incoming {
+            link,
+            command,
+            parcel,
+            answer,
+        } = incoming;
         let caller = &link.peer.id;
         let refusal = match self.commands.get(&command) {
-            None => Err((Status::Incompatible, format!("{} has no command {command:#010x}", core.id.node_type))),
-            Some(entry) => self.check(core, entry, &caller.node_type, &answer).map(|()| entry),
+            None => Err((
+                Status::Incompatible,
+                format!("{} has no command {command:#010x}", core.id.node_type),
+            )),
+            Some(entry) => self
+                .check(core, entry, &caller.node_type, &answer)
+                .map(|()| entry),
         };
         let entry = match refusal {
             Ok(entry) => entry,
@@ -91,11 +105,23 @@ impl Dispatcher {
             Answering::Call(responder) => {
                 let deadline = Some(responder.deadline());
                 let args = Args::Parcel(parcel);
-                self.run(core, entry, origin(caller, deadline), args, Answerer::Call(responder));
+                self.run(
+                    core,
+                    entry,
+                    origin(caller, deadline),
+                    args,
+                    Answerer::Call(responder),
+                );
             }
             Answering::Tell(place) => {
                 let args = Args::Parcel(parcel);
-                self.run(core, entry, origin(caller, None), args, Answerer::Tell(place));
+                self.run(
+                    core,
+                    entry,
+                    origin(caller, None),
+                    args,
+                    Answerer::Tell(place),
+                );
             }
         }
     }
@@ -115,7 +141,13 @@ impl Dispatcher {
             }),
         };
         let (done, outcome) = oneshot::channel();
-        self.run(core, entry, origin, Args::Job(job.payload), Answerer::Job(done));
+        self.run(
+            core,
+            entry,
+            origin,
+            Args::Job(job.payload),
+            Answerer::Job(done),
+        );
         outcome
             .await
             .unwrap_or_else(|_| JobOutcome::Retry("the handler's task ended early".into()))
@@ -137,7 +169,10 @@ impl Dispatcher {
         }
         let told = matches!(answer, Answering::Tell(_));
         if told != (entry.spec.delivery == Delivery::Broadcast) {
-            return Err((Status::Incompatible, format!("{} is delivered otherwise", command())));
+            return Err((
+                Status::Incompatible,
+                format!("{} is delivered otherwise", command()),
+            ));
         }
         Ok(())
     }
@@ -164,7 +199,9 @@ impl Dispatcher {
 
 fn origin(caller: &crate::id::NodeId, deadline: Option<tokio::time::Instant>) -> Origin {
     Origin {
-        caller: Some(Caller { node: caller.clone() }),
+        caller: Some(Caller {
+            node: caller.clone(),
+        }),
         deadline,
         job: None,
     }
@@ -172,7 +209,9 @@ fn origin(caller: &crate::id::NodeId, deadline: Option<tokio::time::Instant>) ->
 
 /// Puts a job into its queue, and answers only when the engine has it.
 fn enqueue(core: &Arc<NodeCore>, entry: &CommandEntry, payload: Bytes, responder: Responder) {
-    let Some((queue, name)) = entry.queue.clone() else { return };
+    let Some((queue, name)) = entry.queue.clone() else {
+        return;
+    };
     // A copy, because the payload may be a small part of an envelope, all of which it would keep in memory.
     let payload = Bytes::copy_from_slice(&payload);
     let instance = core.id.instance.clone();
@@ -180,7 +219,8 @@ fn enqueue(core: &Arc<NodeCore>, entry: &CommandEntry, payload: Bytes, responder
     tokio::spawn(async move {
         let _running = running;
         let deadline = responder.deadline();
-        let enqueued = tokio::time::timeout_at(deadline, queue.enqueue(&name, NewJob::new(payload))).await;
+        let enqueued =
+            tokio::time::timeout_at(deadline, queue.enqueue(&name, NewJob::new(payload))).await;
         match enqueued {
             Ok(Ok(job_id)) => match codec::encode(&Queued { job_id, instance }, MAX_PAYLOAD) {
                 Ok(payload) => responder.respond(Status::Ok, payload),

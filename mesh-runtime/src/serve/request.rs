@@ -70,7 +70,8 @@ impl Args {
 /// Where the result goes.
 pub(crate) enum Answerer {
     Call(Responder),
-    Tell(TellPlace),
+    /// Nowhere; the place is given back when the handler has ended.
+    Tell(#[expect(dead_code, reason = "held, not read")] TellPlace),
     Job(oneshot::Sender<JobOutcome>),
 }
 
@@ -87,13 +88,19 @@ pub(crate) struct Erased<N, S> {
 
 impl<N, S> Erased<N, S> {
     pub(crate) fn new(serve: S) -> Self {
-        Self { serve, node: PhantomData }
+        Self {
+            serve,
+            node: PhantomData,
+        }
     }
 }
 
 impl<N: NodeType, S: Serve<N>> RawServe for Erased<N, S> {
     fn serve(&self, raw: RawRequest) {
-        self.serve.serve(Request { raw, node: PhantomData });
+        self.serve.serve(Request {
+            raw,
+            node: PhantomData,
+        });
     }
 }
 
@@ -131,7 +138,9 @@ impl<N: NodeType> Request<N> {
                     Err(error) => responder.fail(Status::Codec, &error.to_string()),
                 },
                 Ran::Panicked(message) => responder.fail(Status::HandlerPanicked, &message),
-                Ran::BadArguments(error) => responder.fail(Status::Incompatible, &bad_arguments(&error)),
+                Ran::BadArguments(error) => {
+                    responder.fail(Status::Incompatible, &bad_arguments(&error))
+                }
                 Ran::Late => responder.fail(Status::DeadlineExceeded, ""),
             }
         });
@@ -150,8 +159,12 @@ impl<N: NodeType> Request<N> {
         spawn(async move {
             match work.await {
                 Ran::Done(()) | Ran::Late => {}
-                Ran::Panicked(message) => tracing::error!(command, %message, "the handler panicked"),
-                Ran::BadArguments(error) => tracing::warn!(command, %error, "a broadcast could not be decoded"),
+                Ran::Panicked(message) => {
+                    tracing::error!(command, %message, "the handler panicked")
+                }
+                Ran::BadArguments(error) => {
+                    tracing::warn!(command, %error, "a broadcast could not be decoded")
+                }
             }
             drop(answerer);
         });
@@ -172,7 +185,9 @@ impl<N: NodeType> Request<N> {
             let outcome = async {
                 match work.await {
                     Ran::Done(Ok(())) => JobOutcome::Done,
-                    Ran::Done(Err(error)) if error.is_retry() => JobOutcome::Retry(error.to_string()),
+                    Ran::Done(Err(error)) if error.is_retry() => {
+                        JobOutcome::Retry(error.to_string())
+                    }
                     Ran::Done(Err(error)) => JobOutcome::Discard(error.to_string()),
                     Ran::Panicked(message) => JobOutcome::Panicked(message),
                     Ran::BadArguments(error) => JobOutcome::Discard(bad_arguments(&error)),
@@ -211,7 +226,14 @@ impl<N: NodeType> Request<N> {
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = T> + Send + 'static,
     {
-        let RawRequest { core, origin, args, places, answerer, .. } = self.raw;
+        let RawRequest {
+            core,
+            origin,
+            args,
+            places,
+            answerer,
+            ..
+        } = self.raw;
         let deadline = origin.deadline;
         let running = core.handlers.token();
         let work = async move {
@@ -248,7 +270,9 @@ async fn take_place(
     places: Option<Arc<Semaphore>>,
     deadline: Option<Instant>,
 ) -> Result<Option<OwnedSemaphorePermit>, Overdue> {
-    let Some(places) = places else { return Ok(None) };
+    let Some(places) = places else {
+        return Ok(None);
+    };
     let place = places.acquire_owned();
     let place = match deadline {
         Some(deadline) => timeout_at(deadline, place).await.map_err(|_| Overdue)?,

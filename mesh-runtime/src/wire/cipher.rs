@@ -29,6 +29,17 @@ pub(crate) struct SessionKeys {
     pub(crate) opener: Opener,
 }
 
+/// Whether anything is sealed at all: see `testing::set_sealing`.
+#[cfg(feature = "insecure-testing")]
+pub(crate) static SEALING: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+
+fn is_sealing() -> bool {
+    #[cfg(feature = "insecure-testing")]
+    return SEALING.load(std::sync::atomic::Ordering::SeqCst);
+    #[cfg(not(feature = "insecure-testing"))]
+    true
+}
+
 /// Seals what this side sends. The key is wiped when it is dropped.
 pub(crate) struct Sealer {
     cipher: XSalsa20Poly1305,
@@ -51,6 +62,10 @@ impl Sealer {
         let (room, plain) = buffer
             .split_at_mut_checked(TAG)
             .ok_or(SealError::NoRoomForTag)?;
+        if !is_sealing() {
+            self.nonces.advance();
+            return Ok(buffer.freeze());
+        }
         let tag = self
             .cipher
             .encrypt_in_place_detached(&nonce, b"", plain)
@@ -98,6 +113,10 @@ impl Opener {
             .try_into_mut()
             .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         let tag = buffer.split_to(TAG);
+        if !is_sealing() {
+            self.nonces.advance();
+            return Ok(buffer.freeze());
+        }
         self.cipher
             .decrypt_in_place_detached(&nonce, b"", &mut buffer, Tag::from_slice(&tag))
             .map_err(|_| OpenError::Forged)?;

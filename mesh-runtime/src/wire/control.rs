@@ -52,7 +52,11 @@ pub(crate) enum ToNode {
         last: bool,
     },
     /// One change. Its number is one more than that of the change, or view, before.
-    Change { epoch: BootEpoch, seq: u64, change: Change },
+    Change {
+        epoch: BootEpoch,
+        seq: u64,
+        change: Change,
+    },
 }
 
 /// How the nodes that a node may dial have changed.
@@ -91,7 +95,10 @@ mod tests {
     fn a_part_of_a_view_with_the_longest_names_fits_a_message() {
         let peer = PeerEntry {
             node: NodeId::new("x".repeat(256), "y".repeat(128)),
-            epoch: BootEpoch { started_ms: u64::MAX, random: u64::MAX },
+            epoch: BootEpoch {
+                started_ms: u64::MAX,
+                random: u64::MAX,
+            },
             host: "z".repeat(MAX_HOST),
             port: u16::MAX,
         };

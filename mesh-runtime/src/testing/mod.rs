@@ -1,0 +1,87 @@
+//! A whole mesh in one process, for tests.
+//!
+//! ```no_run
+//! # use mesh_runtime::{Mesh, NodeBuilder, NodeType, testing::TestMesh};
+//! # async fn example<Shop: Mesh, Billing: NodeType<Mesh = Shop>>(billing: NodeBuilder<Billing>) -> Result<(), mesh_runtime::StartError> {
+//! let mesh = TestMesh::<Shop>::start().await?;
+//! let billing = mesh.start_node(billing).await?;
+//! # Ok(()) }
+//! ```
+
+pub mod raw;
+
+use std::marker::PhantomData;
+
+use crate::{
+    access::{Mesh, NodeType},
+    error::StartError,
+    keys::Keys,
+    master::{Master, MasterBuilder},
+    node::{Node, NodeBuilder},
+};
+
+/// A master on loopback with keys of its own, and a way to start nodes that know it. No fixed port is used, so any
+/// number of them run side by side. Everything ends when it and its nodes are dropped.
+#[derive(Debug)]
+pub struct TestMesh<M: Mesh> {
+    master: Master,
+    keys: Keys,
+    mesh: PhantomData<fn() -> M>,
+}
+
+impl<M: Mesh> TestMesh<M> {
+    /// Starts the master.
+    ///
+    /// # Errors
+    /// If no port of the loopback interface can be bound.
+    pub async fn start() -> Result<Self, StartError> {
+        let keys = Keys::new(M::SCHEMA.mesh, Keys::generate());
+        let master = MasterBuilder::<M>::new()
+            .keys(&keys)
+            .bind("127.0.0.1:0")
+            .without_discovery()
+            .start()
+            .await?;
+        Ok(Self {
+            master,
+            keys,
+            mesh: PhantomData,
+        })
+    }
+
+    /// The builder with this mesh's keys and master, bound to loopback.
+    pub fn join<N: NodeType<Mesh = M>>(&self, builder: NodeBuilder<N>) -> NodeBuilder<N> {
+        builder
+            .keys(&self.keys)
+            .master(self.master.local_addr())
+            .bind("127.0.0.1:0")
+    }
+
+    /// Starts a node in this mesh.
+    ///
+    /// # Errors
+    /// See [`NodeBuilder::start`].
+    pub async fn start_node<N: NodeType<Mesh = M>>(
+        &self,
+        builder: NodeBuilder<N>,
+    ) -> Result<Node<N>, StartError> {
+        self.join(builder).start().await
+    }
+
+    /// The master.
+    pub fn master(&self) -> &Master {
+        &self.master
+    }
+
+    /// The keys of this mesh.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+/// Switches sealing off in this process, or on again: envelopes then travel in the clear. For the one test that shows
+/// that it would notice. Exists only with the feature `insecure-testing`.
+#[cfg(feature = "insecure-testing")]
+pub fn set_sealing(on: bool) {
+    crate::wire::cipher::SEALING.store(on, std::sync::atomic::Ordering::SeqCst);
+}

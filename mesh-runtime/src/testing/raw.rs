@@ -1,0 +1,320 @@
+//! A peer that does everything by hand: for tests of what happens when somebody does not keep to the rules.
+//!
+//! ```no_run
+//! # use mesh_runtime::{Keys, Refusal, testing::raw::{Claim, RawError, RawPeer}};
+//! # async fn example(addr: std::net::SocketAddr, keys: &Keys) -> Result<(), RawError> {
+//! let refused = RawPeer::dial(addr, keys, &Claim::to_master("Shop", "Stranger", "s1")).await;
+//! assert!(matches!(refused, Err(RawError::Refused(Refusal::UnknownNodeType))));
+//! # Ok(()) }
+//! ```
+
+use std::{net::SocketAddr, ops::ControlFlow, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::{
+    error::Refusal,
+    id::{BootEpoch, InstanceId, NodeId},
+    keys::Keys,
+    socketio::{self, Closer, Inbound, Limits, Sink, TransportError},
+    wire::{
+        cipher::SessionKeys,
+        control::{self, ToMaster},
+        envelope::{Envelope, EnvelopeBuilder},
+        frame::{FirstPart, Frame},
+        handshake::{HandshakeError, Hello, Initiator, SchemaDigest, Target},
+    },
+};
+
+/// How long every step may take.
+const STEP: Duration = Duration::from_secs(10);
+
+/// Who a raw peer says it is, and whom it means to reach.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    mesh: String,
+    node: NodeId,
+    epoch: BootEpoch,
+    target: Target,
+}
+
+impl Claim {
+    /// A node of `mesh` that means to reach the master.
+    pub fn to_master(mesh: &str, node_type: &str, instance: impl Into<InstanceId>) -> Self {
+        Self {
+            mesh: mesh.into(),
+            node: NodeId::new(node_type, instance),
+            epoch: BootEpoch::now(),
+            target: Target::Master,
+        }
+    }
+
+    /// A node of `mesh` that means to reach another node.
+    pub fn to_node(
+        mesh: &str,
+        node_type: &str,
+        instance: impl Into<InstanceId>,
+        target: &NodeId,
+    ) -> Self {
+        Self {
+            target: Target::Node(target.clone()),
+            ..Self::to_master(mesh, node_type, instance)
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            mesh: self.mesh.clone(),
+            node_type: self.node.node_type.to_string(),
+            instance: self.node.instance.clone(),
+            epoch: self.epoch,
+            target: self.target.clone(),
+            schema: SchemaDigest::default(),
+        }
+    }
+}
+
+/// Why a raw peer got no further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RawError {
+    /// The other side refused the handshake.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The handshake failed on this side.
+    #[error("the handshake failed: {0}")]
+    Handshake(String),
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Connection(String),
+    /// The other side closed the connection.
+    #[error("the other side closed the connection")]
+    Closed,
+    /// The other side did not answer within 10 s.
+    #[error("no answer within {STEP:?}")]
+    TimedOut,
+}
+
+impl From<TransportError> for RawError {
+    fn from(error: TransportError) -> Self {
+        Self::Connection(error.to_string())
+    }
+}
+
+impl From<HandshakeError> for RawError {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::Refused { refusal, .. } => Self::Refused(refusal),
+            other => Self::Handshake(other.to_string()),
+        }
+    }
+}
+
+/// A Socket.IO connection that carries whatever it is given.
+pub struct RawConnection {
+    sink: Sink,
+    payloads: mpsc::UnboundedReceiver<Bytes>,
+}
+
+struct Forward(mpsc::UnboundedSender<Bytes>);
+
+impl Inbound for Forward {
+    fn on_payload(&self, payload: Bytes) -> ControlFlow<()> {
+        // Nobody may be listening any more.
+        let _ = self.0.send(payload);
+        ControlFlow::Continue(())
+    }
+
+    fn on_close(&self, _reason: TransportError) {}
+}
+
+impl RawConnection {
+    /// Connects to a node's or master's port.
+    ///
+    /// # Errors
+    /// If there is no Socket.IO server.
+    pub async fn open(addr: SocketAddr) -> Result<Self, RawError> {
+        let (sender, payloads) = mpsc::unbounded_channel();
+        let host = addr.ip().to_string();
+        let limits = Limits::default();
+        let sink = socketio::connect(&host, addr.port(), &limits, |_: &Closer| {
+            Arc::new(Forward(sender))
+        })
+        .await?;
+        Ok(Self { sink, payloads })
+    }
+
+    /// Sends one payload.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn send(&mut self, payload: impl Into<Bytes>) -> Result<(), RawError> {
+        Ok(self.sink.send(payload.into()).await?)
+    }
+
+    /// The next payload, within 10 s.
+    ///
+    /// # Errors
+    /// [`RawError::Closed`] if the other side closed the connection, [`RawError::TimedOut`].
+    pub async fn receive(&mut self) -> Result<Bytes, RawError> {
+        tokio::time::timeout(STEP, self.payloads.recv())
+            .await
+            .map_err(|_| RawError::TimedOut)?
+            .ok_or(RawError::Closed)
+    }
+
+    /// Waits until the other side closes the connection, 10 s at most; what comes until then is dropped.
+    ///
+    /// # Errors
+    /// [`RawError::TimedOut`] if it does not.
+    pub async fn closed(&mut self) -> Result<(), RawError> {
+        loop {
+            match self.receive().await {
+                Ok(_) => {}
+                Err(RawError::Closed) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The first message of a handshake, as somebody on the way could record it.
+///
+/// # Errors
+/// If the keys or the claim make no sense.
+pub async fn first_message(keys: &Keys, claim: &Claim) -> Result<Bytes, RawError> {
+    Ok(initiate(keys, claim).await?.1)
+}
+
+async fn initiate(keys: &Keys, claim: &Claim) -> Result<(Initiator, Bytes), RawError> {
+    let keys = keys
+        .derive()
+        .await
+        .map_err(|error| RawError::Handshake(error.to_string()))?;
+    Ok(Initiator::start(&keys, &claim.hello())?)
+}
+
+/// A peer whose handshake is done. It has not confirmed: so far nobody trusts it.
+pub struct RawPeer {
+    connection: RawConnection,
+    session: SessionKeys,
+    received: u32,
+}
+
+impl RawPeer {
+    /// Dials and shakes hands.
+    ///
+    /// # Errors
+    /// [`RawError::Refused`] with the reason; others if there is nobody to talk to.
+    pub async fn dial(addr: SocketAddr, keys: &Keys, claim: &Claim) -> Result<Self, RawError> {
+        let (initiator, message) = initiate(keys, claim).await?;
+        let mut connection = RawConnection::open(addr).await?;
+        connection.send(message).await?;
+        let reply = connection.receive().await?;
+        let (_, session) = initiator.finish(&reply)?;
+        Ok(Self {
+            connection,
+            session,
+            received: 0,
+        })
+    }
+
+    /// The first envelope: proves this peer, and grants the other side what a node usually does.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn confirm(&mut self) -> Result<(), RawError> {
+        self.send_frame(&Frame::Confirm {
+            calls: 16_384,
+            bytes: 64 << 20,
+        })
+        .await
+    }
+
+    /// Registers with the master.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn register(&mut self, host: &str, port: u16) -> Result<(), RawError> {
+        let message = ToMaster::Register {
+            host: Some(host.into()),
+            port,
+        };
+        let payload =
+            control::encode(&message).map_err(|error| RawError::Handshake(error.to_string()))?;
+        self.send_frame(&Frame::Control { payload }).await
+    }
+
+    /// Calls a command, its arguments already encoded.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn call(&mut self, call: u64, command: u32, args: &[u8]) -> Result<(), RawError> {
+        self.send_frame(&Frame::Call {
+            call,
+            command,
+            deadline_ms: 3000,
+            part: FirstPart::whole(Bytes::copy_from_slice(args)),
+        })
+        .await
+    }
+
+    /// The bytes of an envelope with a ping in it. The next envelope must follow this one; whether it is sent, once,
+    /// twice or changed, is up to the test.
+    ///
+    /// # Errors
+    /// Never, as long as fewer than 2^64 envelopes were sealed.
+    pub fn seal_ping(&mut self) -> Result<Bytes, RawError> {
+        self.seal(&Frame::Ping { token: 1 })
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn send_bytes(&mut self, bytes: impl Into<Bytes>) -> Result<(), RawError> {
+        self.connection.send(bytes).await
+    }
+
+    /// What the other side sends next, as text for people: one line for each frame.
+    ///
+    /// # Errors
+    /// [`RawError::Closed`], [`RawError::TimedOut`], or an envelope that does not open.
+    pub async fn receive(&mut self) -> Result<Vec<String>, RawError> {
+        let payload = self.connection.receive().await?;
+        let envelope = Envelope::open(payload, &mut self.session.opener)
+            .map_err(|error| RawError::Handshake(error.to_string()))?;
+        self.received += u32::from(envelope.counts());
+        envelope
+            .frames
+            .map(|frame| match frame {
+                Ok(frame) => Ok(format!("{frame:?}")),
+                Err(error) => Err(RawError::Handshake(error.to_string())),
+            })
+            .collect()
+    }
+
+    /// Waits until the other side closes the connection, 10 s at most.
+    ///
+    /// # Errors
+    /// [`RawError::TimedOut`] if it does not.
+    pub async fn closed(&mut self) -> Result<(), RawError> {
+        self.connection.closed().await
+    }
+
+    async fn send_frame(&mut self, frame: &Frame) -> Result<(), RawError> {
+        let sealed = self.seal(frame)?;
+        self.connection.send(sealed).await
+    }
+
+    fn seal(&mut self, frame: &Frame) -> Result<Bytes, RawError> {
+        let mut envelope = EnvelopeBuilder::with_capacity(frame.encoded_len());
+        if !envelope.push(frame) {
+            return Err(RawError::Handshake("the frame is too long".into()));
+        }
+        envelope
+            .seal(self.received, &mut self.session.sealer)
+            .map_err(|error| RawError::Handshake(error.to_string()))
+    }
+}
