@@ -74,13 +74,11 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     // Standard output is for results: what is logged goes to standard error.
     tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
-        )
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    match run(cli).await {
+    match dispatch(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("shop: {error}"));
@@ -89,7 +87,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), ShopError> {
+async fn dispatch(cli: Cli) -> Result<(), ShopError> {
     let stop = Stop::watch(cli.exit_with_parent)?;
     match cli.command {
         Command::Run(args) => run::run(args, stop).await,
