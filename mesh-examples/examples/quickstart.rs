@@ -114,12 +114,14 @@ impl BillingHandler for Ledger {
     }
 
     async fn export(&self, cx: Context<Billing>, day: String) -> Result<(), JobError> {
-        self.tell(format!("{} has exported {day}", cx.instance())).await;
+        self.tell(format!("{} has exported {day}", cx.instance()))
+            .await;
         Ok(())
     }
 
     async fn reindex(&self, cx: Context<Billing>, year: u32) -> Result<(), JobError> {
-        self.tell(format!("{} has reindexed {year}", cx.instance())).await;
+        self.tell(format!("{} has reindexed {year}", cx.instance()))
+            .await;
         Ok(())
     }
 }
@@ -236,7 +238,10 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
         println!("  {instance} has charged {orders} orders");
     }
     let total: u64 = gathered.ok().sum();
-    ensure(total == 4, "the instances have charged four orders together")?;
+    ensure(
+        total == 4,
+        "the instances have charged four orders together",
+    )?;
 
     println!("\nA broadcast without answers is handed to the links, and nobody waits:");
     let sent = client.flush("end of the sale".to_owned()).await?;

@@ -66,7 +66,12 @@ impl Books {
 }
 
 impl AuditHandler for Books {
-    async fn record(&self, cx: Context<Audit>, batch: BatchId, entry: Entry) -> Result<(), JobError> {
+    async fn record(
+        &self,
+        cx: Context<Audit>,
+        batch: BatchId,
+        entry: Entry,
+    ) -> Result<(), JobError> {
         self.write(batch, &entry)?;
         tracing::debug!(instance = %cx.instance(), order = entry.receipt.order, customer = entry.customer, "recorded");
         Ok(())
@@ -102,7 +107,9 @@ mod tests {
         let books = Books::default();
         let batch = BatchId::random();
         for order in [1, 2, 1] {
-            books.write(batch, &entry(order)).expect("the book has room");
+            books
+                .write(batch, &entry(order))
+                .expect("the book has room");
         }
         assert_eq!(books.with(batch, |book| *book.written.borrow()), 2);
     }

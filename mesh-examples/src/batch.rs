@@ -42,18 +42,25 @@ impl<T: Default> Batches<T> {
 
     /// What is known of a batch, if anything.
     pub(crate) fn get(&self, batch: BatchId) -> Option<&T> {
-        self.0.iter().find(|(id, _)| *id == batch).map(|(_, known)| known)
+        self.0
+            .iter()
+            .find(|(id, _)| *id == batch)
+            .map(|(_, known)| known)
     }
 
     /// What is known of a batch, to be added to.
     pub(crate) fn of(&mut self, batch: BatchId) -> &mut T {
-        let place = self.0.iter().position(|(id, _)| *id == batch).unwrap_or_else(|| {
-            if self.0.len() == Self::MAX {
-                self.0.pop_front();
-            }
-            self.0.push_back((batch, T::default()));
-            self.0.len() - 1
-        });
+        let place = self
+            .0
+            .iter()
+            .position(|(id, _)| *id == batch)
+            .unwrap_or_else(|| {
+                if self.0.len() == Self::MAX {
+                    self.0.pop_front();
+                }
+                self.0.push_back((batch, T::default()));
+                self.0.len() - 1
+            });
         &mut self.0[place].1
     }
 }

@@ -100,7 +100,12 @@ impl Default for Ledger {
 }
 
 impl BillingHandler for Ledger {
-    async fn charge(&self, cx: Context<Billing>, batch: BatchId, order: Order) -> Result<Receipt, Declined> {
+    async fn charge(
+        &self,
+        cx: Context<Billing>,
+        batch: BatchId,
+        order: Order,
+    ) -> Result<Receipt, Declined> {
         self.book(batch, &order, cx.instance().as_str())
     }
 

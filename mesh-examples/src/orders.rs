@@ -181,8 +181,13 @@ pub fn read(source: impl Read, path: &Path) -> Result<Import, ReadError> {
         .trim(csv::Trim::All)
         .from_reader(&text[..]);
     // From memory, and with records of any length and content, there is nothing to fail.
-    let header = reader.byte_headers().map_err(|error| failed(error.into()))?;
-    if header.iter().ne(HEADER.iter().map(|column| column.as_bytes())) {
+    let header = reader
+        .byte_headers()
+        .map_err(|error| failed(error.into()))?;
+    if header
+        .iter()
+        .ne(HEADER.iter().map(|column| column.as_bytes()))
+    {
         let found: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
         return Err(ReadError::Header {
             path: path.to_owned(),
@@ -234,7 +239,9 @@ struct Lines<'a> {
 impl Lines<'_> {
     /// The line on which a record begins. Records come in the order of the text.
     fn line_of(&mut self, record: &ByteRecord) -> u64 {
-        let after_last = record.position().map_or(0, |position| position.byte() as usize);
+        let after_last = record
+            .position()
+            .map_or(0, |position| position.byte() as usize);
         let rest = self.text.get(after_last..).unwrap_or_default();
         let start = after_last
             + rest
@@ -250,7 +257,9 @@ impl Lines<'_> {
 
 fn order(record: &ByteRecord) -> Result<Order, Problem> {
     if record.len() != HEADER.len() {
-        return Err(Problem::Fields { found: record.len() });
+        return Err(Problem::Fields {
+            found: record.len(),
+        });
     }
     let field = |place: usize| -> Result<(&'static str, &str), Problem> {
         let column = HEADER[place];
@@ -356,7 +365,9 @@ mod tests {
                 "quantity is \"99999999999\", which is no whole number that fits",
             ),
         ];
-        let expected: Vec<_> = expected.map(|(line, problem)| (line, problem.to_owned())).into();
+        let expected: Vec<_> = expected
+            .map(|(line, problem)| (line, problem.to_owned()))
+            .into();
         assert_eq!(problems(lines), expected);
         let ids: Vec<_> = import(lines).orders.iter().map(|order| order.id).collect();
         assert_eq!(ids, [1, 10]);
@@ -383,10 +394,13 @@ mod tests {
     #[test]
     fn a_file_without_the_header_is_refused() {
         for text in ["", "1,ada,tea,2,100\n", "id,customer\n"] {
-            let error = read(text.as_bytes(), Path::new("test.csv")).expect_err("there is no header");
+            let error =
+                read(text.as_bytes(), Path::new("test.csv")).expect_err("there is no header");
             assert!(matches!(error, ReadError::Header { .. }), "{error}");
             assert!(
-                error.to_string().contains("`id,customer,item,quantity,cents`"),
+                error
+                    .to_string()
+                    .contains("`id,customer,item,quantity,cents`"),
                 "{error}"
             );
         }
@@ -396,7 +410,9 @@ mod tests {
     fn a_missing_file_is_an_error_that_names_it() {
         let error = read_file(Path::new("no/such/file.csv")).expect_err("there is no such file");
         assert!(
-            error.to_string().starts_with("cannot read no/such/file.csv: "),
+            error
+                .to_string()
+                .starts_with("cannot read no/such/file.csv: "),
             "{error}"
         );
     }

@@ -16,7 +16,8 @@ use crate::{
 
 /// What the shop sells.
 pub const CATALOGUE: [&str; 12] = [
-    "apples", "bread", "cheese", "coffee", "flour", "honey", "jam", "olives", "pasta", "rice", "salt", "tea",
+    "apples", "bread", "cheese", "coffee", "flour", "honey", "jam", "olives", "pasta", "rice",
+    "salt", "tea",
 ];
 
 /// How many pieces of each item an instance starts with unless [`Shelves::with_pieces`] says otherwise.

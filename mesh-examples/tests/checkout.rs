@@ -66,7 +66,11 @@ impl TestShop {
     }
 
     async fn stock(&self) -> StockTotals {
-        let gathered = self.gateway.client::<Stock>().stock_totals(self.batch).await;
+        let gathered = self
+            .gateway
+            .client::<Stock>()
+            .stock_totals(self.batch)
+            .await;
         let totals = gathered
             .expect("the call is placed")
             .require_all()
@@ -149,7 +153,11 @@ async fn what_is_out_of_stock_is_not_charged() {
         .await
         .expect("all nodes are there");
     assert_eq!(placed, Placed::OutOfStock);
-    let billing = shop.gateway.client::<Billing>().billing_totals(shop.batch).await;
+    let billing = shop
+        .gateway
+        .client::<Billing>()
+        .billing_totals(shop.batch)
+        .await;
     let billing = billing
         .expect("the call is placed")
         .require_all()

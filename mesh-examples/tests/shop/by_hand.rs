@@ -61,7 +61,8 @@ fn a_gateway_with_a_wrong_key_is_refused() {
     assert_eq!(gateway.end().code(), Some(1));
     let said = gateway.stderr.all();
     assert!(
-        said.iter().any(|line| line.contains("the keys do not match")),
+        said.iter()
+            .any(|line| line.contains("the keys do not match")),
         "{said:#?}"
     );
 }

@@ -31,7 +31,10 @@ fn ctrl_c_on_a_terminal_ends_all_processes_in_good_order() {
     let status = run.end();
     let said = run.stderr.all();
     assert_eq!(status.code(), Some(130), "{said:#?}");
-    assert!(said.contains(&"shop: stopped by Ctrl-C".to_owned()), "{said:#?}");
+    assert!(
+        said.contains(&"shop: stopped by Ctrl-C".to_owned()),
+        "{said:#?}"
+    );
     // The gateway tells how far it came, and no order was left halfway: what had begun was brought to its end.
     assert!(
         said.iter()
@@ -60,7 +63,10 @@ fn a_run_that_takes_too_long_is_given_up_and_says_so() {
     let said = run.stderr.all();
     assert_eq!(status.code(), Some(1), "{said:#?}");
     let complaint = "shop: the time is up (see --within)";
-    assert!(said.iter().any(|line| line.starts_with(complaint)), "{said:#?}");
+    assert!(
+        said.iter().any(|line| line.starts_with(complaint)),
+        "{said:#?}"
+    );
     all_end(&children);
 }
 
@@ -77,7 +83,10 @@ fn a_child_that_dies_early_fails_the_run_by_its_name() {
         "{said:#?}"
     );
     assert!(
-        !run.stdout.all().iter().any(|line| line.starts_with("SHOP ")),
+        !run.stdout
+            .all()
+            .iter()
+            .any(|line| line.starts_with("SHOP ")),
         "there is no report"
     );
     all_end(&children);

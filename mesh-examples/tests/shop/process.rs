@@ -89,7 +89,10 @@ impl Process {
     pub(crate) fn end(&mut self) -> ExitStatus {
         let mut status = None;
         until("the program has ended", || {
-            status = self.child.try_wait().expect("it is a child of this process");
+            status = self
+                .child
+                .try_wait()
+                .expect("it is a child of this process");
             status.is_some()
         });
         status.expect("it has ended")

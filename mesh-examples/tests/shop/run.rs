@@ -13,7 +13,9 @@ fn numbers(lines: &[String]) -> HashMap<String, Vec<u64>> {
     assert_eq!(words.next(), Some("SHOP"), "{lines:#?}");
     let numbers = words.map(|word| {
         let (name, numbers) = word.split_once('=').expect("name=numbers");
-        let numbers = numbers.split(',').map(|number| number.parse().expect("a number"));
+        let numbers = numbers
+            .split(',')
+            .map(|number| number.parse().expect("a number"));
         (name.to_owned(), numbers.collect())
     });
     numbers.collect()
@@ -23,7 +25,11 @@ fn numbers(lines: &[String]) -> HashMap<String, Vec<u64>> {
 fn the_orders_that_come_with_the_shop_add_up() {
     let path = shipped_orders();
     let import = orders::read_file(&path).expect("the file is sound");
-    assert!(import.orders.len() >= 1_000, "{} orders", import.orders.len());
+    assert!(
+        import.orders.len() >= 1_000,
+        "{} orders",
+        import.orders.len()
+    );
     let mut run = Process::start(["run".as_ref(), path.as_os_str()]);
     let status = run.end();
     let complaints = run.stderr.all();
@@ -103,7 +109,11 @@ fn a_file_that_cannot_be_read_is_a_clear_error_with_exit_code_2() {
             "the first line must be `id,customer,item,quantity,cents`",
         ),
     ] {
-        let output = shop().arg("run").arg(path).output().expect("the program starts");
+        let output = shop()
+            .arg("run")
+            .arg(path)
+            .output()
+            .expect("the program starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(problem), "{stderr}");

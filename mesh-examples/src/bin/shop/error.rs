@@ -22,9 +22,15 @@ pub(crate) enum ShopError {
         others: usize,
     },
     #[error("{what}: {source}")]
-    Call { what: &'static str, source: CallError },
+    Call {
+        what: &'static str,
+        source: CallError,
+    },
     #[error("{what}: {source}")]
-    Gather { what: &'static str, source: Incomplete },
+    Gather {
+        what: &'static str,
+        source: Incomplete,
+    },
     #[error("the sums do not add up: {0}")]
     Mismatch(#[from] Mismatch),
     #[error("{0}; {1} orders were not placed, and {2} were given up halfway")]
@@ -43,7 +49,10 @@ pub(crate) enum ShopError {
     #[error("the gateway failed ({status})")]
     Gateway { status: ExitStatus },
     #[error("{what}: {source}")]
-    Io { what: &'static str, source: io::Error },
+    Io {
+        what: &'static str,
+        source: io::Error,
+    },
 }
 
 fn and_more(number: &usize) -> String {
@@ -59,10 +68,12 @@ impl ShopError {
         match self {
             Self::Orders(_) => 2,
             Self::GaveUp(why, ..) | Self::Stopped(why) => why.exit_code(),
-            Self::Gateway { status } => match status.code().and_then(|code| u8::try_from(code).ok()) {
-                None | Some(0) => 1,
-                Some(code) => code,
-            },
+            Self::Gateway { status } => {
+                match status.code().and_then(|code| u8::try_from(code).ok()) {
+                    None | Some(0) => 1,
+                    Some(code) => code,
+                }
+            }
             _ => 1,
         }
     }

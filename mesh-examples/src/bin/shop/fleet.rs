@@ -50,7 +50,10 @@ pub(crate) struct Plan {
 
 impl Fleet {
     /// No children yet. All of them will be this same program, with `environment` and no other `MESH_*` variables.
-    pub(crate) fn new(environment: Vec<(&'static str, String)>, print_pids: bool) -> Result<Self, ShopError> {
+    pub(crate) fn new(
+        environment: Vec<(&'static str, String)>,
+        print_pids: bool,
+    ) -> Result<Self, ShopError> {
         let program = std::env::current_exe().map_err(|source| ShopError::Io {
             what: "cannot find out what program this is",
             source,
@@ -133,7 +136,11 @@ impl Fleet {
                 child.pipe = None;
             }
             let ended = timeout(END_DEADLINE, async {
-                while self.children.iter().any(|child| child.is(kind) && !child.ended) {
+                while self
+                    .children
+                    .iter()
+                    .any(|child| child.is(kind) && !child.ended)
+                {
                     let Some((name, status)) = self.next_end().await else {
                         return;
                     };
@@ -173,7 +180,11 @@ impl Fleet {
         let child = command
             .arg("--exit-with-parent")
             .args(plan.args)
-            .envs(self.environment.iter().map(|(variable, value)| (variable, value)))
+            .envs(
+                self.environment
+                    .iter()
+                    .map(|(variable, value)| (variable, value)),
+            )
             .stdin(Stdio::piped())
             .stdout(plan.stdout)
             // Only if this process panics: else its end is waited for.

@@ -122,7 +122,9 @@ async fn work(
 async fn all_ready(node: &Node<Gateway>, args: &GatewayArgs) -> Result<(), ShopError> {
     let patience = Duration::from_secs(30);
     node.ready::<Stock>(args.stocks).timeout(patience).await?;
-    node.ready::<Billing>(args.billings).timeout(patience).await?;
+    node.ready::<Billing>(args.billings)
+        .timeout(patience)
+        .await?;
     node.ready::<Audit>(1).timeout(patience).await?;
     Ok(())
 }
@@ -186,7 +188,10 @@ async fn give_up(
     unplaced: usize,
     mut placing: JoinSet<Result<Placed, CheckoutError>>,
 ) -> ShopError {
-    let _ = timeout(GRACE, async { while placing.join_next().await.is_some() {} }).await;
+    let _ = timeout(GRACE, async {
+        while placing.join_next().await.is_some() {}
+    })
+    .await;
     ShopError::GaveUp(why, unplaced, placing.len())
 }
 
@@ -252,7 +257,10 @@ fn every<T>(
     gathered: Result<Gather<T>, CallError>,
 ) -> Result<Vec<(InstanceId, T)>, ShopError> {
     let gathered = gathered.map_err(|source| ShopError::Call { what, source })?;
-    let instances: Vec<_> = gathered.iter().map(|(instance, _)| instance.clone()).collect();
+    let instances: Vec<_> = gathered
+        .iter()
+        .map(|(instance, _)| instance.clone())
+        .collect();
     let answers = gathered
         .require_all()
         .map_err(|source| ShopError::Gather { what, source })?;
@@ -265,7 +273,10 @@ fn instances(node: &Node<Gateway>) -> BTreeSet<NodeId> {
 }
 
 fn linked<T: NodeType>(nodes: &BTreeSet<NodeId>) -> usize {
-    nodes.iter().filter(|node| *node.node_type == *T::NAME).count()
+    nodes
+        .iter()
+        .filter(|node| *node.node_type == *T::NAME)
+        .count()
 }
 
 /// On a terminal only: elsewhere it shows nothing.

@@ -55,7 +55,8 @@ fn write(args: &GenerateArgs, mut output: impl Write) -> io::Result<()> {
         };
         let id = 1_000 + line;
         // The malformed ones are spread evenly over the file, and none is on its first line: it repeats an order.
-        let is_malformed = u64::from(line + 1) * u64::from(malformed) / u64::from(args.lines) > made;
+        let is_malformed =
+            u64::from(line + 1) * u64::from(malformed) / u64::from(args.lines) > made;
         if is_malformed {
             made += 1;
             writeln!(
@@ -70,7 +71,14 @@ fn write(args: &GenerateArgs, mut output: impl Write) -> io::Result<()> {
     output.flush()
 }
 
-fn malformed_line(kind: u64, id: u32, customer: &str, item: &str, quantity: u64, cents: u64) -> String {
+fn malformed_line(
+    kind: u64,
+    id: u32,
+    customer: &str,
+    item: &str,
+    quantity: u64,
+    cents: u64,
+) -> String {
     match kind % 8 {
         1 => format!("{id},{customer},{item},{quantity}"),
         2 => format!("{id},{customer},{item},many,{cents}"),
@@ -113,7 +121,8 @@ mod tests {
     fn made(flags: &[&str]) -> Vec<u8> {
         let flags = std::iter::once("generate").chain(flags.iter().copied());
         let mut output = Vec::new();
-        generate(&Defaults::parse_from(flags).args, &mut output).expect("a vector takes everything");
+        generate(&Defaults::parse_from(flags).args, &mut output)
+            .expect("a vector takes everything");
         output
     }
 

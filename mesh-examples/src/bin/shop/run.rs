@@ -78,7 +78,12 @@ async fn work(fleet: &mut Fleet, args: &RunArgs) -> Result<(), ShopError> {
     }
     let gateway = Plan::new("gateway", "gateway")
         .args(["--instance", "gateway"])
-        .args(["--stocks", &how_many("stock"), "--billings", &how_many("billing")])
+        .args([
+            "--stocks",
+            &how_many("stock"),
+            "--billings",
+            &how_many("billing"),
+        ])
         .args([
             "--at-once",
             &args.pace.at_once.to_string(),

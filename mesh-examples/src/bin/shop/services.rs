@@ -80,7 +80,12 @@ pub(crate) async fn master(args: MasterArgs, mut stop: Stop) -> Result<(), ShopE
 }
 
 pub(crate) async fn stock(args: StockArgs, stop: Stop) -> Result<(), ShopError> {
-    serve(Stock::node(Shelves::with_pieces(args.pieces)), args.node, stop).await
+    serve(
+        Stock::node(Shelves::with_pieces(args.pieces)),
+        args.node,
+        stop,
+    )
+    .await
 }
 
 pub(crate) async fn billing(args: BillingArgs, stop: Stop) -> Result<(), ShopError> {
@@ -107,7 +112,11 @@ async fn serve<N: NodeType>(
     let Some(node) = started(N::NAME, starting, &mut stop).await? else {
         return Ok(());
     };
-    say(&format!("{} is up at {}; Ctrl-C ends it", node.id(), node.addr()));
+    say(&format!(
+        "{} is up at {}; Ctrl-C ends it",
+        node.id(),
+        node.addr()
+    ));
     stop.asked().await;
     node.shutdown().await;
     Ok(())

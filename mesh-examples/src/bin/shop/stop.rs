@@ -130,7 +130,12 @@ fn watch_parent(ask: watch::Sender<Option<Why>>) {
                 _ => {}
             }
         }
-        ask.send_if_modified(|asked| asked.is_none().then(|| *asked = Some(Why::ParentGone)).is_some());
+        ask.send_if_modified(|asked| {
+            asked
+                .is_none()
+                .then(|| *asked = Some(Why::ParentGone))
+                .is_some()
+        });
         std::thread::sleep(LAST_RESORT);
         complain("shop: the parent process is gone and this one does not end: gives up");
         process::exit(1);

@@ -47,9 +47,11 @@ impl Totals {
 
     /// Holds all sums against each other.
     pub(crate) fn check(&self) -> Result<(), Mismatch> {
-        let billing =
-            |part: fn(&BillingTotals) -> u64| self.billing.iter().map(|(_, totals)| part(totals)).sum();
-        let stock = |part: fn(&StockTotals) -> u64| self.stock.iter().map(|(_, totals)| part(totals)).sum();
+        let billing = |part: fn(&BillingTotals) -> u64| {
+            self.billing.iter().map(|(_, totals)| part(totals)).sum()
+        };
+        let stock =
+            |part: fn(&StockTotals) -> u64| self.stock.iter().map(|(_, totals)| part(totals)).sum();
         let sums: [(&'static str, u64, u64); 11] = [
             (
                 "orders, and charged plus declined",
@@ -143,7 +145,10 @@ impl fmt::Display for Totals {
             audited,
             ..
         } = self;
-        writeln!(f, "{orders} orders were placed; {skipped} lines were skipped")?;
+        writeln!(
+            f,
+            "{orders} orders were placed; {skipped} lines were skipped"
+        )?;
         writeln!(
             f,
             "  charged   {charged:>7}  {}.{:02} in all",
