@@ -100,7 +100,8 @@ impl<N: NodeType> NodeBuilder<N> {
     }
 
     /// The address that others are to dial, as `host` or `host:port`. Default: the host as the master sees it, and the
-    /// port that this node listens on.
+    /// port that this node listens on. Where the master runs on the same machine it sees the loopback address, which
+    /// nodes on other machines cannot dial: give the machine's name or address then.
     pub fn advertise(mut self, addr: impl Into<String>) -> Self {
         self.advertise = Some(addr.into());
         self

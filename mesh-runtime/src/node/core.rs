@@ -387,11 +387,8 @@ impl Host for NodeCore {
     }
 
     fn refused(&self, from: SocketAddr, refusal: Refusal) {
+        // Logged, and no event: a stranger, or whoever repeats a recorded handshake, is not to be heard of.
         tracing::warn!(node = %self.id, %from, %refusal, "refused a link");
-        self.events.tell(Event::Refused {
-            addr: from.to_string(),
-            refusal,
-        });
     }
 }
 

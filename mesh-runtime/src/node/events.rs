@@ -32,7 +32,7 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// A handshake was refused: here, or by whoever was dialled.
+    /// A peer or the master has refused this node. (Those whom this node refuses are in the log only.)
     Refused {
         /// The address of the other side.
         addr: String,
