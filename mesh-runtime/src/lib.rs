@@ -43,7 +43,7 @@ pub use call::{
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use keys::{Keys, KeysError};
-pub use link::channel::CloseReason;
+pub use link::close_reason::CloseReason;
 pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::mesh_schema;
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};

@@ -13,7 +13,8 @@ use tokio::task::AbortHandle;
 
 use super::{
     budget::Budget,
-    channel::{Channel, CloseReason, Receiver},
+    channel::{Channel, Receiver},
+    close_reason::CloseReason,
     in_flight::InFlight,
     inbox::{Arrived, Inbox, Opening, Overrun},
     serving::Incoming,

@@ -4,6 +4,7 @@
 pub(crate) mod budget;
 pub(crate) mod calling;
 pub(crate) mod channel;
+pub(crate) mod close_reason;
 pub(crate) mod gate;
 pub(crate) mod in_flight;
 pub(crate) mod inbox;
@@ -15,3 +16,4 @@ pub(crate) mod link;
 pub(crate) mod outbox;
 pub(crate) mod serving;
 pub(crate) mod table;
+pub(crate) mod window;

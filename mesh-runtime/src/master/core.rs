@@ -17,7 +17,8 @@ use crate::{
     id::{BootEpoch, InstanceId, NodeId},
     keys::DerivedKeys,
     link::{
-        channel::{Channel, CloseReason, Receiver},
+        channel::{Channel, Receiver},
+        close_reason::CloseReason,
         gate::Host,
     },
     schema::Schema,

@@ -17,7 +17,7 @@ use crate::{
     error::StartError,
     id::{InstanceId, NodeId},
     keys::Keys,
-    link::{channel::CloseReason, gate::Gate},
+    link::{close_reason::CloseReason, gate::Gate},
     queue::{Job, MemoryQueue, Queue, QueueName, RunJob, Worker, WorkerOptions},
     schema::{CommandSpec, Delivery},
     serve::{Dispatcher, Erased, RawServe, Serve},

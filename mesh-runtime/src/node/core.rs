@@ -20,7 +20,8 @@ use crate::{
     id::{BootEpoch, NodeId},
     keys::DerivedKeys,
     link::{
-        channel::{Channel, CloseReason, Receiver},
+        channel::{Channel, Receiver},
+        close_reason::CloseReason,
         gate::Host,
         link::{Link, LinkHost, Peer, Role},
         serving::Incoming,

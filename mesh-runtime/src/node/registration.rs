@@ -18,7 +18,8 @@ use crate::{
     error::Refusal,
     id::{BootEpoch, NodeId},
     link::{
-        channel::{Channel, CloseReason, Receiver},
+        channel::{Channel, Receiver},
+        close_reason::CloseReason,
         gate::{self, DialError, Dialling},
     },
     wire::{
