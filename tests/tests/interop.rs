@@ -1,6 +1,8 @@
 //! The transport against clients and servers that are not ours, and the evidence for ADR 0001: why the
 //! runtime has a Socket.IO client of its own.
 
+mod support;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,7 +11,11 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use mesh_runtime::__interop::{EchoServer, exchange};
+use mesh_runtime::{
+    __interop::{EchoServer, exchange},
+    Node,
+    testing::TestMesh,
+};
 use rust_socketio::{
     Event, Payload, TransportType,
     asynchronous::{Client, ClientBuilder},
@@ -18,6 +24,7 @@ use socketioxide::{
     SocketIo,
     extract::{Data, SocketRef},
 };
+use support::hard::{Caller, Hands, Hard, Worker};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -224,4 +231,82 @@ async fn the_official_javascript_client_exchanges_payloads_with_our_server() {
         assert_eq!(said, "OK 22");
     }
     soon("the server to stop", server.stop()).await;
+}
+
+// ---- Strangers: whoever speaks Socket.IO can knock at a port of the mesh, and is shown the door. ----
+
+/// A mesh of a worker and a caller.
+struct Visited {
+    mesh: TestMesh<Hard>,
+    worker: Node<Worker>,
+    caller: Node<Caller>,
+}
+
+impl Visited {
+    async fn start() -> Self {
+        let mesh = TestMesh::<Hard>::start().await.unwrap();
+        let worker = mesh.start_node(Worker::node(Hands::idle())).await.unwrap();
+        let caller = mesh.start_node(Caller::node()).await.unwrap();
+        caller.ready::<Worker>(1).await.unwrap();
+        Self {
+            mesh,
+            worker,
+            caller,
+        }
+    }
+
+    fn ports(&self) -> [SocketAddr; 2] {
+        [self.mesh.master().addr(), self.worker.addr()]
+    }
+
+    /// Nobody but the stranger has noticed anything.
+    async fn serves_on(&self) {
+        let answer = self.caller.client::<Worker>().echo("and now?".into());
+        assert_eq!(answer.await.unwrap(), "and now?");
+        assert_eq!(self.mesh.master().nodes().len(), 2);
+        assert_eq!(self.worker.links().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn rust_socketio_as_a_stranger_is_disconnected_whether_it_talks_or_not() {
+    let visited = Visited::start().await;
+    for address in visited.ports() {
+        for talks in [true, false] {
+            let (joined, mut has_joined) = mpsc::unbounded_channel();
+            let (closed, mut is_closed) = mpsc::unbounded_channel();
+            let builder = ClientBuilder::new(format!("http://{address}"))
+                .transport_type(TransportType::Websocket)
+                .reconnect(false)
+                .on(Event::Connect, move |_, _| {
+                    let _ = joined.send(());
+                    async {}.boxed()
+                })
+                .on(Event::Close, move |_, _| {
+                    let _ = closed.send(());
+                    async {}.boxed()
+                });
+            let client = soon("rust_socketio to connect", builder.connect()).await;
+            let client = client.unwrap();
+            soon("the server's answer", has_joined.recv()).await;
+            if talks {
+                let garbage = Payload::Binary(Bytes::from_static(b"this is no handshake"));
+                client.emit("m", garbage).await.unwrap();
+            }
+            let told = soon("the server to close", is_closed.recv()).await;
+            assert_eq!(told, Some(()));
+        }
+    }
+    visited.serves_on().await;
+}
+
+#[tokio::test]
+async fn the_official_javascript_client_as_a_stranger_is_disconnected() {
+    let visited = Visited::start().await;
+    for address in visited.ports() {
+        if let Some(said) = node("stranger.mjs", address.port()).await {
+            assert_eq!(said, "OK io server disconnect");
+        }
+    }
+    visited.serves_on().await;
 }

@@ -137,9 +137,11 @@ impl NodeCore {
         self.closed.is_cancelled()
     }
 
-    /// Whether there is a link to that node.
-    pub(crate) fn is_linked(&self, peer: &NodeId) -> bool {
-        self.table().get(peer).is_some()
+    /// Whether there is a link to that node, in this life of it or a later one.
+    pub(crate) fn is_linked(&self, peer: &NodeId, epoch: BootEpoch) -> bool {
+        self.table()
+            .get(peer)
+            .is_some_and(|entry| entry.0.peer.epoch >= epoch)
     }
 
     /// All links, in the order of instance ids.

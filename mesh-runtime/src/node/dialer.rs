@@ -54,9 +54,11 @@ pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
 async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
     let mut backoff = Backoff::new();
     loop {
-        core.links_until(|core| !core.is_linked(&peer.node)).await;
+        // A link to an earlier node of that id does not count: it goes when there is one to the later.
+        core.links_until(|core| !core.is_linked(&peer.node, peer.epoch))
+            .await;
         if yields(core, &peer.node) {
-            let linked = core.links_until(|core| core.is_linked(&peer.node));
+            let linked = core.links_until(|core| core.is_linked(&peer.node, peer.epoch));
             if tokio::time::timeout(YIELD, linked).await.is_ok() {
                 continue;
             }

@@ -258,3 +258,56 @@ pub trait Queue: Send + Sync + 'static {
     /// Whatever befalls the engine.
     fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool>;
 }
+
+/// A shared engine: for several nodes of one process, or to look into it while a node works it off.
+impl<Q: Queue + ?Sized> Queue for Arc<Q> {
+    fn is_durable(&self) -> bool {
+        (**self).is_durable()
+    }
+
+    fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, JobId> {
+        (**self).enqueue(queue, job)
+    }
+
+    fn lease<'a>(&'a self, queue: &'a QueueName, max: usize) -> QueueFuture<'a, Vec<Job>> {
+        (**self).lease(queue, max)
+    }
+
+    fn complete<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
+        (**self).complete(queue, job)
+    }
+
+    fn fail<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a Job,
+        error: String,
+        failure: Failure,
+    ) -> QueueFuture<'a, ()> {
+        (**self).fail(queue, job, error, failure)
+    }
+
+    fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
+        (**self).release(queue, job)
+    }
+
+    fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats> {
+        (**self).stats(queue)
+    }
+
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        max: usize,
+    ) -> QueueFuture<'a, Vec<DeadLetter>> {
+        (**self).dead_letters(queue, max)
+    }
+
+    fn requeue<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
+        (**self).requeue(queue, job)
+    }
+
+    fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
+        (**self).purge(queue, job)
+    }
+}

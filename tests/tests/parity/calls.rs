@@ -1,6 +1,9 @@
 //! Balanced calls: whom they reach.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::IntoFuture,
+};
 
 use mesh_runtime::{CallError, Node, testing::TestMesh};
 use mesh_tests::{Back, Front, Ledger, Parity, Stage, within};

@@ -3,6 +3,13 @@
 
 mod broadcasts;
 mod calls;
+mod deadlines;
+mod environment;
+mod evolution;
+mod failures;
 mod links;
+mod master;
 mod queues;
+mod refusals;
 mod registration;
+mod shutdown;

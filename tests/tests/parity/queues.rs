@@ -1,5 +1,7 @@
 //! Queued commands with the engine in memory.
 
+use std::sync::Arc;
+
 use mesh_runtime::{
     CallError, InstanceId, MemoryQueue, Node, Outcome, Queue, QueueName, testing::TestMesh,
 };
@@ -171,8 +173,8 @@ async fn the_queue_of_a_node_can_be_looked_into() {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, mut hearing) = Stage::new();
         let stage = stage.behind_closed_gate();
-        let queue = std::sync::Arc::new(MemoryQueue::new());
-        let builder = Back::node(stage.clone()).queue(std::sync::Arc::clone(&queue));
+        let queue = Arc::new(MemoryQueue::new());
+        let builder = Back::node(stage.clone()).queue(Arc::clone(&queue));
         let _back = mesh.start_node(builder).await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         front.ready::<Back>(1).await.unwrap();

@@ -1,6 +1,6 @@
 //! Nodes and their master: who is in the registry, and who is told.
 
-use mesh_runtime::{Event, NodeId, testing::TestMesh};
+use mesh_runtime::{Event, Keys, NodeBuilder, NodeId, testing::TestMesh};
 use mesh_tests::{Back, Front, HeldPort, Parity, Stage, event, within};
 use tokio::{net::TcpStream, sync::mpsc};
 
@@ -104,7 +104,7 @@ async fn the_callbacks_of_node_and_master_are_called() {
         let tell = move |text: String| {
             let _ = told.send(text);
         };
-        let keys = mesh_runtime::Keys::new("parity", mesh_runtime::Keys::generate());
+        let keys = Keys::new("parity", Keys::generate());
         let (on_proven, on_listed) = (tell.clone(), tell.clone());
         let master = Parity::master()
             .keys(&keys)
@@ -168,13 +168,13 @@ async fn the_callbacks_of_node_and_master_are_called() {
 async fn the_same_instance_id_twice_the_later_replaces_the_earlier_for_good() {
     within(async {
         let port = HeldPort::any();
-        let keys = mesh_runtime::Keys::new("parity", mesh_runtime::Keys::generate());
+        let keys = Keys::new("parity", Keys::generate());
         let start_master = async || {
             let builder = Parity::master().keys(&keys).bind(port.addr());
             builder.start().await.unwrap()
         };
         let master = start_master().await;
-        let join = |builder: mesh_runtime::NodeBuilder<Back>| {
+        let join = |builder: NodeBuilder<Back>| {
             let builder = builder.keys(&keys).master(port.addr());
             builder.bind("127.0.0.1:0").instance("b").start()
         };
@@ -203,17 +203,10 @@ async fn the_same_instance_id_twice_the_later_replaces_the_earlier_for_good() {
 
         // A master that knows nobody yet would take the earlier one in again, if it came.
         let mut of_later = later.events();
-        drop(master);
+        master.shutdown().await;
         let lost = |event| matches!(event, Event::MasterLost { .. }).then_some(());
         event(&mut of_later, lost).await;
-        let master = loop {
-            // The old listener may take a moment to be gone.
-            let builder = Parity::master().keys(&keys).bind(port.addr());
-            if let Ok(master) = builder.start().await {
-                break master;
-            }
-            tokio::task::yield_now().await;
-        };
+        let master = start_master().await;
         let registered = |event| (event == Event::Registered).then_some(());
         event(&mut of_later, registered).await;
         assert!(master.wait_for_nodes(2).await);

@@ -1,0 +1,355 @@
+//! Processes that are killed and frozen, connections that are cut, stalled and damaged: calls end as they should, and
+//! everything finds together again by itself.
+
+mod support;
+
+use std::{net::SocketAddr, process::Stdio, time::Duration};
+
+use mesh_runtime::{CallError, CloseReason, Event, Keys, Master, Node, NodeBuilder, NodeId};
+use support::{
+    connection, disconnection, event,
+    hard::{Caller, Hands, Hard, Worker},
+    log,
+    proxy::{Proxy, Way},
+    within,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    sync::mpsc,
+};
+
+/// Another process of the mesh. Killed when dropped; and it ends by itself if this process is killed.
+struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    async fn start(role: &str, argument: &str, private: &str, master: Option<SocketAddr>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-node"));
+        command
+            .args([role, argument])
+            .env("MESH_PUBLIC_KEY", "Hard")
+            .env("MESH_PRIVATE_KEY", private)
+            .env("MESH_BIND", "127.0.0.1:0")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some(master) = master {
+            command.env("MESH_MASTER", master.to_string());
+        }
+        let mut child = command.spawn().unwrap();
+        let output = child.stdout.take().expect("it is piped");
+        Self {
+            child,
+            lines: BufReader::new(output).lines(),
+        }
+    }
+
+    /// Waits for a line that begins like that, and gives back the rest.
+    async fn says(&mut self, beginning: &str) -> String {
+        loop {
+            let line = self.lines.next_line().await.unwrap();
+            let line = line.expect("the process has ended");
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+
+    /// Sends it a signal, with the shell's own `kill`.
+    async fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("it runs");
+        let kill = format!("kill -{signal} {id}");
+        let done = Command::new("sh").args(["-c", &kill]).status().await;
+        assert!(done.unwrap().success(), "{kill}");
+    }
+
+    /// kill -9.
+    async fn kill(mut self) {
+        self.signal("KILL").await;
+        self.child.wait().await.unwrap();
+    }
+}
+
+/// A mesh whose master and caller are in this process.
+struct Here {
+    private: String,
+    keys: Keys,
+    master: Master,
+}
+
+impl Here {
+    async fn new() -> Self {
+        log::start();
+        let private = Keys::generate();
+        let keys = Keys::new("Hard", &*private);
+        let master = Hard::master()
+            .keys(&keys)
+            .bind("127.0.0.1:0")
+            .without_discovery()
+            .start()
+            .await
+            .unwrap();
+        Self {
+            private,
+            keys,
+            master,
+        }
+    }
+
+    async fn worker_process(&self, instance: &str) -> Process {
+        let master = Some(self.master.addr());
+        let mut worker = Process::start("worker", instance, &self.private, master).await;
+        worker.says("listening").await;
+        worker
+    }
+
+    async fn caller(
+        &self,
+        set: impl FnOnce(NodeBuilder<Caller>) -> NodeBuilder<Caller>,
+    ) -> Node<Caller> {
+        let caller = Caller::node()
+            .keys(&self.keys)
+            .master(self.master.addr())
+            .bind("127.0.0.1:0");
+        let caller = set(caller).start().await.unwrap();
+        caller.ready::<Worker>(1).await.unwrap();
+        caller
+    }
+
+    /// A worker in this process that others reach through a proxy.
+    async fn worker_behind(
+        &self,
+        proxy: &Proxy,
+    ) -> (Node<Worker>, mpsc::UnboundedReceiver<String>) {
+        let (hands, held, _) = Hands::new();
+        let worker = Worker::node(hands)
+            .keys(&self.keys)
+            .master(self.master.addr())
+            .bind("127.0.0.1:0")
+            .advertise(proxy.addr().to_string())
+            .start()
+            .await
+            .unwrap();
+        proxy.lead_to(worker.addr());
+        (worker, held)
+    }
+}
+
+fn worker(instance: &str) -> NodeId {
+    NodeId::new("Worker", instance)
+}
+
+/// A call that its callee holds.
+fn hold(caller: &Node<Caller>, name: &str) -> tokio::task::JoinHandle<Result<u32, CallError>> {
+    tokio::spawn(caller.client::<Worker>().hold(name.into()).into_future())
+}
+
+async fn assert_answers(caller: &Node<Caller>) {
+    let answer = caller.client::<Worker>().echo("still there?".into());
+    let answer = answer.timeout(Duration::from_secs(20)).await;
+    assert_eq!(answer.unwrap(), "still there?");
+}
+
+fn assert_lost(result: Result<u32, CallError>) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, CallError::LinkLost { .. }), "{error:?}");
+    assert!(error.maybe_executed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_killed_in_mid_call_is_missed_by_all_and_found_again_when_it_restarts() {
+    within(async {
+        let here = Here::new().await;
+        let mut process = here.worker_process("killed").await;
+        let caller = here.caller(|caller| caller).await;
+        let mut events = caller.events();
+        let call = hold(&caller, "to the end");
+        assert_eq!(process.says("holding").await, "to the end");
+        process.kill().await;
+
+        assert_lost(call.await.unwrap());
+        disconnection(&mut events, &worker("killed")).await;
+        let none = caller.client::<Worker>().echo("anyone?".into()).await;
+        assert!(matches!(none, Err(CallError::NoPeer { .. })), "{none:?}");
+        log::line(&["a node is gone", "Worker/killed"]).await;
+        assert!(
+            here.master
+                .nodes()
+                .iter()
+                .all(|info| info.id != worker("killed"))
+        );
+
+        let _again = here.worker_process("killed").await;
+        connection(&mut events, &worker("killed")).await;
+        assert_answers(&caller).await;
+        assert!(
+            here.master
+                .nodes()
+                .iter()
+                .any(|info| info.id == worker("killed"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_node_is_given_up_by_deadline_and_heartbeat_and_linked_again_when_it_thaws() {
+    within(async {
+        let here = Here::new().await;
+        let process = here.worker_process("frozen").await;
+        let silence = Duration::from_secs(3);
+        let caller = here
+            .caller(|caller| caller.heartbeat(Duration::from_millis(200), silence))
+            .await;
+        let mut events = caller.events();
+        process.signal("STOP").await;
+        let call = caller.client::<Worker>().echo("cold in there?".into());
+        let error = call.timeout(Duration::from_millis(300)).await.unwrap_err();
+        assert!(
+            matches!(error, CallError::DeadlineExceeded { .. }),
+            "{error:?}"
+        );
+        assert!(error.maybe_executed());
+        let reason = disconnection(&mut events, &worker("frozen")).await;
+        assert_eq!(reason, CloseReason::Silent(silence));
+
+        process.signal("CONT").await;
+        connection(&mut events, &worker("frozen")).await;
+        assert_answers(&caller).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_go_on_without_the_master_and_nodes_register_again_when_it_is_back() {
+    within(async {
+        log::start();
+        let private = Keys::generate();
+        let keys = Keys::new("Hard", &*private);
+        let mut master = Process::start("master", "127.0.0.1:0", &private, None).await;
+        let addr: SocketAddr = master.says("listening").await.parse().unwrap();
+        let start_worker = || {
+            Worker::node(Hands::idle())
+                .keys(&keys)
+                .master(addr)
+                .bind("127.0.0.1:0")
+        };
+        let first = start_worker().start().await.unwrap();
+        let caller = Caller::node()
+            .keys(&keys)
+            .master(addr)
+            .bind("127.0.0.1:0")
+            .start()
+            .await
+            .unwrap();
+        caller.ready::<Worker>(1).await.unwrap();
+        let mut events = [first.events(), caller.events()];
+
+        master.kill().await;
+        for events in &mut events {
+            event(events, |event| {
+                matches!(event, Event::MasterLost { .. }).then_some(())
+            })
+            .await;
+        }
+        for _ in 0..100 {
+            assert_answers(&caller).await;
+        }
+
+        let mut master = Process::start("master", &addr.to_string(), &private, None).await;
+        assert_eq!(master.says("listening").await, addr.to_string());
+        for events in &mut events {
+            event(events, |event| {
+                // The link stays, whatever a master that knows nobody yet may say.
+                assert!(!matches!(event, Event::Disconnection { .. }), "{event:?}");
+                (event == Event::Registered).then_some(())
+            })
+            .await;
+        }
+        let second = start_worker().start().await.unwrap();
+        caller.ready::<Worker>(2).await.unwrap();
+        let call = caller.client::<Worker>().echo("new here?".into());
+        assert_eq!(
+            call.to(second.instance().clone()).await.unwrap(),
+            "new here?"
+        );
+        assert_answers(&caller).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_cut_in_mid_call_is_dialled_again() {
+    within(async {
+        let here = Here::new().await;
+        let proxy = Proxy::listen().await;
+        let (worker, mut held) = here.worker_behind(&proxy).await;
+        let caller = here.caller(|caller| caller).await;
+        let mut events = caller.events();
+        let call = hold(&caller, "cut off");
+        assert_eq!(held.recv().await.unwrap(), "cut off");
+        proxy.cut();
+        assert_lost(call.await.unwrap());
+        disconnection(&mut events, worker.id()).await;
+        connection(&mut events, worker.id()).await;
+        assert_answers(&caller).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_stalls_is_closed_as_silent_and_dialled_again() {
+    within(async {
+        let here = Here::new().await;
+        let proxy = Proxy::listen().await;
+        let (worker, mut held) = here.worker_behind(&proxy).await;
+        let silence = Duration::from_secs(1);
+        let caller = here
+            .caller(|caller| caller.heartbeat(Duration::from_millis(100), silence))
+            .await;
+        let mut events = caller.events();
+        let call = hold(&caller, "stuck");
+        assert_eq!(held.recv().await.unwrap(), "stuck");
+        proxy.stall();
+        assert_lost(call.await.unwrap());
+        let reason = disconnection(&mut events, worker.id()).await;
+        assert_eq!(reason, CloseReason::Silent(silence));
+        connection(&mut events, worker.id()).await;
+        assert_answers(&caller).await;
+    })
+    .await;
+}
+
+async fn a_flipped_bit(way: Way) {
+    within(async {
+        let here = Here::new().await;
+        let proxy = Proxy::listen().await;
+        let (worker, mut held) = here.worker_behind(&proxy).await;
+        let caller = here.caller(|caller| caller).await;
+        let mut events = caller.events();
+        let call = hold(&caller, "disturbed");
+        assert_eq!(held.recv().await.unwrap(), "disturbed");
+        proxy.damage(way);
+        // Something for it to hit.
+        let hit = caller.client::<Worker>().echo("x".repeat(200)).await;
+        assert!(matches!(hit, Err(CallError::LinkLost { .. })), "{hit:?}");
+        assert_lost(call.await.unwrap());
+        disconnection(&mut events, worker.id()).await;
+        connection(&mut events, worker.id()).await;
+        assert_answers(&caller).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bit_flipped_on_the_way_to_the_callee_costs_the_link_which_is_dialled_again() {
+    a_flipped_bit(Way::Up).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bit_flipped_on_the_way_to_the_caller_costs_the_link_which_is_dialled_again() {
+    a_flipped_bit(Way::Down).await;
+}

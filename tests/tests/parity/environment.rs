@@ -1,0 +1,155 @@
+//! Settings from `MESH_*` environment variables, in a process of its own.
+
+use std::process::Stdio;
+
+use mesh_runtime::{CloseReason, Event, Farewell, Keys};
+use mesh_tests::{Back, Front, HeldPort, Parity, Stage, event, within};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// The node in a process of its own, with these variables and no other `MESH_*` ones. It ends with the handle.
+fn start(variables: &[(&str, &str)]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_env_node"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MESH_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+async fn first_line(child: &mut Child) -> String {
+    let mut output = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).await.unwrap();
+    line.trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn a_node_takes_from_the_environment_what_code_does_not_say() {
+    within(async {
+        let (private, port) = (Keys::generate(), HeldPort::any());
+        let keys = Keys::new("from-env", private.as_str());
+        let builder = Parity::master().keys(&keys).bind("127.0.0.1:0");
+        let master = builder.without_discovery().start().await.unwrap();
+        let (addr, bind) = (master.addr().to_string(), port.addr().to_string());
+        let mut child = start(&[
+            ("MESH_PUBLIC_KEY", "from-env"),
+            ("MESH_PRIVATE_KEY", &private),
+            ("MESH_MASTER", &addr),
+            ("MESH_BIND", &bind),
+            ("MESH_ADVERTISE", "localhost"),
+            ("MESH_INSTANCE", "named-by-env"),
+        ]);
+        let line = first_line(&mut child).await;
+        assert_eq!(line, format!("Back/named-by-env {bind}"));
+        let listed = master.nodes();
+        assert_eq!(listed[0].id.to_string(), "Back/named-by-env");
+        assert_eq!(listed[0].host, "localhost");
+        assert_eq!(listed[0].port, port.addr().port());
+
+        let front = Front::node(Stage::quiet()).keys(&keys).master(&addr);
+        let front = front.bind("127.0.0.1:0").start().await.unwrap();
+        front.ready::<Back>(1).await.unwrap();
+        let answer = front.client::<Back>().name().await.unwrap();
+        assert_eq!(answer, "named-by-env");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_finds_its_master_by_the_discovery_port_of_the_environment() {
+    within(async {
+        let private = Keys::generate();
+        let keys = Keys::new("from-env", private.as_str());
+        let builder = Parity::master().keys(&keys).bind("127.0.0.1:0");
+        let master = builder.discovery_port(0).start().await.unwrap();
+        let discovery = master.discovery_addr().unwrap().port().to_string();
+        let mut child = start(&[
+            ("MESH_PUBLIC_KEY", "from-env"),
+            ("MESH_PRIVATE_KEY", &private),
+            ("MESH_DISCOVERY_PORT", &discovery),
+            ("MESH_BIND", "127.0.0.1:0"),
+        ]);
+        let line = first_line(&mut child).await;
+        assert!(line.starts_with("Back/"), "{line}");
+        assert_eq!(master.nodes().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_missing_or_wrong_in_the_environment_is_named() {
+    within(async {
+        let keys = [("MESH_PUBLIC_KEY", "p"), ("MESH_PRIVATE_KEY", "q")];
+        let cases: [(&[(&str, &str)], &str); 5] = [
+            (&[], "MESH_PUBLIC_KEY and MESH_PRIVATE_KEY"),
+            (&[keys[0], keys[1], ("MESH_BIND", "somewhere")], "MESH_BIND"),
+            (
+                &[keys[0], keys[1], ("MESH_MASTER", "host:nine")],
+                "MESH_MASTER",
+            ),
+            (
+                &[keys[0], keys[1], ("MESH_INSTANCE", "a b")],
+                "MESH_INSTANCE",
+            ),
+            (
+                &[keys[0], keys[1], ("MESH_DISCOVERY_PORT", "x")],
+                "MESH_DISCOVERY_PORT",
+            ),
+        ];
+        for (variables, named) in cases {
+            let mut child = start(variables);
+            let mut said = String::new();
+            let output = child.stdout.as_mut().unwrap();
+            output.read_to_string(&mut said).await.unwrap();
+            assert!(said.contains(named), "{variables:?}: {said}");
+            assert_eq!(child.wait().await.unwrap().code(), Some(1));
+        }
+    })
+    .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_that_is_told_to_end_says_goodbye_to_its_peers() {
+    within(async {
+        let private = Keys::generate();
+        let keys = Keys::new("from-env", private.as_str());
+        let builder = Parity::master().keys(&keys).bind("127.0.0.1:0");
+        let master = builder.without_discovery().start().await.unwrap();
+        let addr = master.addr().to_string();
+        let mut child = start(&[
+            ("MESH_PUBLIC_KEY", "from-env"),
+            ("MESH_PRIVATE_KEY", &private),
+            ("MESH_MASTER", &addr),
+            ("MESH_BIND", "127.0.0.1:0"),
+        ]);
+        first_line(&mut child).await;
+        let front = Front::node(Stage::quiet()).keys(&keys).master(&addr);
+        let front = front.bind("127.0.0.1:0").start().await.unwrap();
+        front.ready::<Back>(1).await.unwrap();
+        let mut events = front.events();
+        let pid = child.id().unwrap().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().await;
+        assert!(told.unwrap().success());
+        let disconnection = event(&mut events, |event| match event {
+            Event::Disconnection { reason, .. } => Some(reason),
+            _ => None,
+        });
+        assert_eq!(
+            disconnection.await,
+            CloseReason::Goodbye(Farewell::ShuttingDown)
+        );
+        assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    })
+    .await;
+}

@@ -1,0 +1,170 @@
+//! Two versions of one schema in one mesh.
+
+use mesh_runtime::{CallError, Context, Outcome, testing::TestMesh};
+use mesh_tests::within;
+
+mod old {
+    use mesh_runtime::mesh_schema;
+
+    mesh_schema! {
+        /// The mesh as it was.
+        pub mesh Evolving;
+
+        /// Calls.
+        node Caller {
+            allow: [];
+            connect: [Callee];
+        }
+
+        /// Is called.
+        node Callee {
+            allow: [Caller];
+            connect: [];
+
+            /// Is in both.
+            balanced fn same() -> String;
+
+            /// Means something else by now.
+            balanced fn changed(n: u32) -> String;
+
+            /// Means something else by now, on each.
+            broadcast fn changed_everywhere() -> u32;
+
+            /// Is not there any more.
+            balanced fn gone() -> String;
+        }
+    }
+}
+
+mod new {
+    use mesh_runtime::mesh_schema;
+
+    mesh_schema! {
+        /// The mesh as it is.
+        pub mesh Evolving;
+
+        /// Calls.
+        node Caller {
+            allow: [];
+            connect: [Callee];
+        }
+
+        /// Is called.
+        node Callee {
+            allow: [Caller];
+            connect: [];
+
+            /// Is in both.
+            balanced fn same() -> String;
+
+            /// Means something else than before.
+            #[version = 2]
+            balanced fn changed(n: u32) -> String;
+
+            /// Means something else than before, on each.
+            #[version = 2]
+            broadcast fn changed_everywhere() -> u32;
+        }
+    }
+}
+
+struct Old;
+
+impl old::CalleeHandler for Old {
+    async fn same(&self, _cx: Context<old::Callee>) -> String {
+        "old".into()
+    }
+
+    async fn changed(&self, _cx: Context<old::Callee>, _n: u32) -> String {
+        "old".into()
+    }
+
+    async fn changed_everywhere(&self, _cx: Context<old::Callee>) -> u32 {
+        1
+    }
+
+    async fn gone(&self, _cx: Context<old::Callee>) -> String {
+        "old".into()
+    }
+}
+
+struct New;
+
+impl new::CalleeHandler for New {
+    async fn same(&self, _cx: Context<new::Callee>) -> String {
+        "new".into()
+    }
+
+    async fn changed(&self, _cx: Context<new::Callee>, _n: u32) -> String {
+        "new".into()
+    }
+
+    async fn changed_everywhere(&self, _cx: Context<new::Callee>) -> u32 {
+        2
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_changed_is_incompatible_and_the_others_work() {
+    within(async {
+        // Masters are updated first.
+        let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
+        let _callee = mesh.start_node(new::Callee::node(New)).await.unwrap();
+        let caller = old::Caller::node()
+            .keys(mesh.keys())
+            .master(mesh.master().addr())
+            .bind("127.0.0.1:0")
+            .start()
+            .await
+            .unwrap();
+        caller.ready::<old::Callee>(1).await.unwrap();
+        let client = caller.client::<old::Callee>();
+
+        assert_eq!(client.same().await.unwrap(), "new");
+        for error in [
+            client.changed(1).await.unwrap_err(),
+            client.gone().await.unwrap_err(),
+        ] {
+            assert!(matches!(error, CallError::Incompatible { .. }), "{error:?}");
+            assert!(!error.maybe_executed());
+        }
+        let gather = client.changed_everywhere().await.unwrap();
+        let outcomes: Vec<_> = gather.into_iter().map(|(_, outcome)| outcome).collect();
+        assert!(
+            matches!(
+                &outcomes[..],
+                [Outcome::Failed(CallError::Incompatible { .. })]
+            ),
+            "{outcomes:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_instances_are_updated_calls_go_to_those_that_mean_the_same() {
+    within(async {
+        let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
+        let _new = mesh.start_node(new::Callee::node(New)).await.unwrap();
+        let _old = old::Callee::node(Old)
+            .keys(mesh.keys())
+            .master(mesh.master().addr())
+            .bind("127.0.0.1:0")
+            .start()
+            .await
+            .unwrap();
+        let caller = mesh.start_node(new::Caller::node()).await.unwrap();
+        caller.ready::<new::Callee>(2).await.unwrap();
+        let client = caller.client::<new::Callee>();
+        for _ in 0..4 {
+            assert_eq!(client.changed(1).await.unwrap(), "new");
+        }
+        let mut same = [client.same().await.unwrap(), client.same().await.unwrap()];
+        same.sort();
+        assert_eq!(same, ["new", "old"]);
+        let gather = client.changed_everywhere().await.unwrap();
+        assert_eq!(gather.ok().collect::<Vec<_>>(), [&2]);
+        assert_eq!(gather.errors().count(), 1);
+    })
+    .await;
+}

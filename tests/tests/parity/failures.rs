@@ -1,0 +1,192 @@
+//! What goes wrong on the other side, what the caller is told, and when a call is tried elsewhere.
+
+use std::{collections::BTreeMap, future::IntoFuture, time::Duration};
+
+use mesh_runtime::{CallError, Node, testing::TestMesh};
+use mesh_tests::{Back, Front, Hearing, Parity, Stage, within};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Instances of `Back` behind closed gates of their own, each with its gate, and a `Front` that is linked to all.
+struct Scene {
+    front: Node<Front>,
+    backs: BTreeMap<String, (Node<Back>, Stage)>,
+    hearing: Hearing,
+    _mesh: TestMesh<Parity>,
+}
+
+impl Scene {
+    /// `calls` is what each link has room for.
+    async fn set(names: &[&str], calls: u32) -> Self {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, hearing) = Stage::new();
+        let mut backs = BTreeMap::new();
+        for name in names {
+            let stage = stage.behind_closed_gate();
+            let builder = Back::node(stage.clone())
+                .instance(*name)
+                .budget(calls, 1 << 20);
+            let back = mesh.start_node(builder).await.unwrap();
+            backs.insert((*name).to_owned(), (back, stage));
+        }
+        let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
+        front.ready::<Back>(names.len()).await.unwrap();
+        Self {
+            front,
+            backs,
+            hearing,
+            _mesh: mesh,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_is_an_error_for_its_caller_and_the_node_goes_on() {
+    within(async {
+        let scene = Scene::set(&["b"], 100).await;
+        let client = scene.front.client::<Back>();
+        let error = client.fall("as the test wants".into()).await.unwrap_err();
+        assert!(
+            matches!(&error, CallError::HandlerPanicked { peer, message }
+                if peer == scene.backs["b"].0.id() && message == "as the test wants"),
+            "{error:?}"
+        );
+        assert!(error.maybe_executed());
+        assert_eq!(client.name().await.unwrap(), "b");
+        assert_eq!(scene.front.links().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_without_room_for_another_call_is_overloaded() {
+    within(async {
+        let mut scene = Scene::set(&["b"], 1).await;
+        let client = scene.front.client::<Back>();
+        let first = tokio::spawn(client.wait("x".into()).timeout(LONG).into_future());
+        scene.hearing.next().await;
+        assert_eq!(scene.front.links()[0].in_flight, 1);
+        let error = client.name().await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                CallError::Overloaded {
+                    maybe_executed: false,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        scene.backs["b"].1.open();
+        assert_eq!(first.await.unwrap().unwrap(), "b");
+        assert_eq!(client.name().await.unwrap(), "b", "there is room again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_for_which_one_link_has_no_room_goes_to_the_next() {
+    within(async {
+        let mut scene = Scene::set(&["b1", "b2"], 1).await;
+        let client = scene.front.client::<Back>();
+        let first = tokio::spawn(client.wait("x".into()).timeout(LONG).into_future());
+        let busy = scene.hearing.next().await.instance.to_string();
+        let free = if busy == "b1" { "b2" } else { "b1" };
+        for _ in 0..4 {
+            assert_eq!(client.name().await.unwrap(), free);
+        }
+        scene.backs[&busy].1.open();
+        assert_eq!(first.await.unwrap().unwrap(), busy);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_may_have_run_is_not_tried_again() {
+    within(async {
+        let mut scene = Scene::set(&["b1", "b2"], 100).await;
+        let client = scene.front.client::<Back>();
+        let call = tokio::spawn(client.wait("x".into()).timeout(LONG).into_future());
+        let asked = scene.hearing.next().await.instance.to_string();
+        drop(scene.backs.remove(&asked));
+        let error = call.await.unwrap().unwrap_err();
+        assert!(
+            matches!(&error, CallError::LinkLost { peer, maybe_executed: true, .. }
+                if *peer.instance.as_str() == asked),
+            "{error:?}"
+        );
+        // A second attempt would have been heard at the other one before this.
+        client.name().await.unwrap();
+        let texts: Vec<_> = scene.hearing.so_far().into_iter().map(|h| h.text).collect();
+        assert!(!texts.contains(&"x".to_owned()), "{texts:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_idempotent_call_is_tried_again_after_its_link_was_lost() {
+    within(async {
+        let mut scene = Scene::set(&["b1", "b2"], 100).await;
+        let client = scene.front.client::<Back>();
+        let call = tokio::spawn(client.wait_again("x".into()).timeout(LONG).into_future());
+        let asked = scene.hearing.next().await.instance.to_string();
+        drop(scene.backs.remove(&asked));
+        let other = scene.backs.keys().next().unwrap().clone();
+        loop {
+            let heard = scene.hearing.next().await;
+            if heard.text == "x" {
+                assert_eq!(heard.instance, other.as_str());
+                break;
+            }
+        }
+        scene.backs[&other].1.open();
+        assert_eq!(call.await.unwrap().unwrap(), other);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_idempotent_call_has_no_second_attempt_where_there_is_no_other_instance() {
+    within(async {
+        let mut scene = Scene::set(&["b"], 100).await;
+        let client = scene.front.client::<Back>();
+        let call = tokio::spawn(client.wait_again("x".into()).timeout(LONG).into_future());
+        scene.hearing.next().await;
+        drop(scene.backs.remove("b"));
+        let error = call.await.unwrap().unwrap_err();
+        assert!(
+            matches!(
+                error,
+                CallError::LinkLost {
+                    maybe_executed: true,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gather_tells_which_instance_was_lost() {
+    within(async {
+        let mut scene = Scene::set(&["b1", "b2"], 100).await;
+        let client = scene.front.client::<Back>();
+        let call = tokio::spawn(client.waits("x".into()).timeout(LONG).into_future());
+        scene.hearing.next().await;
+        scene.hearing.next().await;
+        drop(scene.backs.remove("b1"));
+        scene.backs["b2"].1.open();
+        let gather = call.await.unwrap().unwrap();
+        assert_eq!(gather.ok().collect::<Vec<_>>(), ["b2"]);
+        let errors: Vec<_> = gather.errors().collect();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(*errors[0].0, "b1");
+        assert!(
+            matches!(errors[0].1, CallError::LinkLost { .. }),
+            "{errors:?}"
+        );
+    })
+    .await;
+}

@@ -1,0 +1,266 @@
+//! Who is not let in, and what is not served even to those who are: checked on the wire, against peers that do by
+//! hand what the compiler would not let them.
+
+use mesh_runtime::{
+    Event, Keys, Node, Refusal, StartError,
+    testing::{
+        TestMesh,
+        raw::{Claim, RawError, RawPeer},
+    },
+};
+use mesh_tests::{Back, Front, Parity, Stage, event, within};
+
+fn other_private_key() -> Keys {
+    Keys::new("Parity", Keys::generate())
+}
+
+fn refusal<T>(outcome: Result<T, RawError>) -> Refusal {
+    match outcome {
+        Err(RawError::Refused(refusal)) => refusal,
+        Err(other) => panic!("not refused: {other}"),
+        Ok(_) => panic!("let in"),
+    }
+}
+
+async fn start_back(mesh: &TestMesh<Parity>) -> Node<Back> {
+    let builder = Back::node(Stage::quiet()).instance("b");
+    mesh.start_node(builder).await.unwrap()
+}
+
+fn command(node_type: &str, name: &str) -> u32 {
+    let spec = Parity::SCHEMA.node(node_type).unwrap();
+    let mut commands = spec.commands.iter();
+    commands.find(|command| command.name == name).unwrap().id
+}
+
+/// A link that was dialled by hand, as a node of that type.
+async fn link_by_hand(mesh: &TestMesh<Parity>, node_type: &str, back: &Node<Back>) -> RawPeer {
+    let claim = Claim::to_node("Parity", node_type, "by-hand", back.id());
+    let mut peer = RawPeer::dial(back.addr(), mesh.keys(), &claim)
+        .await
+        .unwrap();
+    peer.confirm().await.unwrap();
+    peer
+}
+
+/// The answer to a call, as text.
+async fn reply(peer: &mut RawPeer) -> String {
+    loop {
+        for frame in peer.receive().await.unwrap() {
+            if frame.starts_with("Reply") {
+                return frame;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_with_another_private_key_is_refused_by_the_master_and_told_so() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let builder = mesh
+            .join(Back::node(Stage::quiet()))
+            .keys(&other_private_key());
+        let error = builder.start().await.unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                StartError::Refused {
+                    refusal: Refusal::WrongKey,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(text.contains("the private key differs"), "{text}");
+        assert!(mesh.master().nodes().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_with_another_public_name_is_refused_by_the_master() {
+    within(async {
+        let private = Keys::generate();
+        let master = Parity::master()
+            .keys(&Keys::new("one", private.as_str()))
+            .bind("127.0.0.1:0")
+            .without_discovery()
+            .start()
+            .await
+            .unwrap();
+        let node = Back::node(Stage::quiet())
+            .keys(&Keys::new("another", private))
+            .master(master.addr())
+            .bind("127.0.0.1:0");
+        let error = node.start().await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StartError::Refused {
+                    refusal: Refusal::WrongKey,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_with_another_private_key_is_refused_by_a_node_which_tells_of_it() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        let mut events = back.events();
+        let claim = Claim::to_node("Parity", "Front", "a", back.id());
+        let dialled = RawPeer::dial(back.addr(), &other_private_key(), &claim).await;
+        assert_eq!(refusal(dialled), Refusal::WrongKey);
+        let refused = event(&mut events, |event| match event {
+            Event::Refused { refusal, .. } => Some(refusal),
+            _ => None,
+        });
+        assert_eq!(refused.await, Refusal::WrongKey);
+        assert!(back.links().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_type_that_the_schema_lacks_is_refused_by_master_and_node() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        let claim = Claim::to_master("Parity", "Stranger", "s");
+        let dialled = RawPeer::dial(mesh.master().addr(), mesh.keys(), &claim).await;
+        assert_eq!(refusal(dialled), Refusal::UnknownNodeType);
+        let claim = Claim::to_node("Parity", "Stranger", "s", back.id());
+        let dialled = RawPeer::dial(back.addr(), mesh.keys(), &claim).await;
+        assert_eq!(refusal(dialled), Refusal::UnknownNodeType);
+        assert_eq!(mesh.master().nodes().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_type_outside_allow_is_refused_at_the_link_even_when_it_dials_by_hand() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        // `Ledger` is linked to `Back`, but it is `Back` that dials.
+        let claim = Claim::to_node("Parity", "Ledger", "l", back.id());
+        let dialled = RawPeer::dial(back.addr(), mesh.keys(), &claim).await;
+        assert_eq!(refusal(dialled), Refusal::NotAllowed);
+        assert!(back.links().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_of_another_mesh_with_the_same_keys_is_refused() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let claim = Claim::to_master("Elsewhere", "Back", "b");
+        let dialled = RawPeer::dial(mesh.master().addr(), mesh.keys(), &claim).await;
+        assert_eq!(refusal(dialled), Refusal::WrongMesh);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_means_another_instance_is_refused() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        let meant = mesh_runtime::NodeId::new("Back", "another");
+        let claim = Claim::to_node("Parity", "Front", "a", &meant);
+        let dialled = RawPeer::dial(back.addr(), mesh.keys(), &claim).await;
+        assert_eq!(refusal(dialled), Refusal::WrongTarget);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_that_allows_others_only_is_denied_on_the_wire() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        let mut front = link_by_hand(&mesh, "Front", &back).await;
+        front
+            .call(0, command("Back", "among_us"), &[])
+            .await
+            .unwrap();
+        let answer = reply(&mut front).await;
+        assert!(answer.contains("status: Denied"), "{answer}");
+        // It is the command that is denied, not the peer.
+        front.call(1, command("Back", "name"), &[]).await.unwrap();
+        let answer = reply(&mut front).await;
+        assert!(answer.contains("status: Ok"), "{answer}");
+        // And it is the caller that is: to one of its own kind the same bytes are answered.
+        let mut kin = link_by_hand(&mesh, "Back", &back).await;
+        kin.call(0, command("Back", "among_us"), &[]).await.unwrap();
+        let answer = reply(&mut kin).await;
+        assert!(answer.contains("status: Ok"), "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_that_the_node_type_lacks_is_incompatible() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        let mut front = link_by_hand(&mesh, "Front", &back).await;
+        front
+            .call(0, command("Ledger", "write"), &[])
+            .await
+            .unwrap();
+        let answer = reply(&mut front).await;
+        assert!(answer.contains("status: Incompatible"), "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_are_incompatible_and_the_link_goes_on() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        let mut front = link_by_hand(&mesh, "Front", &back).await;
+        for (call, args) in [(0, &[][..]), (1, &[200, 1]), (2, &[1, b'x', b'y'])] {
+            front
+                .call(call, command("Back", "take"), args)
+                .await
+                .unwrap();
+            let answer = reply(&mut front).await;
+            assert!(answer.contains("status: Incompatible"), "{answer}");
+        }
+        front
+            .call(3, command("Back", "take"), &[1, b'x'])
+            .await
+            .unwrap();
+        let answer = reply(&mut front).await;
+        assert!(answer.contains("status: Ok"), "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_master_refuses_does_not_disturb_those_inside() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let _back = start_back(&mesh).await;
+        let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
+        front.ready::<Back>(1).await.unwrap();
+        let impostor = mesh
+            .join(Back::node(Stage::quiet()))
+            .keys(&other_private_key())
+            .instance("b");
+        impostor.start().await.unwrap_err();
+        assert_eq!(front.client::<Back>().name().await.unwrap(), "b");
+        assert_eq!(mesh.master().nodes().len(), 2);
+    })
+    .await;
+}

@@ -1,0 +1,132 @@
+//! Nothing readable on the wire; and the proof that this test would notice. One test, alone in its process, because
+//! sealing is switched off for a whole process.
+
+mod support;
+
+use mesh_runtime::testing::{TestMesh, set_sealing};
+use support::{
+    hard::{Caller, Hands, Hard, Worker, command},
+    proxy::{Proxy, Recording},
+    websocket, within,
+};
+
+/// Chosen, and long: must not be seen.
+const CALLER: &str = "recognizable-instance-of-a-caller-4711";
+const WORKER: &str = "recognizable-instance-of-a-worker-4712";
+const ARGUMENT: &str = "a recognizable argument, such as the number of a credit card";
+const BIG: usize = 100_000;
+
+/// See [`Between::shows`].
+const SMALL: usize = 2048;
+
+/// Everything that passed between two.
+struct Between(Vec<Recording>);
+
+impl Between {
+    /// Needles of four bytes turn up by chance in much that is sealed: they are looked for in small payloads only,
+    /// where that happens once in a hundred thousand runs.
+    fn shows(&self, needle: &[u8]) -> bool {
+        let ways = self.0.iter().flat_map(|both| [&both.up, &both.down]);
+        if needle.len() > 4 {
+            return ways.into_iter().any(|way| websocket::shows(way, needle));
+        }
+        ways.flat_map(|way| websocket::payloads(way))
+            .filter(|payload| payload.len() <= SMALL)
+            .any(|payload| payload.windows(needle.len()).any(|window| window == needle))
+    }
+
+    fn payloads(&self) -> usize {
+        let payloads = |recording: &Recording| {
+            websocket::payloads(&recording.up).len() + websocket::payloads(&recording.down).len()
+        };
+        self.0.iter().map(payloads).sum()
+    }
+}
+
+/// Calls between two nodes: what was to be seen between them, and between them and their master.
+async fn calls() -> (Between, Between) {
+    let mesh = TestMesh::<Hard>::start().await.unwrap();
+    let to_master = Proxy::listen().await;
+    to_master.lead_to(mesh.master().addr());
+    let to_worker = Proxy::listen().await;
+    let (hands, mut done, _) = Hands::new();
+    let worker = mesh
+        .join(Worker::node(hands))
+        .master(to_master.addr())
+        .advertise(to_worker.addr().to_string())
+        .instance(WORKER)
+        .start()
+        .await
+        .unwrap();
+    to_worker.lead_to(worker.addr());
+    let caller = mesh
+        .join(Caller::node())
+        .master(to_master.addr())
+        .instance(CALLER)
+        .start()
+        .await
+        .unwrap();
+    caller.ready::<Worker>(1).await.unwrap();
+    let client = caller.client::<Worker>();
+    assert_eq!(client.echo(ARGUMENT.into()).await.unwrap(), ARGUMENT);
+    // Large enough for attachments, and for more than one frame.
+    let big = ARGUMENT.as_bytes().repeat(BIG / ARGUMENT.len());
+    assert!(client.bytes(big.clone()).await.unwrap() == big);
+    client.recognizable_errand(ARGUMENT.into()).await.unwrap();
+    assert_eq!(done.recv().await.unwrap(), format!("{} bytes", big.len()));
+    assert_eq!(done.recv().await.unwrap(), ARGUMENT);
+    // Also what is said at the end.
+    caller.shutdown().await;
+    worker.shutdown().await;
+    let (nodes, master) = (to_worker.recordings(), to_master.recordings());
+    assert_eq!((nodes.len(), master.len()), (1, 2));
+    (Between(nodes), Between(master))
+}
+
+/// Names of the schema, and the ids as which commands travel.
+fn names() -> Vec<Vec<u8>> {
+    let names = [
+        "Hard",
+        "Caller",
+        "Worker",
+        "echo",
+        "recognizable_errand",
+        "Worker.echo",
+        "Worker.recognizable_errand",
+    ];
+    let names = names.map(|name| name.as_bytes().to_vec());
+    let ids =
+        ["echo", "bytes", "recognizable_errand"].map(|name| command(name).to_le_bytes().to_vec());
+    names.into_iter().chain(ids).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_readable_is_on_the_wire_unless_sealing_is_switched_off() {
+    within(async {
+        let (nodes, master) = calls().await;
+        // Three calls and their answers, confirmations, a hundred thousand bytes in chunks: it was looked at.
+        assert!(nodes.payloads() > 10, "{}", nodes.payloads());
+        assert!(master.payloads() > 10, "{}", master.payloads());
+        let secrets = [CALLER, WORKER, ARGUMENT].map(|secret| secret.as_bytes().to_vec());
+        for secret in secrets.iter().chain(&names()) {
+            let text = String::from_utf8_lossy(secret);
+            assert!(!nodes.shows(secret), "{text} between two nodes");
+            assert!(!master.shows(secret), "{text} between node and master");
+        }
+
+        set_sealing(false);
+        let (nodes, master) = calls().await;
+        set_sealing(true);
+        assert!(nodes.shows(ARGUMENT.as_bytes()));
+        for name in ["echo", "recognizable_errand"] {
+            assert!(nodes.shows(&command(name).to_le_bytes()), "{name}");
+        }
+        // The view that the caller gets of the worker.
+        assert!(master.shows(WORKER.as_bytes()));
+        // A job's receipt names the instance that has it.
+        assert!(nodes.shows(WORKER.as_bytes()));
+        // The handshake is sealed on its own.
+        assert!(!nodes.shows(CALLER.as_bytes()));
+    })
+    .await;
+}

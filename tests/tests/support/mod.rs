@@ -1,0 +1,52 @@
+//! What the tests of hard cases share: a small mesh, a proxy in the middle of a connection, what WebSocket carries, and
+//! the log. Knows nothing of any single test.
+
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
+pub(crate) mod hard;
+pub(crate) mod log;
+pub(crate) mod proxy;
+pub(crate) mod websocket;
+
+use std::time::Duration;
+
+use mesh_runtime::{Event, Events, NodeId};
+
+/// No test takes that long: one that does hangs.
+const NEVER: Duration = Duration::from_secs(60);
+
+/// Ends a test that hangs.
+pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(NEVER, test).await {
+        Ok(done) => done,
+        Err(_) => panic!("the test hung for {NEVER:?}"),
+    }
+}
+
+/// Skips events until one is of interest.
+pub(crate) async fn event<T>(events: &mut Events, mut want: impl FnMut(Event) -> Option<T>) -> T {
+    loop {
+        let event = events.next().await.expect("the node is there");
+        if let Some(wanted) = want(event) {
+            return wanted;
+        }
+    }
+}
+
+/// Waits until a link to `peer` comes up.
+pub(crate) async fn connection(events: &mut Events, peer: &NodeId) {
+    event(events, |event| match event {
+        Event::Connection { peer: up } => (up == *peer).then_some(()),
+        _ => None,
+    })
+    .await;
+}
+
+/// Waits until the link to `peer` is gone, and says why.
+pub(crate) async fn disconnection(events: &mut Events, peer: &NodeId) -> mesh_runtime::CloseReason {
+    event(events, |event| match event {
+        Event::Disconnection { peer: gone, reason } => (gone == *peer).then_some(reason),
+        _ => None,
+    })
+    .await
+}
