@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tokio::sync::Semaphore;
@@ -75,7 +75,10 @@ impl Budget {
             self.calls.fetch_sub(1, Ordering::AcqRel);
             return Err(Full { limit });
         }
-        Ok(Slot(Arc::clone(self)))
+        Ok(Slot {
+            budget: Arc::clone(self),
+            released: AtomicBool::new(false),
+        })
     }
 
     /// Calls that hold a place now.
@@ -144,12 +147,24 @@ fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// A place for one call, given back on drop.
-pub(crate) struct Slot(Arc<Budget>);
+/// A place for one call, given back on drop or before.
+pub(crate) struct Slot {
+    budget: Arc<Budget>,
+    released: AtomicBool,
+}
+
+impl Slot {
+    /// Gives the place back. Once, whoever is first.
+    pub(crate) fn release(&self) {
+        if !self.released.swap(true, Ordering::AcqRel) {
+            self.budget.calls.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+        self.release();
     }
 }
 

@@ -31,14 +31,14 @@ const QUEUED: u8 = 0;
 const SENT: u8 = 1;
 const ABANDONED: u8 = 2;
 
-/// One waiting call. Holds its part of the link's budget for as long as anything refers to it: the caller, the
-/// table of calls, or its frame in the outbox.
+/// One waiting call. Until it is answered it holds its part of the link's budget for as long as anything refers to it:
+/// the caller, the table of calls, or its frame in the outbox.
 pub(crate) struct Pending {
     state: AtomicU8,
     answer: Mutex<Option<Answer>>,
     waker: AtomicWaker,
     reserved: Reserved,
-    _slot: Slot,
+    slot: Slot,
 }
 
 impl Pending {
@@ -65,6 +65,8 @@ impl Pending {
     }
 
     fn complete(&self, answer: Answer) {
+        // Before the caller hears of it: it may call again at once.
+        self.slot.release();
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.waker.wake();
     }
@@ -146,7 +148,7 @@ impl InFlight {
             answer: Mutex::new(None),
             waker: AtomicWaker::new(),
             reserved,
-            _slot: slot,
+            slot,
         });
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
@@ -312,6 +314,19 @@ mod tests {
         drop(pending);
         assert!(budget.slot().is_ok());
         assert!(budget.try_reserve(100).is_some());
+    }
+
+    #[test]
+    fn an_answered_call_has_given_its_place_back_when_the_caller_hears_of_it() {
+        let budget = Budget::new();
+        budget.grant(1, 100);
+        let mut calls = InFlight::new();
+        let reserved = budget.try_reserve(1).unwrap();
+        let (id, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+        whole(&mut calls, id, b"answer").unwrap();
+        assert!(budget.slot().is_ok());
+        drop(pending);
+        assert_eq!(budget.calls(), 0);
     }
 
     #[test]

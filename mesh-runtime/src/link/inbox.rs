@@ -45,6 +45,9 @@ pub(crate) struct Inbox {
     outstanding_tells: usize,
     owed_bytes: usize,
     owed_tells: usize,
+    /// What must have come together before it is given back.
+    due_bytes: usize,
+    due_tells: usize,
     partial: HashMap<(StreamKind, u64), (Opening, BytesMut)>,
 }
 
@@ -58,8 +61,17 @@ impl Inbox {
             outstanding_tells: 0,
             owed_bytes: 0,
             owed_tells: 0,
+            due_bytes: due(byte_limit),
+            due_tells: due(call_limit),
             partial: HashMap::new(),
         }
+    }
+
+    /// The other side keeps itself to these limits, which may be smaller than what it was granted: what is owed must be
+    /// given back before it runs dry.
+    pub(crate) fn keep_pace_with(&mut self, call_limit: usize, byte_limit: usize) {
+        self.due_tells = self.due_tells.min(due(call_limit));
+        self.due_bytes = self.due_bytes.min(due(byte_limit));
     }
 
     /// The first frame of a call or tell.
@@ -147,11 +159,10 @@ impl Inbox {
         self.owed_tells += 1;
     }
 
-    /// What is to be given back now, as tells and bytes: once an eighth of the grant has come together, so that
-    /// credit frames stay rare and the other side never runs dry.
+    /// What is to be given back now, as tells and bytes: once an eighth of what the other side may use has come together,
+    /// so that credit frames stay rare and the other side never runs dry.
     pub(crate) fn take_due(&mut self) -> Option<(usize, usize)> {
-        let due = self.owed_bytes >= self.byte_limit.div_ceil(8)
-            || self.owed_tells >= self.call_limit.div_ceil(8);
+        let due = self.owed_bytes >= self.due_bytes || self.owed_tells >= self.due_tells;
         due.then(|| {
             (
                 std::mem::take(&mut self.owed_tells),
@@ -159,6 +170,11 @@ impl Inbox {
             )
         })
     }
+}
+
+/// How much of a limit comes together before it is given back.
+fn due(limit: usize) -> usize {
+    limit.div_ceil(8).max(1)
 }
 
 #[cfg(test)]
@@ -250,6 +266,20 @@ mod tests {
         inbox.consumed(7);
         assert_eq!(inbox.take_due(), Some((0, 12)));
         assert_eq!(inbox.take_due(), None);
+    }
+
+    #[test]
+    fn a_side_that_keeps_itself_to_less_gets_it_back_in_time() {
+        let mut inbox = Inbox::new(1000, 1_000_000);
+        inbox.keep_pace_with(8, 80);
+        let tell = opening(StreamKind::Tell, 1, 9);
+        inbox.open(tell, false, Bytes::from(vec![0; 9])).unwrap();
+        inbox.consumed(9);
+        assert_eq!(inbox.take_due(), None);
+        inbox.tell_done();
+        assert_eq!(inbox.take_due(), Some((1, 9)));
+        inbox.consumed(10);
+        assert_eq!(inbox.take_due(), Some((0, 10)));
     }
 
     #[test]

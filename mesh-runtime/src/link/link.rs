@@ -191,11 +191,11 @@ impl Link {
         if self.confirmed.swap(true, Ordering::AcqRel) {
             return Err("a second confirmation".into());
         }
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        self.budget.grant(
-            (calls as usize).min(self.grant.calls as usize),
-            bytes.min(usize::try_from(self.grant.bytes).unwrap_or(usize::MAX)),
-        );
+        // Both sides use the smaller of the two grants, and each knows that the other does.
+        let calls = calls.min(self.grant.calls) as usize;
+        let bytes = usize::try_from(bytes.min(self.grant.bytes)).unwrap_or(usize::MAX);
+        self.arriving().inbox.keep_pace_with(calls, bytes);
+        self.budget.grant(calls, bytes);
         let (Some(host), Some(this)) = (self.host.upgrade(), self.this()) else {
             self.close(Farewell::ShuttingDown);
             return Ok(());

@@ -204,9 +204,10 @@ impl Registration {
                     Some(ToNode::Registered { host }) => {
                         tracing::info!(node = %self.core.id, host, port = self.advertised.port, "registered");
                         registered = true;
-                        self.first_attempt(FirstAttempt::Registered);
                         self.core.set_registered(true);
                         self.core.events.tell(Event::Registered);
+                        // Last: whoever waits for the start finds all of this done.
+                        self.first_attempt(FirstAttempt::Registered);
                     }
                     Some(ToNode::View { epoch, seq, peers, last }) => {
                         if let Some(peers) = view.part(epoch, seq, peers, last) {
