@@ -118,6 +118,10 @@ async fn a_peer_with_another_private_key_is_refused_by_a_node_which_says_why() {
         let dialled = RawPeer::dial(back.addr(), &other_private_key(), &claim).await;
         assert_eq!(refusal(dialled), Refusal::WrongKey);
         assert!(back.links().is_empty());
+        let builder = Front::node(Stage::quiet()).instance("a");
+        let front = mesh.start_node(builder).await.unwrap();
+        let peer = front.id().clone();
+        assert_eq!(events.next().await, Some(Event::Connection { peer }));
     })
     .await;
 }
