@@ -111,7 +111,7 @@ impl Registration {
                         channel.close_reason(),
                         Some(CloseReason::Goodbye(Farewell::Replaced))
                     ) {
-                        self.on_refused(String::new(), Refusal::Replaced);
+                        self.on_refused(self.master.to_string(), Refusal::Replaced);
                     } else {
                         self.first_attempt(FirstAttempt::Unreachable);
                     }
