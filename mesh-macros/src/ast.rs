@@ -11,6 +11,8 @@ pub(crate) struct SchemaItem {
     pub(crate) runtime: Option<Path>,
     /// Every `mesh Name;`: more than one is a mistake that `check` names.
     pub(crate) meshes: Vec<MeshItem>,
+    /// Whether the word `mesh` stands somewhere, be it without a name.
+    pub(crate) mesh_is_tried: bool,
     /// Every `node Name { … }`.
     pub(crate) nodes: Vec<NodeItem>,
 }

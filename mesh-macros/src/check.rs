@@ -31,17 +31,19 @@ pub(crate) fn check(schema: &mut Schema, start: Span, errors: &mut Errors) {
 }
 
 fn mesh_is_declared(schema: &Schema, start: Span, errors: &mut Errors) {
-    if schema.name.is_none() {
+    if !schema.mesh_is_tried {
         errors.push(errors::no_mesh(start));
     }
 }
 
-fn node_names_are_free(schema: &Schema, errors: &mut Errors) {
-    for node in &schema.nodes {
-        if node.name == "any" {
+fn node_names_are_free(schema: &mut Schema, errors: &mut Errors) {
+    schema.nodes.retain(|node| {
+        let free = node.name != "any";
+        if !free {
             errors.push(errors::reserved_name(&node.name));
         }
-    }
+        free
+    });
 }
 
 fn node_names_differ(schema: &mut Schema, errors: &mut Errors) {
@@ -173,11 +175,14 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
         .iter()
         .map(|node| node.name.to_string())
         .collect();
+    // Takes out what is wrong, and says whether a name was unknown.
     let mut tidy = |names: &mut Vec<Ident>, keyword: &str| {
+        let mut unknown = false;
         let mut seen: Vec<Ident> = Vec::new();
         names.retain(|name| {
             if !known.iter().any(|known| name == known) {
                 errors.push(errors::unknown_node(name, known.iter().map(String::as_str)));
+                unknown = true;
                 return false;
             }
             if seen.contains(name) {
@@ -187,6 +192,7 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
             seen.push(name.clone());
             true
         });
+        unknown
     };
     for node in &mut schema.nodes {
         for (peers, keyword) in [(&mut node.allow, "allow"), (&mut node.connect, "connect")] {
@@ -195,13 +201,11 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
             }
         }
         for command in &mut node.commands {
-            if let Some(names) = &mut command.options.allow {
-                let before = names.len();
-                tidy(names, "allow");
-                if names.len() < before {
-                    // Whom the unknown name meant is not known: refuse nobody for it.
-                    command.options.allow = None;
-                }
+            if let Some(names) = &mut command.options.allow
+                && tidy(names, "allow")
+            {
+                // Whom the unknown name meant is not known: refuse nobody for it.
+                command.options.allow = None;
             }
         }
     }

@@ -11,35 +11,39 @@ use crate::model::{Delivery, OptionName};
 
 /// Every mistake found so far. Nothing stops at the first.
 #[derive(Default)]
-pub(crate) struct Errors(Option<Error>);
+pub(crate) struct Errors(Vec<Error>);
 
 impl Errors {
     pub(crate) fn push(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(first) => first.combine(error),
-            None => self.0 = Some(error),
-        }
+        self.0.push(error);
     }
 
-    /// For what is only worth saying if nothing else was.
-    pub(crate) fn push_if_empty(&mut self, error: Error) {
-        if self.0.is_none() {
-            self.0 = Some(error);
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     #[cfg(test)]
-    pub(crate) fn messages(self) -> Vec<String> {
-        self.0
-            .into_iter()
-            .flat_map(|error| error.into_iter().map(|one| one.to_string()))
-            .collect()
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.0.iter().map(Error::to_string).collect()
     }
 
-    /// One `compile_error!` for each.
-    pub(crate) fn into_tokens(self) -> TokenStream {
-        self.0.map(Error::into_compile_error).unwrap_or_default()
+    /// One `compile_error!` for each, in the order of the schema.
+    pub(crate) fn into_tokens(mut self) -> TokenStream {
+        self.0.sort_by_key(|error| position(error.span()));
+        let combined = self.0.into_iter().reduce(|mut all, error| {
+            all.combine(error);
+            all
+        });
+        combined.map(Error::into_compile_error).unwrap_or_default()
     }
+}
+
+/// Line and column, where a compiler knows them.
+fn position(span: Span) -> Option<(usize, usize)> {
+    proc_macro::is_available().then(|| {
+        let start = span.unwrap().start();
+        (start.line(), start.column())
+    })
 }
 
 /// The name in `known` that the author probably meant.
@@ -109,10 +113,7 @@ pub(crate) fn list(items: &[impl Display]) -> String {
 /// ` (line 12)`: a second place for a message, which can underline only one.
 fn place(span: Span) -> String {
     // Outside of a compiler, in unit tests, there are no lines.
-    if !proc_macro::is_available() {
-        return String::new();
-    }
-    format!(" (line {})", span.unwrap().line())
+    position(span).map_or_else(String::new, |(line, _)| format!(" (line {line})"))
 }
 
 fn at(span: Span, message: impl Display) -> Error {
@@ -319,12 +320,11 @@ pub(crate) fn path_as_peer(span: Span) -> Error {
     )
 }
 
-pub(crate) fn repeated_setting(keyword: &Ident, first: &Ident, node: &Ident) -> Error {
+pub(crate) fn repeated_setting(keyword: &Ident, what: &str, first: &Ident, node: &Ident) -> Error {
     let place = place(first.span());
     at(
         keyword.span(),
-        format!("`{node}` has an `{keyword}` list{place} already: put all names into one")
-            .replace("an `connect`", "a `connect`"),
+        format!("`{node}` has {what} list{place} already: put all names into one"),
     )
 }
 
@@ -658,6 +658,20 @@ pub(crate) fn bad_cfg(span: Span) -> Error {
     )
 }
 
+pub(crate) fn bad_deprecated(span: Span) -> Error {
+    at(
+        span,
+        "write `#[deprecated]`, or `#[deprecated(since = \"2.0.0\", note = \"use `newer`\")]`",
+    )
+}
+
+pub(crate) fn bad_doc(span: Span) -> Error {
+    at(
+        span,
+        "write a doc comment, `/// text`, or `#[doc = \"text\"]`",
+    )
+}
+
 pub(crate) fn cfg_attr(span: Span) -> Error {
     at(
         span,
@@ -745,10 +759,15 @@ pub(crate) fn duration_not_text(span: Span, option: OptionName) -> Error {
 }
 
 pub(crate) fn duration_without_number(span: Span, text: &str) -> Error {
+    let text = if text.is_empty() {
+        "an empty text".to_string()
+    } else {
+        format!("`{text}`")
+    };
     at(
         span,
         format!(
-            "`{text}` is no duration: write a whole number and a unit, as in `\"250ms\"`; the units are {UNITS}"
+            "{text} is no duration: write a whole number and a unit, as in `\"250ms\"`; the units are {UNITS}"
         ),
     )
 }

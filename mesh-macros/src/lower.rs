@@ -2,7 +2,7 @@
 //! what can only be said of several items together is `check`'s.
 
 use quote::ToTokens;
-use syn::{Expr, Ident, Lit, Type, Visibility, visit::Visit};
+use syn::{Attribute, Expr, Ident, Lit, Type, Visibility, parse::Parser, visit::Visit};
 
 use crate::{
     ast::{Attr, AttrValue, CommandItem, NodeItem, Peers, PeersItem, SchemaItem},
@@ -35,6 +35,7 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
         runtime: item.runtime,
         vis,
         name,
+        mesh_is_tried: item.mesh_is_tried,
         docs,
         nodes,
     }
@@ -42,8 +43,8 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
 
 fn lower_node(item: NodeItem, errors: &mut Errors) -> NodeType {
     let docs = docs_only(&item.attrs, "node", errors);
-    let allow = only_list(item.allow, &item.name, errors);
-    let connect = only_list(item.connect, &item.name, errors);
+    let allow = only_list(item.allow, "an `allow`", &item.name, errors);
+    let connect = only_list(item.connect, "a `connect`", &item.name, errors);
     let commands = item
         .commands
         .into_iter()
@@ -59,7 +60,7 @@ fn lower_node(item: NodeItem, errors: &mut Errors) -> NodeType {
 }
 
 /// A node's one list of a kind; several are an error and count as one.
-fn only_list(lists: Vec<PeersItem>, node: &Ident, errors: &mut Errors) -> Peers {
+fn only_list(lists: Vec<PeersItem>, what: &str, node: &Ident, errors: &mut Errors) -> Peers {
     let mut lists = lists.into_iter();
     let Some(first) = lists.next() else {
         return Peers::Named(Vec::new());
@@ -68,6 +69,7 @@ fn only_list(lists: Vec<PeersItem>, node: &Ident, errors: &mut Errors) -> Peers 
     for list in lists {
         errors.push(errors::repeated_setting(
             &list.keyword,
+            what,
             &first.keyword,
             node,
         ));
@@ -190,8 +192,9 @@ fn lower_delivery(item: &CommandItem, errors: &mut Errors) -> (Delivery, bool) {
 
 fn lower_attribute(attr: &Attr, command: &mut Command, errors: &mut Errors) {
     match attr.name.as_str() {
-        "doc" => add_doc(attr, &mut command.docs),
-        "deprecated" => command.deprecated.push(attr.tokens.clone()),
+        "doc" => add_doc(attr, &mut command.docs, errors),
+        "deprecated" if is_rust(attr) => command.deprecated.push(attr.tokens.clone()),
+        "deprecated" => errors.push(errors::bad_deprecated(attr.span)),
         "cfg" => match attr.value {
             AttrValue::List(_) => command.cfgs.push(attr.clone()),
             _ => errors.push(errors::bad_cfg(attr.span)),
@@ -216,7 +219,7 @@ fn docs_only(attrs: &[Attr], what: &str, errors: &mut Errors) -> Docs {
     for attr in attrs {
         let name = attr.name.as_str();
         match name {
-            "doc" => add_doc(attr, &mut docs),
+            "doc" => add_doc(attr, &mut docs, errors),
             "cfg" | "cfg_attr" => errors.push(errors::cfg_on(attr.span, what)),
             _ if OptionName::ALL.iter().any(|option| option.name() == name) => {
                 errors.push(errors::option_on(attr.span, name, what));
@@ -227,7 +230,16 @@ fn docs_only(attrs: &[Attr], what: &str, errors: &mut Errors) -> Docs {
     docs
 }
 
-fn add_doc(attr: &Attr, docs: &mut Docs) {
+/// Whether an attribute that is carried over has the form of one.
+fn is_rust(attr: &Attr) -> bool {
+    Attribute::parse_outer.parse2(attr.tokens.clone()).is_ok()
+}
+
+fn add_doc(attr: &Attr, docs: &mut Docs, errors: &mut Errors) {
+    if !is_rust(attr) || matches!(attr.value, AttrValue::Word) {
+        errors.push(errors::bad_doc(attr.span));
+        return;
+    }
     docs.attrs.push(attr.tokens.clone());
     let AttrValue::Equals(value) = &attr.value else {
         return;

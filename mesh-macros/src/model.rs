@@ -14,6 +14,8 @@ pub(crate) struct Schema {
     pub(crate) vis: Visibility,
     /// `None` where the schema declares no mesh: an error, and the nodes are expanded all the same.
     pub(crate) name: Option<Ident>,
+    /// Whether there is something that was meant to declare the mesh.
+    pub(crate) mesh_is_tried: bool,
     pub(crate) docs: Docs,
     pub(crate) nodes: Vec<NodeType>,
 }

@@ -27,7 +27,10 @@ pub(crate) fn read(option: OptionName, attr: &Attr, command: &mut Command, error
         OptionName::Attempts => number(option, attr).map(|n| options.attempts = Some(n)),
         OptionName::Version => number(option, attr).map(|n| options.version = Some(n)),
         OptionName::Idempotent => match attr.value {
-            AttrValue::Word => Ok(options.idempotent = true),
+            AttrValue::Word => {
+                options.idempotent = true;
+                Ok(())
+            }
             _ => Err(errors::option_shape(attr.span, option)),
         },
         OptionName::Key => match &attr.value {

@@ -1,7 +1,5 @@
 //! The traits that carry the schema into the type system. Implemented by `mesh_schema!` only.
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use crate::{
     call::ClientCore,
     schema::{NodeSpec, Schema},
@@ -49,7 +47,3 @@ pub trait MayCall<Callee: NodeType>: NodeType {}
     note = "in `mesh_schema!`, add `{Self}` to the `#[allow(..)]` of this command"
 )]
 pub trait MayCallCommand<Callee: NodeType, Command>: NodeType {}
-
-/// What a type must be to travel as an argument or an answer. The macro names each distinct type of a schema
-/// here, so that a type that lacks something is complained about where the schema names it.
-pub fn argument_or_answer<T: Serialize + DeserializeOwned + Send + 'static>() {}

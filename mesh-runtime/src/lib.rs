@@ -1,4 +1,21 @@
-//! A typed service mesh from one macro. (skeleton)
+//! A typed service mesh from one macro: [`mesh_schema!`] turns a declaration of node types and their commands into
+//! client stubs and handler traits; this crate runs them, over sealed Socket.IO links between the nodes.
+//!
+//! Start with the README's tour, or with `mesh-examples/examples/quickstart.rs`. What you meet, in that order:
+//!
+//! - [`mesh_schema!`]: the grammar, every option, and what is generated.
+//! - [`Keys`]: the two texts that all nodes of a mesh share.
+//! - [`MasterBuilder`] and [`Master`]: registration and discovery.
+//! - [`NodeBuilder`] and [`Node`]: a running node; its links, events and shutdown.
+//! - [`Balanced`], [`GatherCall`], [`Broadcast`], [`QueuedCall`]: calls, before they are awaited; [`Gather`],
+//!   [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
+//! - [`Context`]: what a handler knows, and how it calls on.
+//! - [`Queue`], [`MemoryQueue`]: where jobs wait.
+//! - [`testing`]: a whole mesh in one process, and a peer that breaks the rules.
+//!
+//! Inside, imports point one way: `id`, `error` ← `wire` (bytes, no I/O) ← `socketio` (the transport) ← `link` (one
+//! sealed connection and its books) ← `call`, `serve` (the two sides of a call) ← `node`; `master` uses `wire` and
+//! `link`. ARCHITECTURE.md is the map.
 
 mod access;
 mod call;
@@ -16,6 +33,7 @@ mod serve;
 mod signal;
 mod socketio;
 pub mod testing;
+mod travel;
 mod wire;
 
 pub use access::{MayCall, Mesh, NodeType};
@@ -25,7 +43,7 @@ pub use call::{
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use keys::{Keys, KeysError};
-pub use link::channel::CloseReason;
+pub use link::close_reason::CloseReason;
 pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::mesh_schema;
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
@@ -44,14 +62,23 @@ pub use socketio::interop as __interop;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        access::{MayCall, MayCallCommand, Mesh, NodeType, argument_or_answer},
+        access::{MayCall, MayCallCommand, Mesh, NodeType},
         call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
         error::JobError,
         master::MasterBuilder,
         node::NodeBuilder,
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
         serve::{Context, Request, Serve},
+        travel::{
+            Travels, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell,
+            work,
+        },
     };
     pub use serde::{Serialize, de::DeserializeOwned};
     pub use std::sync::Arc;
 }
+
+/// Compiles and runs the README's tour.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeTour;

@@ -11,3 +11,44 @@ fn schemas_that_compile() {
 fn schemas_that_are_refused() {
     trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
 }
+
+/// Whatever is wrong is said at its place. Only an empty schema has no place in it.
+#[test]
+fn no_error_is_about_the_whole_macro() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui/fail");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder of refused schemas") {
+        let path = entry.expect("an entry of the folder").path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        cases += 1;
+        if path.ends_with("schema_is_empty.rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).expect("a case");
+        let messages = std::fs::read_to_string(path.with_extension("stderr"))
+            .expect("each refused schema has its messages beside it");
+        for line in primary_lines(&messages) {
+            let line = source.lines().nth(line - 1).unwrap_or_default();
+            let whole = line.contains("mesh_schema!");
+            assert!(
+                !whole,
+                "{}: an error underlines the whole macro",
+                path.display()
+            );
+        }
+    }
+    assert!(cases >= 50, "only {cases} cases");
+}
+
+/// The line that each error is at: `error: …`, then ` --> file:line:column`.
+fn primary_lines(messages: &str) -> impl Iterator<Item = usize> {
+    let lines: Vec<&str> = messages.lines().collect();
+    let places: Vec<usize> = lines
+        .windows(2)
+        .filter(|pair| pair[0].starts_with("error") && pair[1].trim_start().starts_with("-->"))
+        .filter_map(|pair| pair[1].rsplit(':').nth(1)?.parse().ok())
+        .collect();
+    places.into_iter()
+}

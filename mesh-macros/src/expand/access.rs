@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::Ident;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Ident, ext::IdentExt};
 
-use super::{Cx, cfgs};
+use super::{Cx, cfgs, place};
 use crate::model::{Command, NodeType};
 
 /// One `MayCall` for each pair that may: a link lets either end call the other.
@@ -36,6 +36,8 @@ pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     };
     let rt = &cx.rt;
     let cfgs = cfgs(command);
+    let name = &command.name;
+    let module = module(command);
     let marker = marker(command);
     let callee = &node.name;
     let grants = callers.iter().map(|caller| {
@@ -48,7 +50,9 @@ pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         #cfgs
         #[doc(hidden)]
         #[allow(non_camel_case_types)]
-        pub struct #marker;
+        mod #module {
+            pub enum #name {}
+        }
 
         #(#grants)*
     }
@@ -59,13 +63,24 @@ pub(super) fn bound(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStr
     if command.options.allow.is_none() {
         return TokenStream::new();
     }
-    let Cx { rt, caller, .. } = cx;
+    let rt = cx.rt_at(command.name.span());
+    let caller = &cx.caller;
     let marker = marker(command);
     let callee = &node.name;
-    quote!(where #caller: #rt::MayCallCommand<#callee, #marker>)
+    quote_spanned!(place(&command.name)=> where #caller: #rt::MayCallCommand<#callee, #marker>)
 }
 
-/// Called like the command itself: the compiler's message prints it.
-fn marker(command: &Command) -> Ident {
-    command.name.clone()
+/// The type that stands for a command. It is called like the command, as the compiler's messages print it, and so
+/// has a module of its own: there it shadows nothing that the user names.
+fn marker(command: &Command) -> TokenStream {
+    let (module, name) = (module(command), &command.name);
+    quote!(#module::#name)
+}
+
+fn module(command: &Command) -> Ident {
+    format_ident!(
+        "__command_{}",
+        command.name.unraw(),
+        span = Span::call_site()
+    )
 }

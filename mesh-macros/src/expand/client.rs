@@ -1,10 +1,10 @@
 //! The stub with which other nodes call a node type.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 
-use super::{Cx, access, answer, arg_names, arg_types, cfgs, docs};
+use super::{Cx, access, answer, arg_names, arg_types, cfgs, docs, local, place};
 use crate::{
     model::{Command, Delivery, NodeType},
     names,
@@ -59,8 +59,9 @@ pub(super) fn methods(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let Cx { rt, vis, .. } = cx;
+    let vis = &cx.vis;
     let name = &command.name;
+    let rt = cx.rt_at(name.span());
     let docs = docs::client_method(cx.schema, node, command);
     let cfgs = cfgs(command);
     let deprecated = &command.deprecated;
@@ -79,24 +80,49 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
             quote!(#rt::GatherCall<#rt::Queued>),
         ),
     };
+    let span = place(name);
     let body = if command.broken {
         // The build has failed; what counts is that callers need not.
-        let used = &names;
-        quote! { let _ = (#(#used,)*); loop {} }
+        quote_spanned! {span=>
+            let _ = (#(#names,)*);
+            loop {}
+        }
     } else {
         let spec = names::spec(name);
-        let keyed = command
-            .options
-            .key
-            .as_ref()
-            .map(|key| quote!(.keyed(&(#key))));
-        // Arguments go by reference, so that a key can still be read from them.
-        quote!(self.core.#way(&#spec, &(#(&#names,)*)) #keyed)
+        let args = cx.vouchers.args(command);
+        let types = match command.delivery {
+            Delivery::Balanced | Delivery::Gather => {
+                let answer = cx.vouchers.answer(command);
+                quote!(#args, #answer)
+            }
+            _ => args,
+        };
+        match &command.options.key {
+            None => quote_spanned! {span=>
+                #rt::#way::<#types>(&self.core, &#spec, &(#(#names,)*))
+            },
+            // The arguments are taken back from their tuple, so that the key is read from them as they were.
+            Some(key) => {
+                let (args, call) = (local("args", span), local("call", span));
+                quote_spanned! {span=>
+                    let #args = (#(#names,)*);
+                    let #call = #rt::#way::<#types>(&self.core, &#spec, &#args);
+                    let (#(#names,)*) = #args;
+                    #call.keyed(&(#key))
+                }
+            }
+        }
     };
-    quote! {
+    // What is wrong with a signature is said already; the answer's type may not even be one.
+    let call = match command.broken && names::text(answer).contains("impl ") {
+        true => quote!(#rt::Balanced<()>),
+        false => call,
+    };
+    quote_spanned! {span=>
         #docs
         #(#deprecated)*
         #cfgs
+        #[allow(unused_variables)]
         #vis fn #name #generics(&self, #(#names: #types),*) -> #call #bound {
             #body
         }

@@ -101,7 +101,7 @@ pub(super) fn client_method(schema: &Schema, node: &NodeType, command: &Command)
         Delivery::QueuedBroadcast => "jobs",
     };
     let text = format!(
-        "{what}{}\n\n{}\n\n```ignore\nlet {binding} = node.client::<{}>().{}({}).await?;\n```",
+        "{what}{}\n\n{}\n\n```text\nlet {binding} = node.client::<{}>().{}({}).await?;\n```",
         options(command),
         access(schema, node, Some(command)),
         node.name,
@@ -173,8 +173,8 @@ fn link(name: &Ident) -> String {
 
 /// `2s`, in the biggest unit that fits.
 fn duration(ms: u64) -> String {
-    for (unit, factor) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if ms % factor == 0 {
+    for (unit, factor) in [("h", 3_600_000_u64), ("m", 60_000), ("s", 1_000)] {
+        if ms.is_multiple_of(factor) {
             return format!("{}{unit}", ms / factor);
         }
     }

@@ -1,9 +1,9 @@
 //! The trait that a node type's handler implements.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
-use super::{Cx, answer, arg_names, arg_types, cfgs, docs, local};
+use super::{Cx, answer, arg_names, arg_types, cfgs, docs, local, place};
 use crate::{
     model::{Command, NodeType},
     names,
@@ -20,7 +20,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         .commands
         .iter()
         .map(|command| method(cx, node, command));
-    quote! {
+    quote_spanned! {place(&node.name)=>
         #docs
         #[allow(dead_code)]
         #vis trait #name: ::core::marker::Send + ::core::marker::Sync + 'static {
@@ -30,14 +30,14 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let rt = &cx.rt;
+    let rt = cx.rt_at(command.name.span());
     let marker = &node.name;
     let name = &command.name;
     let docs = docs::handler_method(cx.schema, node, command);
     let cfgs = cfgs(command);
     let deprecated = &command.deprecated;
     let generics = &command.generics;
-    let context = local("cx");
+    let context = local("cx", name.span());
     let args = arg_names(command);
     let types = arg_types(command);
     let output = match command.delivery.is_queued() {
@@ -45,8 +45,8 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         false => answer(command),
     };
     // A future with generics in it could not be shown to be `Send`, and that is not the mistake to talk about.
-    let send = (!command.broken).then(|| quote!(+ ::core::marker::Send));
-    quote! {
+    let send = (!command.broken).then(|| quote_spanned!(place(name)=> + ::core::marker::Send));
+    quote_spanned! {place(name)=>
         #docs
         #(#deprecated)*
         #cfgs

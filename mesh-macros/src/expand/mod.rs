@@ -12,12 +12,13 @@ mod mesh;
 mod node;
 mod serve;
 mod spec;
-mod types;
+mod vouchers;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Visibility};
 
+use self::vouchers::Vouchers;
 use crate::{
     model::{Command, NodeType, Schema},
     names::Fresh,
@@ -36,6 +37,22 @@ struct Cx<'a> {
     caller: Ident,
     /// The generic parameter for the type that handles.
     handler: Ident,
+    /// What vouches for the types of arguments and answers.
+    vouchers: Vouchers<'a>,
+}
+
+impl Cx<'_> {
+    /// The path of `__private` as if it stood at that place: the compiler underlines all of an expression, from
+    /// its first token on.
+    fn rt_at(&self, place: Span) -> TokenStream {
+        let tokens = self.rt.clone().into_iter();
+        tokens
+            .map(|mut tree| {
+                tree.set_span(tree.span().located_at(place));
+                tree
+            })
+            .collect()
+    }
 }
 
 /// Writes all items of a schema.
@@ -59,20 +76,33 @@ pub(crate) fn expand(schema: &Schema, fresh: &Fresh) -> TokenStream {
         vis,
         caller: fresh.name("Caller"),
         handler: fresh.name("Handler"),
+        vouchers: Vouchers::new(schema),
     };
-    let mut output = mesh::expand(&cx);
-    for node in &schema.nodes {
-        output.extend(expand_node(&cx, node));
+    let mesh = mesh::expand(&cx);
+    let links = access::links(&cx);
+    let visible = schema.nodes.iter().map(|node| {
+        let marker = node::marker(&cx, node);
+        let handler = handler::expand(&cx, node);
+        let client = client::declaration(&cx, node);
+        quote!(#marker #handler #client)
+    });
+    let vouchers = cx.vouchers.declarations(&cx);
+    let hidden = schema.nodes.iter().map(|node| hidden(&cx, node));
+    quote! {
+        #mesh
+        #(#visible)*
+        #links
+        // Names in here meet neither the user's nor those of another mesh.
+        #[allow(dead_code)]
+        const _: () = {
+            #vouchers
+            #(#hidden)*
+        };
     }
-    output.extend(access::links(&cx));
-    output.extend(types::expand(&cx));
-    output
 }
 
-fn expand_node(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
-    let marker = node::marker(cx, node);
-    let handler = handler::expand(cx, node);
-    let client = client::declaration(cx, node);
+/// What nobody but the compiler sees of a node type.
+fn hidden(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let specs = node
         .commands
         .iter()
@@ -85,10 +115,7 @@ fn expand_node(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let serve = serve::expand(cx, node);
     let methods = client::methods(cx, node);
     quote! {
-        #marker
-        #handler
-        #client
-        // Hidden items of one node must not meet those of another, nor the user's.
+        // Nor do those of one node meet those of another.
         const _: () = {
             #(#specs)*
             #(#narrowed)*
@@ -132,7 +159,7 @@ fn type_of(command: &Command, ty: &syn::Type) -> TokenStream {
     }
 }
 
-/// `_` becomes `()`, and lifetimes that nobody declares are left to be inferred.
+/// `_` and `!` become `()`, and lifetimes that nobody declares are left to be inferred.
 fn bearable(tokens: TokenStream) -> TokenStream {
     let mut lifetime = false;
     let map = |tree| {
@@ -147,6 +174,9 @@ fn bearable(tokens: TokenStream) -> TokenStream {
             TokenTree::Ident(ident) if !after_quote && ident == "_" => {
                 TokenTree::from(Group::new(Delimiter::Parenthesis, TokenStream::new()))
             }
+            TokenTree::Punct(punct) if punct.as_char() == '!' => {
+                TokenTree::from(Group::new(Delimiter::Parenthesis, TokenStream::new()))
+            }
             TokenTree::Group(group) => {
                 let mut inner = Group::new(group.delimiter(), bearable(group.stream()));
                 inner.set_span(group.span());
@@ -158,7 +188,13 @@ fn bearable(tokens: TokenStream) -> TokenStream {
     tokens.into_iter().map(map).collect()
 }
 
+/// The place of a piece of the schema, with the macro's own hygiene: what is written there leads readers of
+/// the compiler's messages to that piece, and is no concern of the user's lints.
+fn place(ident: &Ident) -> Span {
+    Span::call_site().located_at(ident.span())
+}
+
 /// A name that no argument or item of the user's can clash with.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+fn local(name: &str, span: Span) -> Ident {
+    Ident::new(name, Span::mixed_site().located_at(span))
 }

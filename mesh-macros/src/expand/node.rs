@@ -1,10 +1,10 @@
 //! The type that stands for a node type, its `NodeType` implementation, and `node(..)` that builds one.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{Ident, ext::IdentExt};
 
-use super::{Cx, cfgs, docs, local, serve};
+use super::{Cx, cfgs, docs, local, place, serve};
 use crate::{model::NodeType, names};
 
 /// The marker type.
@@ -13,7 +13,7 @@ pub(super) fn marker(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let name = &node.name;
     let docs = docs::node(cx.schema, node);
     let derived = derived(name);
-    quote! {
+    quote_spanned! {place(name)=>
         #docs
         #[allow(dead_code)]
         #vis struct #name;
@@ -83,8 +83,8 @@ pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         let doc = format!("Builds a node of type `{text}`, whose commands `handler` answers.");
         let bound = names::handler(name);
         let serve = serve::name();
-        let value = local("handler");
-        quote! {
+        let value = local("handler", name.span());
+        quote_spanned! {place(name)=>
             #[doc = #doc]
             #vis fn node<#handler: #bound>(#value: #handler) -> #rt::NodeBuilder<#name> {
                 #rt::NodeBuilder::new(#serve(#rt::Arc::new(#value)))

@@ -1,10 +1,10 @@
 //! The dispatch: from a command's id to the handler's method.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{Cx, arg_types, cfgs, local};
+use super::{Cx, cfgs, local, place};
 use crate::{
     model::{Command, Delivery, NodeType},
     names,
@@ -23,7 +23,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let marker = &node.name;
     let bound = names::handler(marker);
     let serve = name();
-    let request = local("request");
+    let request = local("request", marker.span());
     let arms = node
         .commands
         .iter()
@@ -46,27 +46,34 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let rt = &cx.rt;
+    let rt = cx.rt_at(command.name.span());
     let cfgs = cfgs(command);
     let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
-    let (request, handler, context) = (local("request"), local("handler"), local("cx"));
+    let (request, handler, context) = (
+        local("request", command.name.span()),
+        local("handler", command.name.span()),
+        local("cx", command.name.span()),
+    );
+    let args = cx.vouchers.args(command);
     let way = match command.delivery {
-        Delivery::Balanced | Delivery::Gather => quote!(answer),
-        Delivery::Broadcast => quote!(tell),
-        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => quote!(work),
+        Delivery::Balanced | Delivery::Gather => {
+            let answer = cx.vouchers.answer(command);
+            quote!(answer::<#args, #answer, _, _, _>)
+        }
+        Delivery::Broadcast => quote!(tell::<#args, _, _, _>),
+        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => quote!(work::<#args, _, _, _>),
     };
     // Not the names of the arguments: a constant of the same name would turn them into patterns.
     let values: Vec<Ident> = (0..command.args.len())
-        .map(|index| local(&format!("argument_{index}")))
+        .map(|index| local(&format!("argument_{index}"), command.name.span()))
         .collect();
-    let types = arg_types(command);
     let bound = names::handler(&node.name);
     let method = &command.name;
-    quote! {
+    quote_spanned! {place(&command.name)=>
         #cfgs
         #id => {
             let #handler = ::core::clone::Clone::clone(&self.0);
-            #request.#way(move |#context, (#(#values,)*): (#(#types,)*)| async move {
+            #rt::#way(#request, move |#context, (#(#values,)*)| async move {
                 #bound::#method(&*#handler, #context, #(#values),*).await
             })
         }

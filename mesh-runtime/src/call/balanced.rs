@@ -1,21 +1,21 @@
 //! Calls to one instance: chosen, tried, and tried elsewhere if that is safe.
 
-use std::{future::IntoFuture, marker::PhantomData, sync::Arc, time::Duration};
+use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use super::{
     Outgoing, Queued,
     balance::{Balance, Placing},
-    outgoing::Deadline,
+    outgoing::{Deadline, Decode},
     pick,
 };
 use crate::{
     error::{CallError, CodecError},
     id::InstanceId,
-    link::link::{CallFailure, Link},
+    link::{calling::CallFailure, link::Link},
     wire::{
         codec::{self, MAX_PAYLOAD},
         frame::Status,
@@ -29,14 +29,14 @@ use crate::{
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Balanced<T> {
     placed: Placed,
-    answer: PhantomData<fn() -> T>,
+    decode: Decode<T>,
 }
 
 impl<T> Balanced<T> {
-    pub(crate) fn new(outgoing: Outgoing) -> Self {
+    pub(crate) fn new(outgoing: Outgoing, decode: Decode<T>) -> Self {
         Self {
             placed: Placed::new(outgoing),
-            answer: PhantomData,
+            decode,
         }
     }
 
@@ -66,14 +66,14 @@ impl<T> Balanced<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> IntoFuture for Balanced<T> {
+impl<T: 'static> IntoFuture for Balanced<T> {
     type Output = Result<T, CallError>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let answer = self.placed.call().await?;
-            self.placed.outgoing.decode(&answer)
+            self.placed.outgoing.decode(&answer, self.decode)
         })
     }
 }
@@ -118,7 +118,7 @@ impl IntoFuture for QueuedCall {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let answer = self.placed.call().await?;
-            self.placed.outgoing.decode(&answer)
+            self.placed.outgoing.decode(&answer, codec::decode)
         })
     }
 }

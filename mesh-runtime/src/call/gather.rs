@@ -1,17 +1,14 @@
 //! Calls to all instances that gather every answer.
 
-use std::{
-    collections::HashSet, future::IntoFuture, marker::PhantomData, sync::Arc, time::Duration,
-};
+use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use serde::de::DeserializeOwned;
 
-use super::Outgoing;
+use super::{Outgoing, outgoing::Decode};
 use crate::{
     error::CallError,
     id::InstanceId,
-    link::link::{CallFailure, Link},
+    link::{calling::CallFailure, link::Link},
 };
 
 /// Which of the linked instances a broadcast goes to.
@@ -61,16 +58,16 @@ pub struct GatherCall<T> {
     outgoing: Outgoing,
     audience: Audience,
     first: usize,
-    answer: PhantomData<fn() -> T>,
+    decode: Decode<T>,
 }
 
 impl<T> GatherCall<T> {
-    pub(crate) fn new(outgoing: Outgoing) -> Self {
+    pub(crate) fn new(outgoing: Outgoing, decode: Decode<T>) -> Self {
         Self {
             outgoing,
             audience: Audience::default(),
             first: usize::MAX,
-            answer: PhantomData,
+            decode,
         }
     }
 
@@ -99,7 +96,7 @@ impl<T> GatherCall<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> IntoFuture for GatherCall<T> {
+impl<T: Send + 'static> IntoFuture for GatherCall<T> {
     type Output = Result<Gather<T>, CallError>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
@@ -108,7 +105,7 @@ impl<T: DeserializeOwned + Send + 'static> IntoFuture for GatherCall<T> {
     }
 }
 
-async fn gather<T: DeserializeOwned>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
+async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     let args = call.outgoing.args()?;
     let _under_way = call.outgoing.core.calls.token();
     let deadline = call.outgoing.deadline();
@@ -139,7 +136,7 @@ async fn gather<T: DeserializeOwned>(call: GatherCall<T>) -> Result<Gather<T>, C
             break;
         };
         outcomes[place].1 = match answer {
-            Ok(answer) => match call.outgoing.decode(&answer) {
+            Ok(answer) => match call.outgoing.decode(&answer, call.decode) {
                 Ok(answer) => {
                     wanted -= 1;
                     Outcome::Answered(answer)

@@ -10,7 +10,7 @@ use super::{Balanced, Broadcast, Callee, GatherCall, Queued, QueuedCall};
 use crate::{
     error::{CallError, CodecError},
     id::NodeId,
-    link::link::CallFailure,
+    link::calling::CallFailure,
     node::core::NodeCore,
     schema::{CommandSpec, DEFAULT_TIMEOUT, NodeSpec},
     wire::{
@@ -49,7 +49,7 @@ impl ClientCore {
         spec: &'static CommandSpec,
         args: &A,
     ) -> Balanced<T> {
-        Balanced::new(self.outgoing(spec, args))
+        Balanced::new(self.outgoing(spec, args), codec::decode)
     }
 
     /// A call to all instances.
@@ -58,7 +58,7 @@ impl ClientCore {
         spec: &'static CommandSpec,
         args: &A,
     ) -> GatherCall<T> {
-        GatherCall::new(self.outgoing(spec, args))
+        GatherCall::new(self.outgoing(spec, args), codec::decode)
     }
 
     /// Something to tell all instances.
@@ -81,7 +81,7 @@ impl ClientCore {
         spec: &'static CommandSpec,
         args: &A,
     ) -> GatherCall<Queued> {
-        GatherCall::new(self.outgoing(spec, args))
+        GatherCall::new(self.outgoing(spec, args), codec::decode)
     }
 
     fn outgoing<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Outgoing {
@@ -95,6 +95,9 @@ impl ClientCore {
         }
     }
 }
+
+/// How an answer is decoded: kept as a function, so that awaiting a call asks nothing more of its type.
+pub(crate) type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
 
 /// A call that has not been made yet.
 pub(crate) struct Outgoing {
@@ -158,8 +161,8 @@ impl Outgoing {
     }
 
     /// Decodes an answer.
-    pub(crate) fn decode<T: DeserializeOwned>(&self, answer: &Bytes) -> Result<T, CallError> {
-        codec::decode(answer).map_err(|source| CallError::Codec {
+    pub(crate) fn decode<T>(&self, answer: &[u8], decode: Decode<T>) -> Result<T, CallError> {
+        decode(answer).map_err(|source| CallError::Codec {
             what: format!("the answer of {} could not be decoded", self.command()),
             source,
             maybe_executed: true,

@@ -11,30 +11,42 @@ use tokio::sync::Semaphore;
 /// The sender's account of one link. Starts empty; the other side's `Confirm` fills it.
 pub(crate) struct Budget {
     call_limit: AtomicUsize,
-    calls: AtomicUsize,
     byte_limit: AtomicUsize,
+    calls: AtomicUsize,
     tells: Semaphore,
     bytes: Semaphore,
+    /// What the other side has to give back.
+    owed_tells: AtomicUsize,
+    owed_bytes: AtomicUsize,
 }
 
-/// Every call slot is taken, or a payload is larger than the whole grant.
+/// Every call slot is taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) limit: usize,
 }
 
-/// The link closed while somebody waited for room.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Closed;
+/// Why there is no room.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoRoom {
+    /// The link closed.
+    #[error("the link closed")]
+    Closed,
+    /// The payload is larger than the whole budget.
+    #[error("{bytes} bytes of payload are more than the link's whole budget of {limit}")]
+    Never { bytes: usize, limit: usize },
+}
 
 impl Budget {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             call_limit: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
             byte_limit: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
             tells: Semaphore::new(0),
             bytes: Semaphore::new(0),
+            owed_tells: AtomicUsize::new(0),
+            owed_bytes: AtomicUsize::new(0),
         })
     }
 
@@ -46,30 +58,14 @@ impl Budget {
         self.bytes.add_permits(bytes);
     }
 
-    /// Whether a payload of that size can ever be sent; if not, the most that can. Whoever waited for more would hold
-    /// up everybody behind, in vain.
-    pub(crate) fn check(&self, bytes: usize) -> Result<(), Full> {
-        let limit = self.byte_limit.load(Ordering::Acquire);
-        if bytes > limit {
-            return Err(Full { limit });
-        }
-        Ok(())
-    }
-
-    /// What the other side gives back. False if that is more than a semaphore can hold: nonsense.
+    /// What the other side gives back. False if that is more than it has.
     pub(crate) fn credit(&self, tells: usize, bytes: usize) -> bool {
-        let fits = |semaphore: &Semaphore, permits: usize| {
-            semaphore
-                .available_permits()
-                .checked_add(permits)
-                .is_some_and(|sum| sum <= Semaphore::MAX_PERMITS)
-        };
-        if !fits(&self.tells, tells) || !fits(&self.bytes, bytes) {
-            return false;
+        let returned = take(&self.owed_tells, tells) && take(&self.owed_bytes, bytes);
+        if returned {
+            self.tells.add_permits(tells);
+            self.bytes.add_permits(bytes);
         }
-        self.tells.add_permits(tells);
-        self.bytes.add_permits(bytes);
-        true
+        returned
     }
 
     /// Takes a place for one call. Never waits: a link that is full is full.
@@ -90,10 +86,17 @@ impl Budget {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Takes a place for one tell, waiting for one if need be. It comes back by [`Budget::credit`]. Cancel safe.
-    pub(crate) async fn tell(&self) -> Result<(), Closed> {
-        self.tells.acquire().await.map_err(|_| Closed)?.forget();
-        Ok(())
+    /// Takes a place for one tell, waiting for one if need be. Cancel safe.
+    pub(crate) async fn tell_slot(self: &Arc<Self>) -> Result<TellSlot, NoRoom> {
+        self.tells
+            .acquire()
+            .await
+            .map_err(|_| NoRoom::Closed)?
+            .forget();
+        Ok(TellSlot {
+            budget: Arc::clone(self),
+            spent: false,
+        })
     }
 
     /// Takes room for `bytes` of payload if there is any.
@@ -103,12 +106,16 @@ impl Budget {
     }
 
     /// Takes room for `bytes` of payload, waiting for it if need be. First come, first served. Cancel safe.
-    pub(crate) async fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reserved, Closed> {
-        self.bytes
-            .acquire_many(permits(bytes))
-            .await
-            .map_err(|_| Closed)?
-            .forget();
+    pub(crate) async fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reserved, NoRoom> {
+        if let Some(reserved) = self.try_reserve(bytes) {
+            return Ok(reserved);
+        }
+        let limit = self.byte_limit.load(Ordering::Acquire);
+        if bytes > limit {
+            return Err(NoRoom::Never { bytes, limit });
+        }
+        let room = self.bytes.acquire_many(permits(bytes)).await;
+        room.map_err(|_| NoRoom::Closed)?.forget();
         Ok(self.reserved(bytes))
     }
 
@@ -124,6 +131,15 @@ impl Budget {
             bytes: AtomicUsize::new(bytes),
         }
     }
+}
+
+/// Takes `amount` off an account, if that much is there.
+fn take(account: &AtomicUsize, amount: usize) -> bool {
+    account
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |there| {
+            there.checked_sub(amount)
+        })
+        .is_ok()
 }
 
 /// Payloads are far smaller than what 32 bits hold.
@@ -152,6 +168,28 @@ impl Drop for Slot {
     }
 }
 
+/// A place for one tell, given back on drop unless it was spent.
+pub(crate) struct TellSlot {
+    budget: Arc<Budget>,
+    spent: bool,
+}
+
+impl TellSlot {
+    /// The tell is on its way: its place comes back from the other side.
+    pub(crate) fn spend(mut self) {
+        self.spent = true;
+        self.budget.owed_tells.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for TellSlot {
+    fn drop(&mut self) {
+        if !self.spent {
+            self.budget.tells.add_permits(1);
+        }
+    }
+}
+
 /// Room for a payload, given back on drop unless it was spent.
 pub(crate) struct Reserved {
     budget: Arc<Budget>,
@@ -161,7 +199,8 @@ pub(crate) struct Reserved {
 impl Reserved {
     /// The payload is on its way: its bytes come back from the other side.
     pub(crate) fn spend(&self) {
-        self.bytes.store(0, Ordering::Release);
+        let bytes = self.bytes.swap(0, Ordering::AcqRel);
+        self.budget.owed_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 }
 
@@ -183,14 +222,6 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_larger_than_the_grant_is_told_so() {
-        let budget = Budget::new();
-        budget.grant(1, 10);
-        assert_eq!(budget.check(10), Ok(()));
-        assert_eq!(budget.check(11), Err(Full { limit: 10 }));
-    }
-
-    #[test]
     fn what_is_not_spent_returns() {
         let budget = Budget::new();
         budget.grant(2, 10);
@@ -202,19 +233,32 @@ mod tests {
     }
 
     #[test]
-    fn a_nonsensical_credit_is_seen() {
+    fn more_credit_than_is_owed_is_seen() {
         let budget = Budget::new();
         budget.grant(1, 1);
-        assert!(!budget.credit(0, usize::MAX));
+        assert!(!budget.credit(0, 1));
+        assert!(!budget.credit(1, 0));
+    }
+
+    #[tokio::test]
+    async fn what_can_never_fit_is_told_at_once() {
+        let budget = Budget::new();
+        budget.grant(1, 10);
+        let never = NoRoom::Never {
+            bytes: 11,
+            limit: 10,
+        };
+        assert_eq!(budget.reserve(11).await.err(), Some(never));
     }
 
     #[tokio::test]
     async fn whoever_waits_for_room_is_told_when_the_link_closes() {
         let budget = Budget::new();
-        budget.grant(1, 1);
+        budget.grant(1, 2);
+        let _taken = budget.try_reserve(1);
         let waiting = Arc::clone(&budget);
         let waiter = tokio::spawn(async move { waiting.reserve(2).await.err() });
         budget.close();
-        assert_eq!(waiter.await.unwrap(), Some(Closed));
+        assert_eq!(waiter.await.unwrap(), Some(NoRoom::Closed));
     }
 }

@@ -2,7 +2,6 @@
 //! frame. Sees to order, acknowledgement, heartbeat and a definite end. Knows nothing of what the frames mean.
 
 use std::{
-    fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -17,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::outbox::{Outbox, Outgoing};
+use super::{close_reason::CloseReason, outbox::Outgoing, window::Outbound};
 use crate::{
     socketio::{Closer, Sink},
     wire::{
@@ -27,16 +26,9 @@ use crate::{
     },
 };
 
-/// Envelopes that may be on their way without an acknowledgement. The server side's socket queue, which holds 1,024
-/// packets and cannot be asked how full it is, never fills up.
-const ENVELOPE_WINDOW: u32 = 256;
-
 /// An acknowledgement is owed after that many envelopes, if nothing else has carried it: well within
-/// [`CHUNK_WINDOW`], or chunks would come to a halt.
+/// [`window::CHUNK_WINDOW`](super::window::CHUNK_WINDOW), or chunks would come to a halt.
 const ACK_EVERY: u32 = 8;
-
-/// Bytes of chunks that may be on their way without an acknowledgement: small frames wait behind no more than that.
-const CHUNK_WINDOW: usize = 1024 * 1024;
 
 /// Room that an envelope starts with, in bytes: enough for many small frames.
 const ROOM: usize = 4 * 1024;
@@ -61,41 +53,6 @@ impl Default for Pace {
             handshake: Duration::from_secs(5),
             heartbeat: Duration::from_secs(2),
             silence: Duration::from_secs(10),
-        }
-    }
-}
-
-/// Why a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// The other side closed it, and said why.
-    Goodbye(Farewell),
-    /// This side closed it.
-    Local(Farewell),
-    /// The other side broke the protocol; the text says how.
-    Violation(String),
-    /// Nothing was heard for that long.
-    Silent(Duration),
-    /// The connection failed; the text says how.
-    Lost(String),
-}
-
-impl CloseReason {
-    /// Whether the other side is to blame: worth a warning.
-    pub(crate) fn is_fault(&self) -> bool {
-        matches!(self, Self::Violation(_) | Self::Silent(_))
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Goodbye(reason) => write!(f, "the other side said goodbye: {reason}"),
-            Self::Local(reason) => write!(f, "closed here: {reason}"),
-            Self::Violation(what) => write!(f, "the other side broke the protocol: {what}"),
-            Self::Silent(after) => write!(f, "nothing was heard for {after:?}"),
-            Self::Lost(how) => write!(f, "the connection failed: {how}"),
         }
     }
 }
@@ -130,54 +87,6 @@ struct Shared {
     closer: OnceLock<Closer>,
     /// Weak, because the receiver holds the channel.
     receiver: OnceLock<Weak<dyn Receiver>>,
-}
-
-#[derive(Default)]
-struct Outbound {
-    outbox: Outbox,
-    sent: u32,
-    acked: u32,
-    /// Envelopes with chunks that are not acknowledged: their number and bytes.
-    chunks: std::collections::VecDeque<(u32, usize)>,
-    chunk_bytes: usize,
-}
-
-impl Outbound {
-    fn may_send(&self) -> bool {
-        self.sent.wrapping_sub(self.acked) < ENVELOPE_WINDOW
-    }
-
-    fn chunks_allowed(&self) -> bool {
-        self.chunk_bytes < CHUNK_WINDOW
-    }
-
-    fn has_work(&self) -> bool {
-        self.may_send() && self.outbox.has_work(self.chunks_allowed())
-    }
-
-    fn on_sent(&mut self, chunk_bytes: usize) {
-        self.sent = self.sent.wrapping_add(1);
-        if chunk_bytes > 0 {
-            self.chunks.push_back((self.sent, chunk_bytes));
-            self.chunk_bytes += chunk_bytes;
-        }
-    }
-
-    /// False if more is acknowledged than was sent.
-    fn on_ack(&mut self, ack: u32) -> bool {
-        if ack.wrapping_sub(self.acked) > self.sent.wrapping_sub(self.acked) {
-            return false;
-        }
-        self.acked = ack;
-        while let Some((envelope, bytes)) = self.chunks.front().copied() {
-            if ack.wrapping_sub(envelope) >= u32::MAX / 2 {
-                break;
-            }
-            self.chunks.pop_front();
-            self.chunk_bytes -= bytes;
-        }
-        true
-    }
 }
 
 impl Channel {
@@ -463,53 +372,4 @@ fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
     let received = channel.0.received.load(Ordering::Acquire);
     channel.0.told.store(received, Ordering::Release);
     Some((envelope, received))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_window_closes_at_its_size_and_opens_with_the_acknowledgement() {
-        let mut outbound = Outbound::default();
-        for _ in 0..ENVELOPE_WINDOW {
-            assert!(outbound.may_send());
-            outbound.on_sent(0);
-        }
-        assert!(!outbound.may_send());
-        assert!(outbound.on_ack(1));
-        assert!(outbound.may_send());
-    }
-
-    #[test]
-    fn chunks_wait_for_acknowledgement_while_small_frames_go_on() {
-        let mut outbound = Outbound::default();
-        outbound.on_sent(CHUNK_WINDOW);
-        assert!(!outbound.chunks_allowed());
-        assert!(outbound.may_send());
-        assert!(outbound.on_ack(1));
-        assert!(outbound.chunks_allowed());
-    }
-
-    #[test]
-    fn acknowledging_what_was_never_sent_is_caught() {
-        let mut outbound = Outbound::default();
-        outbound.on_sent(0);
-        assert!(!outbound.on_ack(2));
-        assert!(outbound.on_ack(1));
-    }
-
-    #[test]
-    fn the_count_of_envelopes_wraps_around() {
-        let mut outbound = Outbound {
-            sent: u32::MAX,
-            acked: u32::MAX,
-            ..Outbound::default()
-        };
-        outbound.on_sent(CHUNK_WINDOW);
-        assert_eq!(outbound.sent, 0);
-        assert!(!outbound.chunks_allowed());
-        assert!(outbound.on_ack(0));
-        assert!(outbound.chunks_allowed());
-    }
 }

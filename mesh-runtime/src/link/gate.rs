@@ -12,7 +12,10 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::channel::{self, Channel, CloseReason, Inlet, Pace, Receiver};
+use super::{
+    channel::{self, Channel, Inlet, Pace, Receiver},
+    close_reason::CloseReason,
+};
 use crate::{
     error::Refusal,
     keys::DerivedKeys,

@@ -44,9 +44,17 @@ pub(crate) struct Pending {
 impl Pending {
     /// Whether the call may be sent now: not if its caller has given up.
     pub(crate) fn mark_sent(&self) -> bool {
-        self.state
+        match self
+            .state
             .compare_exchange(QUEUED, SENT, Ordering::AcqRel, Ordering::Acquire)
-            .map_or_else(|state| state == SENT, |_| true)
+        {
+            Ok(_) => {
+                // From now on it is on the other side's account, and comes back from there.
+                self.reserved.spend();
+                true
+            }
+            Err(state) => state == SENT,
+        }
     }
 
     /// Gives the call up. True if it was not sent, and so never will be.
@@ -54,11 +62,6 @@ impl Pending {
         self.state
             .compare_exchange(QUEUED, ABANDONED, Ordering::AcqRel, Ordering::Acquire)
             .map_or_else(|state| state == ABANDONED, |_| true)
-    }
-
-    /// Whether any part of the call has left.
-    pub(crate) fn is_sent(&self) -> bool {
-        self.state.load(Ordering::Acquire) == SENT
     }
 
     fn complete(&self, answer: Answer) {
@@ -88,15 +91,6 @@ impl Pending {
             }
         })
         .await
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        // What was sent is on the other side's account now, and comes back from there.
-        if self.is_sent() {
-            self.reserved.spend();
-        }
     }
 }
 
@@ -173,11 +167,6 @@ impl InFlight {
         };
         let entry = self.entries.remove(index);
         entry.partial.map_or(0, |partial| partial.total)
-    }
-
-    /// Whether nobody waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// The first frame of an answer. Returns the bytes of payload that are thereby consumed: the whole of an
@@ -351,7 +340,7 @@ mod tests {
         calls.forget(id);
         drop(pending);
         assert!(budget.try_reserve(1).is_none());
-        budget.credit(0, 100);
+        assert!(budget.credit(0, 100));
         assert!(budget.try_reserve(100).is_some());
     }
 

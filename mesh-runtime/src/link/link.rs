@@ -7,25 +7,21 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use bytes::Bytes;
-use tokio::{
-    task::AbortHandle,
-    time::{Instant, timeout_at},
-};
+use tokio::task::AbortHandle;
 
 use super::{
-    budget::{Budget, Full},
-    channel::{Channel, CloseReason, Receiver},
-    in_flight::{Answer, InFlight, Pending},
+    budget::Budget,
+    channel::{Channel, Receiver},
+    close_reason::CloseReason,
+    in_flight::InFlight,
     inbox::{Arrived, Inbox, Opening, Overrun},
-    outbox::Outgoing,
+    serving::Incoming,
 };
 use crate::{
     id::{BootEpoch, NodeId},
-    wire::frame::{Farewell, FirstPart, Frame, MAX_TEXT, Status, Stream},
+    wire::frame::{Farewell, FirstPart, Frame, Status, Stream},
 };
 
 /// What one side of a link lets the other have outstanding.
@@ -77,35 +73,22 @@ pub(crate) trait LinkHost: Send + Sync + 'static {
 pub(crate) struct Link {
     pub(crate) peer: Peer,
     pub(crate) role: Role,
-    channel: Channel,
+    pub(super) channel: Channel,
     grant: Grant,
-    budget: Arc<Budget>,
+    pub(super) budget: Arc<Budget>,
     in_flight: Mutex<InFlight>,
     arriving: Mutex<Arriving>,
-    next_tell: AtomicU64,
+    pub(super) next_tell: AtomicU64,
     confirmed: AtomicBool,
     draining: AtomicBool,
     host: Weak<dyn LinkHost>,
     this: Weak<Link>,
 }
 
-struct Arriving {
+pub(super) struct Arriving {
     inbox: Inbox,
     /// Calls that are being served.
-    running: HashMap<u64, Option<AbortHandle>>,
-}
-
-/// Why a call over one link brought no answer.
-#[derive(Debug)]
-pub(crate) enum CallFailure {
-    /// The link's budget is used up. Not sent.
-    Full { what: String },
-    /// The link closed.
-    Lost { reason: String, sent: bool },
-    /// The deadline passed.
-    Late { sent: bool },
-    /// The other side says why.
-    Remote(Status, String),
+    pub(super) running: HashMap<u64, Option<AbortHandle>>,
 }
 
 impl Link {
@@ -175,131 +158,13 @@ impl Link {
         self.budget.calls()
     }
 
-    /// Whether no call is under way in either direction.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight().is_empty() && self.arriving().running.is_empty()
-    }
-
-    /// Calls the other end and waits for the answer, until `deadline`. Dropping the future cancels the call there.
-    pub(crate) async fn call(
-        &self,
-        command: u32,
-        payload: Bytes,
-        deadline: Instant,
-    ) -> Result<Bytes, CallFailure> {
-        self.check_size(payload.len())?;
-        let slot = self
-            .budget
-            .slot()
-            .map_err(|Full { limit }| CallFailure::Full {
-                what: format!("{limit} calls are in flight to {}", self.peer.id),
-            })?;
-        let reserved = match self.budget.try_reserve(payload.len()) {
-            Some(reserved) => reserved,
-            None => timeout_at(deadline, self.budget.reserve(payload.len()))
-                .await
-                .map_err(|_| CallFailure::Late { sent: false })?
-                .map_err(|_| self.lost_unsent())?,
-        };
-        let (call, pending) =
-            self.in_flight()
-                .open(slot, reserved)
-                .map_err(|reason| CallFailure::Lost {
-                    reason,
-                    sent: false,
-                })?;
-        let mut guard = CallGuard {
-            link: self,
-            call,
-            pending: Arc::clone(&pending),
-            answered: false,
-        };
-        let frame = Frame::Call {
-            call,
-            command,
-            deadline_ms: remaining_ms(deadline),
-            part: FirstPart::whole(payload),
-        };
-        self.channel
-            .push(Outgoing::call(frame, Arc::clone(&pending)));
-        let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
-            let sent = !guard.give_up();
-            return Err(CallFailure::Late { sent });
-        };
-        guard.answered = true;
-        match answer {
-            Answer::Ok(bytes) => Ok(bytes),
-            Answer::Failed(status, text) => Err(CallFailure::Remote(status, text)),
-            Answer::LinkLost(reason) => Err(CallFailure::Lost {
-                reason,
-                sent: !pending.abandon(),
-            }),
-        }
-    }
-
-    /// Tells the other end something, without an answer; waits for room until `deadline`. Cancel safe: what was not
-    /// handed over yet is not sent.
-    pub(crate) async fn tell(
-        &self,
-        command: u32,
-        payload: Bytes,
-        deadline: Instant,
-    ) -> Result<(), CallFailure> {
-        self.check_size(payload.len())?;
-        let admitted = async {
-            self.budget.tell().await.map_err(|_| self.lost_unsent())?;
-            match self.budget.try_reserve(payload.len()) {
-                Some(reserved) => Ok(reserved),
-                None => self
-                    .budget
-                    .reserve(payload.len())
-                    .await
-                    .map_err(|_| self.lost_unsent()),
-            }
-        };
-        let reserved = timeout_at(deadline, admitted)
-            .await
-            .map_err(|_| CallFailure::Full {
-                what: format!("{} takes no more for now", self.peer.id),
-            })??;
-        let pushed = self.channel.send(Frame::Tell {
-            tell: self.next_tell.fetch_add(1, Ordering::Relaxed),
-            command,
-            part: FirstPart::whole(payload),
-        });
-        if !pushed {
-            return Err(self.lost_unsent());
-        }
-        reserved.spend();
-        Ok(())
-    }
-
-    fn check_size(&self, bytes: usize) -> Result<(), CallFailure> {
-        self.budget
-            .check(bytes)
-            .map_err(|Full { limit }| CallFailure::Full {
-                what: format!(
-                    "{bytes} bytes of arguments are more than the {limit} that {} takes at once",
-                    self.peer.id
-                ),
-            })
-    }
-
-    fn lost_unsent(&self) -> CallFailure {
-        let reason = self.channel.close_reason().map(ToString::to_string);
-        CallFailure::Lost {
-            reason: reason.unwrap_or_else(|| "it is closing".into()),
-            sent: false,
-        }
-    }
-
-    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
+    pub(super) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
         self.in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn arriving(&self) -> MutexGuard<'_, Arriving> {
+    pub(super) fn arriving(&self) -> MutexGuard<'_, Arriving> {
         self.arriving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -308,7 +173,7 @@ impl Link {
     }
 
     /// Books what was handed on, and gives credit when enough has come together.
-    fn consumed(&self, book: impl FnOnce(&mut Inbox)) {
+    pub(super) fn consumed(&self, book: impl FnOnce(&mut Inbox)) {
         let due = {
             let mut arriving = self.arriving();
             book(&mut arriving.inbox);
@@ -407,34 +272,7 @@ impl Link {
         let (Some(arrived), Some(this)) = (arrived, self.this()) else {
             return;
         };
-        let Opening {
-            kind,
-            id,
-            command,
-            deadline_ms,
-            total,
-        } = arrived.opening;
-        let answer = match kind {
-            Stream::Tell => Answering::Tell(TellPlace(Arc::clone(&this))),
-            Stream::Call | Stream::Reply => Answering::Call(Responder {
-                link: Arc::clone(&this),
-                call: id,
-                deadline: Instant::now() + Duration::from_millis(u64::from(deadline_ms)),
-                answered: false,
-            }),
-        };
-        let incoming = Incoming {
-            command,
-            parcel: Parcel {
-                payload: arrived.payload,
-                owed: Owed {
-                    link: Arc::clone(&this),
-                    bytes: total,
-                },
-            },
-            answer,
-            link: this,
-        };
+        let incoming = Incoming::new(this, arrived);
         if let Some(host) = self.host.upgrade() {
             host.serve(incoming);
         }
@@ -524,198 +362,6 @@ impl Receiver for Link {
             host.lost(&this, reason);
         }
     }
-}
-
-/// A call or tell to be served.
-pub(crate) struct Incoming {
-    pub(crate) link: Arc<Link>,
-    pub(crate) command: u32,
-    pub(crate) parcel: Parcel,
-    pub(crate) answer: Answering,
-}
-
-/// A payload that counts against the other side's budget until it is dropped or taken.
-pub(crate) struct Parcel {
-    payload: Bytes,
-    owed: Owed,
-}
-
-impl Parcel {
-    /// The payload; from now on it is on this node's account.
-    pub(crate) fn take(self) -> Bytes {
-        drop(self.owed);
-        self.payload
-    }
-
-    /// The payload, still on the other side's account.
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-}
-
-struct Owed {
-    link: Arc<Link>,
-    bytes: usize,
-}
-
-impl Drop for Owed {
-    fn drop(&mut self) {
-        self.link.consumed(|inbox| inbox.consumed(self.bytes));
-    }
-}
-
-/// What becomes of the handler's result.
-pub(crate) enum Answering {
-    Call(Responder),
-    Tell(TellPlace),
-}
-
-/// Counts a tell against the other side's budget until it is worked off.
-pub(crate) struct TellPlace(Arc<Link>);
-
-impl Drop for TellPlace {
-    fn drop(&mut self) {
-        self.0.consumed(Inbox::tell_done);
-    }
-}
-
-/// Answers one call. Dropped without an answer, it answers [`Status::Cancelled`], unless the caller has given up.
-pub(crate) struct Responder {
-    link: Arc<Link>,
-    call: u64,
-    deadline: Instant,
-    answered: bool,
-}
-
-impl Responder {
-    /// When the caller stops waiting.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// A handle by which the call's task ends when the caller gives up.
-    pub(crate) fn serving(&self) -> Serving {
-        Serving {
-            link: Arc::clone(&self.link),
-            call: self.call,
-        }
-    }
-
-    /// Sends the answer, once the other side has room for it.
-    pub(crate) fn respond(mut self, status: Status, payload: Bytes) {
-        self.finish(status, payload);
-    }
-
-    /// Answers that there is no answer.
-    pub(crate) fn fail(self, status: Status, why: &str) {
-        self.respond(status, Bytes::copy_from_slice(truncated(why).as_bytes()));
-    }
-
-    fn finish(&mut self, status: Status, payload: Bytes) {
-        self.answered = true;
-        if self.link.arriving().running.remove(&self.call).is_none() {
-            return;
-        }
-        let (status, payload) = match self.link.budget.check(payload.len()) {
-            Ok(()) => (status, payload),
-            Err(Full { limit }) => (
-                Status::Codec,
-                Bytes::from(format!(
-                    "{} bytes of answer are more than the {limit} that the caller takes at once",
-                    payload.len()
-                )),
-            ),
-        };
-        let frame = Frame::Reply {
-            call: self.call,
-            status,
-            part: FirstPart::whole(payload.clone()),
-        };
-        if let Some(reserved) = self.link.budget.try_reserve(payload.len()) {
-            reserved.spend();
-            self.link.channel.send(frame);
-            return;
-        }
-        // No runtime, no link: the process is on its way out.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let (link, deadline) = (Arc::clone(&self.link), self.deadline);
-        runtime.spawn(async move {
-            if let Ok(Ok(reserved)) = timeout_at(deadline, link.budget.reserve(payload.len())).await
-            {
-                reserved.spend();
-                link.channel.send(frame);
-            }
-        });
-    }
-}
-
-impl Drop for Responder {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.finish(Status::Cancelled, Bytes::new());
-        }
-    }
-}
-
-/// Names a call that is being served.
-pub(crate) struct Serving {
-    link: Arc<Link>,
-    call: u64,
-}
-
-impl Serving {
-    /// Says which task serves the call.
-    pub(crate) fn by(self, task: AbortHandle) {
-        match self.link.arriving().running.get_mut(&self.call) {
-            Some(place) => *place = Some(task),
-            // Given up meanwhile; or answered, and then there is nothing left to abort.
-            None => task.abort(),
-        }
-    }
-}
-
-/// Gives a call up when its future is dropped.
-struct CallGuard<'a> {
-    link: &'a Link,
-    call: u64,
-    pending: Arc<Pending>,
-    answered: bool,
-}
-
-impl CallGuard<'_> {
-    /// True if the call was never sent, and never will be.
-    fn give_up(&mut self) -> bool {
-        self.answered = true;
-        let consumed = self.link.in_flight().forget(self.call);
-        self.link.consumed(|inbox| inbox.consumed(consumed));
-        let unsent = self.pending.abandon();
-        if !unsent {
-            self.link.channel.drop_call(self.call);
-            self.link.channel.send(Frame::Cancel { call: self.call });
-        }
-        unsent
-    }
-}
-
-impl Drop for CallGuard<'_> {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.give_up();
-        }
-    }
-}
-
-/// At most [`MAX_TEXT`] bytes of a text.
-fn truncated(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_TEXT)]
-}
-
-fn remaining_ms(deadline: Instant) -> u32 {
-    let left = deadline.saturating_duration_since(Instant::now());
-    // Rounded up, so that a call never arrives with no time at all.
-    u32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 fn text(error: impl std::error::Error) -> String {

@@ -2,7 +2,9 @@
 //! bytes; above it calls and handlers.
 
 pub(crate) mod budget;
+pub(crate) mod calling;
 pub(crate) mod channel;
+pub(crate) mod close_reason;
 pub(crate) mod gate;
 pub(crate) mod in_flight;
 pub(crate) mod inbox;
@@ -12,4 +14,6 @@ pub(crate) mod inbox;
 )]
 pub(crate) mod link;
 pub(crate) mod outbox;
+pub(crate) mod serving;
 pub(crate) mod table;
+pub(crate) mod window;

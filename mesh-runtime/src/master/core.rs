@@ -17,7 +17,8 @@ use crate::{
     id::{BootEpoch, InstanceId, NodeId},
     keys::DerivedKeys,
     link::{
-        channel::{Channel, CloseReason, Receiver},
+        channel::{Channel, Receiver},
+        close_reason::CloseReason,
         gate::Host,
     },
     schema::Schema,
@@ -27,11 +28,13 @@ use crate::{
     },
 };
 
+type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;
+
 /// Callbacks of a master.
 #[derive(Default, Clone)]
 pub(crate) struct Callbacks {
-    pub(crate) connection: Option<Arc<dyn Fn(&NodeId) + Send + Sync>>,
-    pub(crate) registration: Option<Arc<dyn Fn(&NodeInfo) + Send + Sync>>,
+    pub(crate) connection: Option<Callback<NodeId>>,
+    pub(crate) registration: Option<Callback<NodeInfo>>,
 }
 
 /// The state of one master.

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     id::{BootEpoch, NodeId},
-    link::channel::{Channel, CloseReason, Receiver},
+    link::{
+        channel::{Channel, Receiver},
+        close_reason::CloseReason,
+    },
     wire::{
         control::{self, MAX_HOST, PEERS_PER_PART, ToMaster, ToNode},
         frame::{Farewell, Frame},

@@ -17,7 +17,7 @@ use crate::{
     error::StartError,
     id::{InstanceId, NodeId},
     keys::Keys,
-    link::{channel::CloseReason, gate::Gate},
+    link::{close_reason::CloseReason, gate::Gate},
     queue::{Job, MemoryQueue, Queue, QueueName, RunJob, Worker, WorkerOptions},
     schema::{CommandSpec, Delivery},
     serve::{Dispatcher, Erased, RawServe, Serve},
@@ -100,7 +100,8 @@ impl<N: NodeType> NodeBuilder<N> {
     }
 
     /// The address that others are to dial, as `host` or `host:port`. Default: the host as the master sees it, and the
-    /// port that this node listens on.
+    /// port that this node listens on. Where the master runs on the same machine it sees the loopback address, which
+    /// nodes on other machines cannot dial: give the machine's name or address then.
     pub fn advertise(mut self, addr: impl Into<String>) -> Self {
         self.advertise = Some(addr.into());
         self
@@ -248,7 +249,7 @@ impl<N: NodeType> NodeBuilder<N> {
                     refusal,
                 })
             }
-            Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable(_)) | Err(_)) | Err(_) => {
+            Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable) | Err(_)) | Err(_) => {
                 Ok(node)
             }
         }

@@ -1,6 +1,6 @@
 //! A node's settings: from code, else from `MESH_*` environment variables, else the defaults.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{env, fmt, sync::Arc, time::Duration};
 
 use crate::{
     call::Balance,
@@ -77,6 +77,15 @@ impl MasterAddr {
         Self::Discover {
             host: "127.0.0.1".into(),
             port: discovery_port,
+        }
+    }
+}
+
+impl fmt::Display for MasterAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed { host, port } => write!(f, "{host}:{port}"),
+            Self::Discover { host, port } => write!(f, "{host}:{port} (discovery)"),
         }
     }
 }

@@ -20,9 +20,11 @@ use crate::{
     id::{BootEpoch, NodeId},
     keys::DerivedKeys,
     link::{
-        channel::{Channel, CloseReason, Receiver},
+        channel::{Channel, Receiver},
+        close_reason::CloseReason,
         gate::Host,
-        link::{Incoming, Link, LinkHost, Peer, Role},
+        link::{Link, LinkHost, Peer, Role},
+        serving::Incoming,
         table::{Admission, Standing, Table},
     },
     schema::{NodeSpec, Schema},
@@ -388,11 +390,8 @@ impl Host for NodeCore {
     }
 
     fn refused(&self, from: SocketAddr, refusal: Refusal) {
+        // Logged, and no event: a stranger, or whoever repeats a recorded handshake, is not to be heard of.
         tracing::warn!(node = %self.id, %from, %refusal, "refused a link");
-        self.events.tell(Event::Refused {
-            addr: from.to_string(),
-            refusal,
-        });
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::{error::Refusal, id::NodeId, link::channel::CloseReason};
+use crate::{error::Refusal, id::NodeId, link::close_reason::CloseReason};
 
 /// Events that a slow listener may lag behind before it misses some.
 const BACKLOG: usize = 1024;
@@ -32,7 +32,7 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// A handshake was refused: here, or by whoever was dialled.
+    /// A peer or the master has refused this node. (Those whom this node refuses are in the log only.)
     Refused {
         /// The address of the other side.
         addr: String,

@@ -18,7 +18,8 @@ use crate::{
     error::Refusal,
     id::{BootEpoch, NodeId},
     link::{
-        channel::{Channel, CloseReason, Receiver},
+        channel::{Channel, Receiver},
+        close_reason::CloseReason,
         gate::{self, DialError, Dialling},
     },
     wire::{
@@ -48,7 +49,7 @@ pub(crate) enum FirstAttempt {
         refusal: Refusal,
     },
     /// The master could not be reached; it is tried again.
-    Unreachable(String),
+    Unreachable,
 }
 
 /// Registers, again whenever the connection is lost, until the node ends or is replaced.
@@ -110,9 +111,9 @@ impl Registration {
                         channel.close_reason(),
                         Some(CloseReason::Goodbye(Farewell::Replaced))
                     ) {
-                        self.on_refused(String::new(), Refusal::Replaced);
+                        self.on_refused(self.master.to_string(), Refusal::Replaced);
                     } else {
-                        self.first_attempt(FirstAttempt::Unreachable(reason));
+                        self.first_attempt(FirstAttempt::Unreachable);
                     }
                     if matches!(
                         channel.close_reason(),
@@ -128,7 +129,7 @@ impl Registration {
                 }
                 Err(NotConnected::Unreachable { addr, error }) => {
                     tracing::warn!(node = %self.core.id, master = addr, error, "cannot reach the master; tries again");
-                    self.first_attempt(FirstAttempt::Unreachable(error));
+                    self.first_attempt(FirstAttempt::Unreachable);
                 }
             }
             backoff.wait().await;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     call::Queued,
-    link::link::{Answering, Incoming, Responder},
+    link::serving::{Answering, Incoming, Responder},
     node::core::NodeCore,
     queue::{Job, JobOutcome, NewJob, Queue, QueueError, QueueName},
     schema::{CommandSpec, Delivery, NodeSpec},

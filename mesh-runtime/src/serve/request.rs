@@ -15,7 +15,7 @@ use super::context::{Context, Origin};
 use crate::{
     access::NodeType,
     error::{CodecError, JobError},
-    link::link::{Parcel, Responder, TellPlace},
+    link::serving::{Parcel, Responder, TellPlace},
     node::core::NodeCore,
     queue::JobOutcome,
     schema::CommandSpec,
@@ -70,7 +70,8 @@ impl Args {
 /// Where the result goes.
 pub(crate) enum Answerer {
     Call(Responder),
-    Tell(TellPlace),
+    /// Nowhere; the place is given back when the handler has ended.
+    Tell(#[expect(dead_code, reason = "held, not read")] TellPlace),
     Job(oneshot::Sender<JobOutcome>),
 }
 

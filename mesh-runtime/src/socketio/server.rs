@@ -48,6 +48,9 @@ const MAX_UNPROVEN: usize = 512;
 /// Largest request head, with room for a proxy's headers.
 const MAX_HTTP_BUFFER: usize = 16 * 1024;
 
+/// How long an ended connection waits to hear from socketioxide why it ended. It is not always told.
+const REASON_WAIT: Duration = Duration::from_millis(50);
+
 /// How long the accept loop rests when the system cannot give it a connection (out of file descriptors).
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -310,7 +313,7 @@ async fn serve(
     // The socket closes when reader and writer are both done, so nothing is delivered after this.
     closer.gone().await;
     // socketioxide says why in a task of its own, which may still be on its way.
-    let _ = timeout(CLOSE_GRACE, closer.reasoned()).await;
+    let _ = timeout(REASON_WAIT, closer.reasoned()).await;
     connection.ended();
     if let Some(reason) = closer.reason() {
         tracing::debug!(peer = %connection.peer, %reason, "connection ended");

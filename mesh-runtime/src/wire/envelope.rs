@@ -47,11 +47,6 @@ impl EnvelopeBuilder {
         self.buffer.len() == TAG + ACK
     }
 
-    /// Bytes on the wire, once sealed.
-    pub(crate) fn sealed_len(&self) -> usize {
-        self.buffer.len()
-    }
-
     /// Seals the envelope. It must then be sent as the next one, or the link closed.
     pub(crate) fn seal(mut self, ack: u32, sealer: &mut Sealer) -> Result<Bytes, SealError> {
         self.buffer[TAG..TAG + ACK].copy_from_slice(&ack.to_le_bytes());
@@ -134,7 +129,7 @@ mod tests {
             let mut builder = EnvelopeBuilder::with_capacity(64);
             assert!(builder.is_empty());
             assert!(frames.iter().all(|frame| builder.push(frame)));
-            let len = builder.sealed_len();
+            let len = builder.buffer.len();
             let sealed = builder.seal(ack, &mut sealer).unwrap();
             assert_eq!(sealed.len(), len);
             let envelope = Envelope::open(sealed, &mut opener).unwrap();
@@ -169,7 +164,7 @@ mod tests {
         let pushed = std::iter::repeat_with(|| builder.push(&chunk)).take_while(|fits| *fits);
         assert_eq!(pushed.count(), 3);
         while builder.push(&Frame::Draining) {}
-        assert!(builder.sealed_len() > MAX_ENVELOPE + TAG - 5);
+        assert!(builder.buffer.len() > MAX_ENVELOPE + TAG - 5);
         let sealed = builder.seal(0, &mut sealer).unwrap();
         assert!(Envelope::open(sealed, &mut opener).is_ok());
     }

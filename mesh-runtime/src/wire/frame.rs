@@ -31,7 +31,7 @@ pub(crate) enum Frame {
     Reply {
         call: u64,
         status: Status,
-        /// The answer, or the text of the failure: see [`Frame::failure`].
+        /// The answer, or the text of the failure: see [`failure_text`].
         part: FirstPart,
     },
     /// Tells something and waits for nothing.
@@ -215,20 +215,6 @@ mod kind {
 }
 
 impl Frame {
-    /// A reply that says how the call failed. The text is cut to [`MAX_TEXT`].
-    pub(crate) fn failure(call: u64, status: Status, text: &str) -> Self {
-        let payload = Bytes::copy_from_slice(cut(text).as_bytes());
-        Self::Reply {
-            call,
-            status,
-            part: FirstPart {
-                total: payload.len() as u32,
-                more: false,
-                payload,
-            },
-        }
-    }
-
     /// A goodbye. The text is cut to [`MAX_TEXT`].
     pub(crate) fn goodbye(reason: Farewell, text: &str) -> Self {
         Self::Goodbye {
@@ -423,6 +409,11 @@ impl Frame {
             left => Err(FrameError::Trailing { kind, left }),
         }
     }
+}
+
+/// The payload of a reply that says why there is no answer: text, cut to [`MAX_TEXT`].
+pub(crate) fn failure_text(text: &str) -> Bytes {
+    Bytes::copy_from_slice(cut(text).as_bytes())
 }
 
 /// The longest beginning of `text` that a frame may carry.

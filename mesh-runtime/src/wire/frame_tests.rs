@@ -4,6 +4,14 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
 
+fn failed(call: u64, status: Status, text: &str) -> Frame {
+    Frame::Reply {
+        call,
+        status,
+        part: FirstPart::whole(failure_text(text)),
+    }
+}
+
 fn part(payload: &'static [u8]) -> FirstPart {
     FirstPart::whole(Bytes::from_static(payload))
 }
@@ -32,7 +40,7 @@ pub(crate) fn samples() -> Vec<Frame> {
             status: Status::Ok,
             part: part(b""),
         },
-        Frame::failure(3, Status::HandlerPanicked, "index out of bounds"),
+        failed(3, Status::HandlerPanicked, "index out of bounds"),
         Frame::Tell {
             tell: 4,
             command: 6,
@@ -256,7 +264,7 @@ fn texts_are_short_and_utf8() {
 #[test]
 fn a_text_that_is_too_long_is_cut_between_characters() {
     let text = "ä".repeat(MAX_TEXT);
-    let Frame::Reply { part, .. } = Frame::failure(1, Status::Codec, &text[..]) else {
+    let Frame::Reply { part, .. } = failed(1, Status::Codec, &text[..]) else {
         panic!("a failure is a reply");
     };
     assert_eq!(part.payload, "ä".repeat(MAX_TEXT / 2).as_bytes());

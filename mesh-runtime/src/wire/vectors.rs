@@ -1,6 +1,6 @@
 //! Holds the code to the test vectors of the protocol, `docs/vectors.txt`: lines of `name = hex`.
 
-use crate::{keys, master::discovery, wire};
+use crate::{discovery, keys, wire};
 
 const FILE: &str = include_str!("../../../docs/vectors.txt");
 

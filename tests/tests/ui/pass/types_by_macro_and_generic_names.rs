@@ -24,6 +24,9 @@ macro_rules! schema {
                 balanced fn both(caller: Caller, handler: Handler) -> (Caller, Handler);
                 balanced fn written(it: $ty) -> Option<$ty>;
                 broadcast fn nested(map: std::collections::HashMap<String, Vec<Generic<u8, 0>>>) -> [u8; 2 + 2];
+                #[allow($node)]
+                #[key = u8]
+                balanced fn u8(u8: u8) -> u8;
                 broadcast fn shared(text: std::borrow::Cow<'static, str>);
             }
         }
@@ -45,6 +48,9 @@ impl OneHandler for It {
     async fn nested(&self, _cx: Context<One>, _: std::collections::HashMap<String, Vec<Generic<u8, 0>>>) -> [u8; 4] {
         [0; 4]
     }
+    async fn u8(&self, _cx: Context<One>, u8: u8) -> u8 {
+        u8
+    }
     async fn shared(&self, _cx: Context<One>, _: std::borrow::Cow<'static, str>) {}
 }
 
@@ -55,5 +61,5 @@ fn main() {
     assert_eq!(commands[1].returns, "Option<Vec<u8>>");
     assert_eq!(commands[2].args, [("map", "std::collections::HashMap<String, Vec<Generic<u8, 0>>>")]);
     assert_eq!(commands[2].returns, "[u8; 2 + 2]");
-    assert_eq!(commands[3].args, [("text", "std::borrow::Cow<'static, str>")]);
+    assert_eq!(commands[4].args, [("text", "std::borrow::Cow<'static, str>")]);
 }

@@ -1,0 +1,148 @@
+//! The processes that wait to be called: the master, Stock, Billing and Audit.
+
+use std::future::Future;
+
+use clap::Args;
+use mesh_examples::{
+    Audit, Billing, Shop, Stock,
+    audit::Books,
+    billing::{self, Ledger},
+    orders::MAX_ORDERS,
+    stock::{self, Shelves},
+};
+use mesh_runtime::{MemoryQueue, NodeBuilder, NodeType, StartError};
+
+use crate::{
+    error::ShopError,
+    output::say,
+    settings::{GRACE, KeyArgs, NodeArgs},
+    stop::Stop,
+};
+
+/// What the master writes before its address, on a line of its own.
+pub(crate) const MASTER_LINE: &str = "MASTER ";
+
+#[derive(Debug, Args)]
+pub(crate) struct MasterArgs {
+    #[command(flatten)]
+    keys: KeyArgs,
+
+    /// Where to listen; port 0 is any that is free
+    #[arg(
+        long,
+        env = "MESH_BIND",
+        default_value = "127.0.0.1:7000",
+        value_name = "HOST:PORT"
+    )]
+    bind: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StockArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+
+    /// How many pieces of each item are there at the start
+    #[arg(long, default_value_t = stock::DEFAULT_PIECES, value_name = "N")]
+    pieces: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BillingArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+
+    /// Decline orders that cost more than this
+    #[arg(long, default_value_t = billing::DEFAULT_LIMIT_CENTS, value_name = "N")]
+    limit_cents: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+pub(crate) async fn master(args: MasterArgs, mut stop: Stop) -> Result<(), ShopError> {
+    let starting = Shop::master()
+        .keys(&args.keys.keys())
+        .bind(args.bind)
+        .without_discovery()
+        .start();
+    let Some(master) = started("the master", starting, &mut stop).await? else {
+        return Ok(());
+    };
+    // The first line that it writes: `shop run` reads it, since the port may be any.
+    say(&format!("{MASTER_LINE}{}", master.addr()));
+    stop.asked().await;
+    master.shutdown().await;
+    Ok(())
+}
+
+pub(crate) async fn stock(args: StockArgs, stop: Stop) -> Result<(), ShopError> {
+    serve(
+        Stock::node(Shelves::with_pieces(args.pieces)),
+        args.node,
+        stop,
+    )
+    .await
+}
+
+pub(crate) async fn billing(args: BillingArgs, stop: Stop) -> Result<(), ShopError> {
+    serve(
+        Billing::node(Ledger::with_limit(args.limit_cents)),
+        args.node,
+        stop,
+    )
+    .await
+}
+
+pub(crate) async fn audit(args: AuditArgs, stop: Stop) -> Result<(), ShopError> {
+    // As many jobs as a file can have orders: the gateway may be much faster than the books.
+    let queue = MemoryQueue::new().max_jobs(MAX_ORDERS);
+    serve(Audit::node(Books::default()).queue(queue), args.node, stop).await
+}
+
+async fn serve<N: NodeType>(
+    builder: NodeBuilder<N>,
+    args: NodeArgs,
+    mut stop: Stop,
+) -> Result<(), ShopError> {
+    let starting = with(builder, &args).start();
+    let Some(node) = started(N::NAME, starting, &mut stop).await? else {
+        return Ok(());
+    };
+    say(&format!(
+        "{} is up at {}; Ctrl-C ends it",
+        node.id(),
+        node.addr()
+    ));
+    stop.asked().await;
+    node.shutdown().await;
+    Ok(())
+}
+
+/// The settings that every node has.
+pub(crate) fn with<N: NodeType>(builder: NodeBuilder<N>, args: &NodeArgs) -> NodeBuilder<N> {
+    let builder = builder
+        .keys(&args.keys.keys())
+        .master(args.master.as_str())
+        .bind(args.bind.as_str())
+        .grace(GRACE);
+    match &args.instance {
+        Some(instance) => builder.instance(instance.as_str()),
+        None => builder,
+    }
+}
+
+/// Waits for a start, or gives it up when the process is to end.
+pub(crate) async fn started<T>(
+    who: &str,
+    starting: impl Future<Output = Result<T, StartError>>,
+    stop: &mut Stop,
+) -> Result<Option<T>, ShopError> {
+    tokio::select! {
+        started = starting => started.map(Some).map_err(|source| ShopError::Start { who: who.to_owned(), source }),
+        _ = stop.asked() => Ok(None),
+    }
+}

@@ -1,0 +1,63 @@
+//! The schema of the shop: who there is, who may talk to whom, and what each can be asked.
+
+use mesh_runtime::mesh_schema;
+
+use crate::{
+    audit::Entry,
+    batch::BatchId,
+    billing::{BillingTotals, Declined, Receipt},
+    orders::Order,
+    stock::{OutOfStock, Reservation, StockTotals},
+};
+
+mesh_schema! {
+    /// An online shop.
+    pub mesh Shop;
+
+    /// The public edge: takes orders, calls the others, and offers nothing itself.
+    node Gateway {
+        connect: [Stock, Billing, Audit];
+    }
+
+    /// Keeps the goods. Each instance has its own shelves.
+    node Stock {
+        allow: [Gateway];
+
+        /// Sets the goods of one order aside, on the shelves of one instance.
+        #[timeout = "5s"]
+        balanced fn reserve(batch: BatchId, order: Order) -> Result<Reservation, OutOfStock>;
+
+        /// Puts goods back. Only the instance that set them aside can do it.
+        #[timeout = "5s"]
+        balanced fn release(batch: BatchId, reservation: Reservation);
+
+        /// Asks every instance what it has done for a batch.
+        broadcast fn stock_totals(batch: BatchId) -> StockTotals;
+    }
+
+    /// Charges customers.
+    node Billing {
+        allow: [Gateway];
+
+        /// Charges one order. Not idempotent: whoever gets no answer must not just ask again.
+        #[timeout = "5s"]
+        balanced fn charge(batch: BatchId, order: Order) -> Result<Receipt, Declined>;
+
+        /// Asks every instance what it has done for a batch.
+        broadcast fn billing_totals(batch: BatchId) -> BillingTotals;
+    }
+
+    /// Keeps the books.
+    node Audit {
+        allow: [Gateway];
+
+        /// Writes an entry into the books of one instance, later. Writing the same entry twice is the same as once.
+        #[timeout = "5s"]
+        queued balanced fn record(batch: BatchId, entry: Entry);
+
+        /// Answers once this instance has written at least so many entries of a batch, with their number.
+        #[idempotent]
+        #[timeout = "30s"]
+        balanced fn recorded(batch: BatchId, at_least: u64) -> u64;
+    }
+}

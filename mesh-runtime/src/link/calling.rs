@@ -1,0 +1,165 @@
+//! Calling over one link: what a caller sends, waits for and gives up.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    budget::{Full, NoRoom},
+    in_flight::{Answer, Pending},
+    link::Link,
+    outbox::Outgoing,
+};
+use crate::wire::frame::{FirstPart, Frame, Status};
+
+/// Why a call over one link brought no answer.
+#[derive(Debug)]
+pub(crate) enum CallFailure {
+    /// The link's budget is used up. Not sent.
+    Full { what: String },
+    /// The link closed.
+    Lost { reason: String, sent: bool },
+    /// The deadline passed.
+    Late { sent: bool },
+    /// The other side says why.
+    Remote(Status, String),
+}
+
+impl Link {
+    /// Calls the other end and waits for the answer, until `deadline`. Dropping the future cancels the call there.
+    pub(crate) async fn call(
+        &self,
+        command: u32,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, CallFailure> {
+        let slot = self
+            .budget
+            .slot()
+            .map_err(|Full { limit }| CallFailure::Full {
+                what: format!("{limit} calls are in flight to {}", self.peer.id),
+            })?;
+        let reserved = timeout_at(deadline, self.budget.reserve(payload.len()))
+            .await
+            .map_err(|_| CallFailure::Late { sent: false })?
+            .map_err(|no_room| self.unsent(&no_room))?;
+        let (call, pending) =
+            self.in_flight()
+                .open(slot, reserved)
+                .map_err(|reason| CallFailure::Lost {
+                    reason,
+                    sent: false,
+                })?;
+        let mut guard = CallGuard {
+            link: self,
+            call,
+            pending: Arc::clone(&pending),
+            answered: false,
+        };
+        let frame = Frame::Call {
+            call,
+            command,
+            deadline_ms: remaining_ms(deadline),
+            part: FirstPart::whole(payload),
+        };
+        self.channel
+            .push(Outgoing::call(frame, Arc::clone(&pending)));
+        let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
+            let sent = !guard.give_up();
+            return Err(CallFailure::Late { sent });
+        };
+        guard.answered = true;
+        match answer {
+            Answer::Ok(bytes) => Ok(bytes),
+            Answer::Failed(status, text) => Err(CallFailure::Remote(status, text)),
+            Answer::LinkLost(reason) => Err(CallFailure::Lost {
+                reason,
+                sent: !pending.abandon(),
+            }),
+        }
+    }
+
+    /// Tells the other end something, without an answer; waits for room until `deadline`. Cancel safe: what was not
+    /// handed over yet is not sent.
+    pub(crate) async fn tell(
+        &self,
+        command: u32,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<(), CallFailure> {
+        let admitted = async {
+            let slot = self.budget.tell_slot().await?;
+            Ok((slot, self.budget.reserve(payload.len()).await?))
+        };
+        let (slot, reserved) = timeout_at(deadline, admitted)
+            .await
+            .map_err(|_| CallFailure::Full {
+                what: format!("{} takes no more for now", self.peer.id),
+            })?
+            .map_err(|no_room| self.unsent(&no_room))?;
+        slot.spend();
+        reserved.spend();
+        let pushed = self.channel.send(Frame::Tell {
+            tell: self.next_tell.fetch_add(1, Ordering::Relaxed),
+            command,
+            part: FirstPart::whole(payload),
+        });
+        if pushed {
+            Ok(())
+        } else {
+            Err(self.unsent(&NoRoom::Closed))
+        }
+    }
+
+    /// Why something could not be sent.
+    fn unsent(&self, no_room: &NoRoom) -> CallFailure {
+        if *no_room != NoRoom::Closed {
+            return CallFailure::Full {
+                what: no_room.to_string(),
+            };
+        }
+        let reason = self.channel.close_reason().map(ToString::to_string);
+        CallFailure::Lost {
+            reason: reason.unwrap_or_else(|| no_room.to_string()),
+            sent: false,
+        }
+    }
+}
+
+/// Gives a call up when its future is dropped.
+struct CallGuard<'a> {
+    link: &'a Link,
+    call: u64,
+    pending: Arc<Pending>,
+    answered: bool,
+}
+
+impl CallGuard<'_> {
+    /// True if the call was never sent, and never will be.
+    fn give_up(&mut self) -> bool {
+        self.answered = true;
+        let consumed = self.link.in_flight().forget(self.call);
+        self.link.consumed(|inbox| inbox.consumed(consumed));
+        let unsent = self.pending.abandon();
+        if !unsent {
+            self.link.channel.drop_call(self.call);
+            self.link.channel.send(Frame::Cancel { call: self.call });
+        }
+        unsent
+    }
+}
+
+impl Drop for CallGuard<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.give_up();
+        }
+    }
+}
+
+fn remaining_ms(deadline: Instant) -> u32 {
+    let left = deadline.saturating_duration_since(Instant::now());
+    // Rounded up, so that a call never arrives with no time at all.
+    u32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
+}

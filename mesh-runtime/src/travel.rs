@@ -1,0 +1,128 @@
+//! What a type must be to travel as an argument or an answer, and the calls of the macro's output that rely on it.
+//!
+//! The output could call `ClientCore` and `Request` directly, but then each use of a type that lacks something
+//! would be an error of its own. So the macro writes one [`Travels`] for each distinct type of a schema, which is
+//! the one place that is checked against it, and everything else names that. Must not know what a call does.
+
+use std::future::Future;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    access::NodeType,
+    call::{Balanced, Broadcast, ClientCore, GatherCall, Queued, QueuedCall},
+    error::JobError,
+    schema::CommandSpec,
+    serve::{Context, Request},
+};
+
+/// Vouches that a type can travel. Tuples of vouchers vouch for tuples.
+pub trait Travels {
+    /// The type that it vouches for.
+    type Type: Serialize + DeserializeOwned + Send + 'static;
+}
+
+macro_rules! tuples {
+    ($($voucher:ident)*) => {
+        impl<$($voucher: Travels),*> Travels for ($($voucher,)*) {
+            type Type = ($($voucher::Type,)*);
+        }
+    };
+}
+
+tuples!();
+tuples!(A);
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
+tuples!(A B C D E);
+tuples!(A B C D E F);
+tuples!(A B C D E F G);
+tuples!(A B C D E F G H);
+tuples!(A B C D E F G H I);
+tuples!(A B C D E F G H I J);
+tuples!(A B C D E F G H I J K);
+tuples!(A B C D E F G H I J K L);
+tuples!(A B C D E F G H I J K L M);
+tuples!(A B C D E F G H I J K L M N);
+tuples!(A B C D E F G H I J K L M N O);
+tuples!(A B C D E F G H I J K L M N O P);
+
+/// A stub's `balanced` method.
+pub fn balanced<A: Travels, T: Travels>(
+    core: &ClientCore,
+    spec: &'static CommandSpec,
+    args: &A::Type,
+) -> Balanced<T::Type> {
+    core.balanced(spec, args)
+}
+
+/// A stub's `broadcast` method with an answer.
+pub fn gather<A: Travels, T: Travels>(
+    core: &ClientCore,
+    spec: &'static CommandSpec,
+    args: &A::Type,
+) -> GatherCall<T::Type> {
+    core.gather(spec, args)
+}
+
+/// A stub's `broadcast` method without an answer.
+pub fn broadcast<A: Travels>(
+    core: &ClientCore,
+    spec: &'static CommandSpec,
+    args: &A::Type,
+) -> Broadcast {
+    core.broadcast(spec, args)
+}
+
+/// A stub's `queued balanced` method.
+pub fn queued_balanced<A: Travels>(
+    core: &ClientCore,
+    spec: &'static CommandSpec,
+    args: &A::Type,
+) -> QueuedCall {
+    core.queued_balanced(spec, args)
+}
+
+/// A stub's `queued broadcast` method.
+pub fn queued_broadcast<A: Travels>(
+    core: &ClientCore,
+    spec: &'static CommandSpec,
+    args: &A::Type,
+) -> GatherCall<Queued> {
+    core.queued_broadcast(spec, args)
+}
+
+/// The dispatch of a command that is answered.
+pub fn answer<A, T, N, F, Fut>(request: Request<N>, handler: F)
+where
+    A: Travels,
+    T: Travels,
+    N: NodeType,
+    F: FnOnce(Context<N>, A::Type) -> Fut + Send + 'static,
+    Fut: Future<Output = T::Type> + Send + 'static,
+{
+    request.answer(handler);
+}
+
+/// The dispatch of a command that nobody waits for.
+pub fn tell<A, N, F, Fut>(request: Request<N>, handler: F)
+where
+    A: Travels,
+    N: NodeType,
+    F: FnOnce(Context<N>, A::Type) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    request.tell(handler);
+}
+
+/// The dispatch of a queued command.
+pub fn work<A, N, F, Fut>(request: Request<N>, handler: F)
+where
+    A: Travels,
+    N: NodeType,
+    F: FnOnce(Context<N>, A::Type) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), JobError>> + Send + 'static,
+{
+    request.work(handler);
+}

@@ -1,0 +1,14 @@
+//! Even without arguments.
+
+use mesh_runtime::mesh_schema;
+
+mesh_schema! {
+    mesh Shop;
+
+    node Billing {
+        balanced fn charge;
+        balanced fn refund -> u8;
+    }
+}
+
+fn main() {}

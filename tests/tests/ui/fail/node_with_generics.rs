@@ -1,0 +1,11 @@
+//! A node type has no generics.
+
+use mesh_runtime::mesh_schema;
+
+mesh_schema! {
+    mesh Shop;
+
+    node Billing<T> {}
+}
+
+fn main() {}
