@@ -9,6 +9,7 @@ use crate::{
     error::CallError,
     id::InstanceId,
     link::{calling::CallFailure, link::Link},
+    wire::frame::Status,
 };
 
 /// Which of the linked instances a broadcast goes to.
@@ -143,7 +144,10 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
                 }
                 Err(error) => Outcome::Failed(error),
             },
-            Err(CallFailure::Late { .. }) => Outcome::Missing,
+            // Whichever side sees first that the time is over.
+            Err(CallFailure::Late { .. } | CallFailure::Remote(Status::DeadlineExceeded, _)) => {
+                Outcome::Missing
+            }
             Err(failure) => Outcome::Failed(call.outgoing.error(
                 &links[place].peer.id,
                 failure,
