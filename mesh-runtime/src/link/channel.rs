@@ -189,6 +189,8 @@ pub(crate) struct Inlet {
     channel: Channel,
     opener: Opener,
     receiver: Arc<dyn Receiver>,
+    /// The other side has confirmed: only that may come first.
+    confirmed: bool,
 }
 
 impl Inlet {
@@ -203,6 +205,7 @@ impl Inlet {
             channel,
             opener,
             receiver,
+            confirmed: false,
         }
     }
 
@@ -217,7 +220,7 @@ impl Inlet {
     }
 
     fn open(&mut self, payload: Bytes) -> Result<(), String> {
-        let shared = &self.channel.0;
+        let shared = Arc::clone(&self.channel.0);
         let envelope =
             Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
         shared.proven.cancel();
@@ -241,7 +244,11 @@ impl Inlet {
         Ok(())
     }
 
-    fn hand_up(&self, frame: Frame) -> Result<(), String> {
+    fn hand_up(&mut self, frame: Frame) -> Result<(), String> {
+        self.confirmed |= matches!(frame, Frame::Confirm { .. });
+        if !self.confirmed && !matches!(frame, Frame::Goodbye { .. }) {
+            return Err("a frame before the confirmation".into());
+        }
         match frame {
             Frame::Ping { token } => {
                 self.channel.send(Frame::Pong { token });

@@ -284,9 +284,6 @@ impl Receiver for Link {
         if let Frame::Confirm { calls, bytes } = frame {
             return self.on_confirm(calls, bytes);
         }
-        if !self.confirmed.load(Ordering::Acquire) {
-            return Err("a frame before the confirmation".into());
-        }
         match frame {
             Frame::Call {
                 call,
