@@ -303,7 +303,7 @@ async fn instead_of_a_handshake(town: &Town, payloads: &[Vec<u8>]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_instead_of_a_handshake_is_refused() {
     within(async {
-        let mut town = Town::open("garbage").await;
+        let town = Town::open("garbage").await;
         let claim = Claim::to_master("Hard", "Caller", "garbage-nobody");
         let good = first_message(&town.keys, &claim).await.unwrap();
         let mut flipped = good.to_vec();
@@ -321,11 +321,6 @@ async fn garbage_instead_of_a_handshake_is_refused() {
         log::line(&["refused a link", "garbage-worker", "handshake was damaged"]).await;
         log::line(&["refused a link", "garbage-worker", "keys do not match"]).await;
         log::line(&["refused a node", "handshake was damaged"]).await;
-        // The one thing that is told: that somebody was refused.
-        for _ in payloads {
-            let event = town.quiet.next().await.unwrap();
-            assert!(matches!(event, Event::Refused { .. }), "{event:?}");
-        }
         town.assert_quiet().await;
     })
     .await;
