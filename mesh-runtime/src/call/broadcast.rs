@@ -91,13 +91,8 @@ async fn broadcast(call: Broadcast) -> Result<Sent, CallError> {
                 sent.failed.push((instance, error));
             }
             Err(None) => {
-                let what = format!(
-                    "{} declares {} otherwise, or not at all",
-                    link.peer.id,
-                    call.outgoing.command()
-                );
-                sent.failed
-                    .push((instance, CallError::Incompatible { what }));
+                let error = call.outgoing.incompatible(&link.peer.id);
+                sent.failed.push((instance, error));
             }
         }
     }

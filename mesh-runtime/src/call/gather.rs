@@ -119,13 +119,7 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     let mut open = FuturesUnordered::new();
     for (place, link) in links.iter().enumerate() {
         if link.peer.incompatible.contains(&command) {
-            outcomes[place].1 = Outcome::Failed(CallError::Incompatible {
-                what: format!(
-                    "{} declares {} otherwise, or not at all",
-                    link.peer.id,
-                    call.outgoing.command()
-                ),
-            });
+            outcomes[place].1 = Outcome::Failed(call.outgoing.incompatible(&link.peer.id));
             continue;
         }
         let args = args.clone();

@@ -169,6 +169,16 @@ impl Outgoing {
         })
     }
 
+    /// An instance means something else by this command, or does not know it.
+    pub(crate) fn incompatible(&self, peer: &NodeId) -> CallError {
+        CallError::Incompatible {
+            what: format!(
+                "{peer} declares {} otherwise, or not at all",
+                self.command()
+            ),
+        }
+    }
+
     /// What a failed attempt means to the caller.
     pub(crate) fn error(
         &self,
