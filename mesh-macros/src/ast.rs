@@ -4,9 +4,20 @@
 use proc_macro2::{Span, TokenStream};
 use syn::{Generics, Ident, Path, Type, Visibility};
 
-/// Everything inside one `mesh_schema! { … }`.
+/// Which of the macros the tokens were given to: each takes a part of the same grammar.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Grammar {
+    /// `mesh_schema!`: a mesh and its nodes, some of which may be declared elsewhere.
+    #[default]
+    Schema,
+    /// `mesh_node!`: nodes beside their types, which a schema takes in by path.
+    Nodes,
+}
+
+/// Everything inside one `mesh_schema! { … }` or `mesh_node! { … }`.
 #[derive(Default)]
 pub(crate) struct SchemaItem {
+    pub(crate) grammar: Grammar,
     /// `runtime = ::path;`
     pub(crate) runtime: Option<Path>,
     /// Every `mesh Name;`: more than one is a mistake that `check` names.
@@ -24,10 +35,13 @@ pub(crate) struct MeshItem {
     pub(crate) name: Ident,
 }
 
-/// `node Name { … }`
+/// `node Name { … }`, or `node path::Name;` for one that `mesh_node!` declares.
 pub(crate) struct NodeItem {
     pub(crate) attrs: Vec<Attr>,
+    pub(crate) vis: Visibility,
     pub(crate) name: Ident,
+    /// Where it is declared, if not here: then everything below is empty.
+    pub(crate) elsewhere: Option<Path>,
     /// Every `allow: …;` in the order of writing.
     pub(crate) allow: Vec<PeersItem>,
     /// Every `connect: …;` in the order of writing.

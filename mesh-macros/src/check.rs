@@ -6,33 +6,42 @@ use syn::{Expr, Ident, ext::IdentExt, visit::Visit};
 
 use crate::{
     errors::{self, Errors},
-    model::{NodeType, OptionName, Peers, Schema},
+    model::{Callers, Grammar, NodeType, OptionName, Peers, Schema},
     names,
 };
 
 /// Serde implements its traits for tuples up to this length, and arguments travel as one.
 const MAX_ARGS: usize = 16;
 
-/// Checks the whole schema, and mends it.
-pub(crate) fn check(schema: &mut Schema, start: Span, errors: &mut Errors) {
-    mesh_is_declared(schema, start, errors);
+/// What can be said of the nodes that are declared here without knowing the others; and mends it.
+pub(crate) fn declarations(schema: &mut Schema, start: Span, errors: &mut Errors) {
+    something_is_declared(schema, start, errors);
     node_names_are_free(schema, errors);
-    node_names_differ(schema, errors);
+    node_names_differ(schema, |node| node.elsewhere.is_none(), errors);
     node_names_differ_from_generated(schema, errors);
     command_names_differ(schema, errors);
-    command_ids_differ(schema, errors);
     argument_names_differ(schema, errors);
     arguments_are_few(schema, errors);
-    listed_nodes_exist(schema, errors);
-    connections_are_allowed(schema, errors);
     options_fit_delivery(schema, errors);
     keys_come_from_arguments(schema, errors);
+}
+
+/// What can be said only when all node types of the mesh are known; and mends it.
+pub(crate) fn composition(schema: &mut Schema, errors: &mut Errors) {
+    node_names_differ(schema, |_| true, errors);
+    command_ids_differ(schema, errors);
+    listed_nodes_exist(schema, errors);
+    connections_are_allowed(schema, errors);
     allowed_callers_can_call(schema, errors);
 }
 
-fn mesh_is_declared(schema: &Schema, start: Span, errors: &mut Errors) {
-    if !schema.mesh_is_tried {
-        errors.push(errors::no_mesh(start));
+fn something_is_declared(schema: &Schema, start: Span, errors: &mut Errors) {
+    match schema.grammar {
+        Grammar::Schema if !schema.mesh_is_tried => errors.push(errors::no_mesh(start)),
+        Grammar::Nodes if schema.nodes.is_empty() && errors.is_empty() => {
+            errors.push(errors::no_nodes(start));
+        }
+        _ => {}
     }
 }
 
@@ -46,23 +55,29 @@ fn node_names_are_free(schema: &mut Schema, errors: &mut Errors) {
     });
 }
 
-fn node_names_differ(schema: &mut Schema, errors: &mut Errors) {
-    let mut seen: Vec<Ident> = Vec::new();
+fn node_names_differ(schema: &mut Schema, known: impl Fn(&NodeType) -> bool, errors: &mut Errors) {
+    let mut seen: Vec<(Ident, String, Span)> = Vec::new();
     schema.nodes.retain(|node| {
-        let first = seen.iter().find(|name| name.unraw() == node.name.unraw());
-        if let Some(first) = first {
-            errors.push(errors::duplicate_node(&node.name, first));
-            return false;
+        if !known(node) {
+            return true;
         }
-        seen.push(node.name.clone());
+        let path = names::text(node.path());
+        let first = seen
+            .iter()
+            .find(|(name, ..)| name.unraw() == node.name.unraw());
+        if let Some((_, first_path, first)) = first {
+            errors.push(errors::duplicate_node(node.mention(), &node.name, *first));
+            // Two types of one name at two places are still types, and their users are told nothing else.
+            return *first_path != path;
+        }
+        seen.push((node.name.clone(), path, node.mention()));
         true
     });
 }
 
 fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
     let generated: Vec<(Ident, &str, Ident)> = schema
-        .nodes
-        .iter()
+        .declared()
         .flat_map(|node| {
             let handler = (!node.commands.is_empty()).then(|| {
                 (
@@ -88,6 +103,10 @@ fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
         schema.name = None;
     }
     schema.nodes.retain(|node| {
+        if node.elsewhere.is_some() {
+            // What is generated for it stands in another module.
+            return true;
+        }
         if let Some(mesh) = mesh
             .as_ref()
             .filter(|mesh| mesh.unraw() == node.name.unraw())
@@ -201,11 +220,10 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
             }
         }
         for command in &mut node.commands {
-            if let Some(names) = &mut command.options.allow
+            if let Some(Callers::Named(names)) = &mut command.options.allow
                 && tidy(names, "allow")
             {
-                // Whom the unknown name meant is not known: refuse nobody for it.
-                command.options.allow = None;
+                command.options.allow = Some(Callers::Anyone);
             }
         }
     }
@@ -321,7 +339,10 @@ fn allowed_callers_can_call(schema: &mut Schema, errors: &mut Errors) {
     let mut widened: Vec<(usize, usize)> = Vec::new();
     for (n, node) in schema.nodes.iter().enumerate() {
         for (c, command) in node.commands.iter().enumerate() {
-            for name in command.options.allow.iter().flatten() {
+            let Some(Callers::Named(names)) = &command.options.allow else {
+                continue;
+            };
+            for name in names {
                 if let Some(caller) = schema.node(name)
                     && !schema.linked(caller, node)
                 {
@@ -332,6 +353,6 @@ fn allowed_callers_can_call(schema: &mut Schema, errors: &mut Errors) {
         }
     }
     for (n, c) in widened {
-        schema.nodes[n].commands[c].options.allow = None;
+        schema.nodes[n].commands[c].options.allow = Some(Callers::Anyone);
     }
 }

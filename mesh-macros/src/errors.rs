@@ -5,9 +5,12 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{Error, Ident, Type};
+use syn::{Error, Ident, Path, Type};
 
-use crate::model::{Delivery, OptionName};
+use crate::{
+    ast::Grammar,
+    model::{Delivery, OptionName},
+};
 
 /// Every mistake found so far. Nothing stops at the first.
 #[derive(Default)]
@@ -110,10 +113,18 @@ pub(crate) fn list(items: &[impl Display]) -> String {
     text
 }
 
-/// ` (line 12)`: a second place for a message, which can underline only one.
-fn place(span: Span) -> String {
+/// ` (line 12)`, or ` (src/billing.rs, line 12)` where that is another file: a second place for a message,
+/// which can underline only one.
+fn place(there: Span, here: Span) -> String {
     // Outside of a compiler, in unit tests, there are no lines.
-    position(span).map_or_else(String::new, |(line, _)| format!(" (line {line})"))
+    let Some((line, _)) = position(there) else {
+        return String::new();
+    };
+    let file = there.unwrap().file();
+    match file == here.unwrap().file() {
+        true => format!(" (line {line})"),
+        false => format!(" ({file}, line {line})"),
+    }
 }
 
 fn at(span: Span, message: impl Display) -> Error {
@@ -131,8 +142,12 @@ pub(crate) fn unknown_item(span: Span, found: &str) -> Error {
     at(span, format!("`{found}` starts no item of a schema{meant}"))
 }
 
-pub(crate) fn expected_item(span: Span) -> Error {
-    at(span, "expected `mesh Name;` or `node Name { … }`")
+pub(crate) fn expected_item(span: Span, grammar: Grammar) -> Error {
+    let message = match grammar {
+        Grammar::Schema => "expected `mesh Name;`, `node Name { … }` or `node path::Name;`",
+        Grammar::Nodes => "expected `node Name { … }`",
+    };
+    at(span, message)
 }
 
 pub(crate) fn command_outside_node(span: Span) -> Error {
@@ -143,11 +158,54 @@ pub(crate) fn command_outside_node(span: Span) -> Error {
 }
 
 pub(crate) fn rust_item(span: Span, keyword: &str) -> Error {
+    let mend = match keyword {
+        "use" => {
+            "write this outside of the macro; a node that `mesh_node!` declares elsewhere is taken in with `node path::Name;`"
+        }
+        _ => "write this outside of the macro",
+    };
     at(
         span,
         format!(
-            "`{keyword}` does not belong in a schema: a schema holds `mesh` and `node` only, write this outside of `mesh_schema!`"
+            "`{keyword}` does not belong in a schema: a schema holds `mesh` and `node` only, {mend}"
         ),
+    )
+}
+
+pub(crate) fn mesh_beside_node(span: Span) -> Error {
+    at(
+        span,
+        "`mesh_node!` declares nodes only: the mesh stands in one `mesh_schema!`, which takes them in with `node path::Name;`",
+    )
+}
+
+pub(crate) fn no_nodes(span: Span) -> Error {
+    at(
+        span,
+        "`mesh_node!` declares no node: write `pub node Name { … }`",
+    )
+}
+
+pub(crate) fn path_beside_node(path: &Path) -> Error {
+    over(
+        path,
+        "`mesh_node!` declares nodes: take one in that is declared elsewhere in the `mesh_schema!` of its mesh",
+    )
+}
+
+pub(crate) fn path_with_body(path: &Path, name: &Ident) -> Error {
+    over(
+        path,
+        format!(
+            "a node that is declared here has a plain name, `node {name} {{ … }}`; one that is declared elsewhere has a path and no braces"
+        ),
+    )
+}
+
+pub(crate) fn attribute_on_node_elsewhere(span: Span) -> Error {
+    at(
+        span,
+        "this node is declared elsewhere: its docs stand there, in its `mesh_node!`",
     )
 }
 
@@ -176,7 +234,7 @@ pub(crate) fn no_mesh(span: Span) -> Error {
 }
 
 pub(crate) fn second_mesh(name: &Ident, first: &Ident) -> Error {
-    let place = place(first.span());
+    let place = place(first.span(), name.span());
     at(
         name.span(),
         format!(
@@ -192,11 +250,19 @@ pub(crate) fn mesh_with_body(span: Span) -> Error {
     )
 }
 
-pub(crate) fn node_without_body(span: Span, name: &Ident) -> Error {
+pub(crate) fn node_without_body(name: &Ident, grammar: Grammar) -> Error {
+    let elsewhere = match grammar {
+        Grammar::Schema => {
+            format!(
+                ", and `node path::{name};` or `node self::{name};` one that `mesh_node!` declares"
+            )
+        }
+        Grammar::Nodes => String::new(),
+    };
     at(
-        span,
+        name.span(),
         format!(
-            "expected braces after the node's name: `node {name} {{ }}` is a node without commands and links"
+            "expected braces after the node's name: `node {name} {{ }}` is a node without commands and links{elsewhere}"
         ),
     )
 }
@@ -321,7 +387,7 @@ pub(crate) fn path_as_peer(span: Span) -> Error {
 }
 
 pub(crate) fn repeated_setting(keyword: &Ident, what: &str, first: &Ident, node: &Ident) -> Error {
-    let place = place(first.span());
+    let place = place(first.span(), keyword.span());
     at(
         keyword.span(),
         format!("`{node}` has {what} list{place} already: put all names into one"),
@@ -348,7 +414,7 @@ pub(crate) fn listed_twice(name: &Ident, keyword: &str) -> Error {
 }
 
 pub(crate) fn not_allowed_back(name: &Ident, from: &Ident, allow: Span) -> Error {
-    let place = place(allow);
+    let place = place(allow, name.span());
     at(
         name.span(),
         format!(
@@ -359,16 +425,16 @@ pub(crate) fn not_allowed_back(name: &Ident, from: &Ident, allow: Span) -> Error
 
 // Names.
 
-pub(crate) fn duplicate_node(name: &Ident, first: &Ident) -> Error {
-    let place = place(first.span());
+pub(crate) fn duplicate_node(here: Span, name: &Ident, first: Span) -> Error {
+    let place = place(first, here);
     at(
-        name.span(),
+        here,
         format!("there is a node `{name}`{place} already: rename one, or merge the two"),
     )
 }
 
 pub(crate) fn duplicate_command(name: &Ident, node: &Ident, first: &Ident) -> Error {
-    let place = place(first.span());
+    let place = place(first.span(), name.span());
     at(
         name.span(),
         format!(
@@ -385,7 +451,7 @@ pub(crate) fn duplicate_argument(name: &Ident, command: &Ident) -> Error {
 }
 
 pub(crate) fn node_named_like_mesh(name: &Ident, mesh: &Ident) -> Error {
-    let place = place(mesh.span());
+    let place = place(mesh.span(), name.span());
     at(
         name.span(),
         format!("the mesh{place} is called `{mesh}` already: rename the node or the mesh"),
@@ -409,7 +475,7 @@ pub(crate) fn reserved_name(name: &Ident) -> Error {
 }
 
 pub(crate) fn id_collision(name: &Ident, command: &str, other: &str, other_span: Span) -> Error {
-    let place = place(other_span);
+    let place = place(other_span, name.span());
     at(
         name.span(),
         format!(

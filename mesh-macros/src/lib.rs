@@ -1,9 +1,13 @@
-//! The `mesh_schema!` macro; use it through `mesh-runtime`, which re-exports it.
+//! The `mesh_schema!` and `mesh_node!` macros; use them through `mesh-runtime`, which re-exports it.
 //!
 //! A schema goes through four steps, each a module of its own: `parse` reads what was written into `ast`,
 //! `lower` reads what it means into `model` (the options of commands in `options`), `check` holds it against
 //! the rules, `expand` writes Rust. No step stops at a mistake: all of them are in `errors` at the end, beside
 //! an expansion of everything that was understood, so that one mistake is one error.
+//!
+//! What concerns one node is checked and written where the node is declared, be it by `mesh_schema!` or, in
+//! another file, by `mesh_node!`. What concerns them all, the *composition*, follows at once in a schema of one
+//! piece; else when `__compose!` has been given a summary of each (`expand/carrier.rs`).
 
 mod ast;
 mod check;
@@ -17,7 +21,13 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
+
+use self::{
+    errors::Errors,
+    model::{Grammar, NodeType, Schema},
+    names::Fresh,
+};
 
 /// Declares a mesh: which node types there are, which may link to which, and what each can be asked.
 ///
@@ -173,23 +183,125 @@ use proc_macro2::{Span, TokenStream};
 /// what is in them: where the fields of `Order` change, raise `#[version]`.
 #[proc_macro]
 pub fn mesh_schema(schema: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    pipeline(schema.into()).into()
+    output(schema_steps(schema.into()))
 }
 
-fn pipeline(tokens: TokenStream) -> TokenStream {
-    let (mut output, errors) = steps(tokens);
+/// Declares nodes of a mesh beside their types: for schemas that are too big for one file.
+///
+/// The grammar is that of [`mesh_schema!`], with nodes only, each with a visibility of its own. The `mesh_schema!`
+/// of the mesh takes them in by path, wherever they are in the same crate:
+///
+/// ```
+/// mod billing {
+///     use serde::{Deserialize, Serialize};
+///
+///     #[derive(Serialize, Deserialize)]
+///     pub struct Order { pub id: u64, pub cents: u64 }
+///
+///     mesh_runtime::mesh_node! {
+///         /// Charges customers.
+///         pub node Billing {
+///             allow: [Gateway];
+///
+///             /// Charges one order, on one instance.
+///             balanced fn charge(order: Order) -> bool;
+///         }
+///     }
+/// }
+///
+/// mesh_runtime::mesh_schema! {
+///     pub mesh Shop;
+///
+///     node billing::Billing;
+///
+///     node Gateway {
+///         connect: [Billing];
+///     }
+/// }
+///
+/// async fn call(gateway: mesh_runtime::Node<Gateway>) -> Result<bool, mesh_runtime::CallError> {
+///     let order = billing::Order { id: 1, cents: 995 };
+///     gateway.client::<billing::Billing>().charge(order).await
+/// }
+/// # fn main() {}
+/// ```
+///
+/// - Lists name node types by their plain names, as in a schema of one piece. Whether those names exist, and whether
+///   both sides of a link agree, is said when the schema takes the node in, at the place of the mistake.
+/// - What is generated for a node (`BillingHandler`, `BillingClient`, …) stands where its `mesh_node!` stands, with
+///   the visibility that is written before `node`.
+/// - A node is part of one mesh, and of a mesh of the same crate.
+/// - The schema takes the nodes in one after another, each one level deeper: from about 120 on, the compiler
+///   asks for a higher `#![recursion_limit]`.
+#[proc_macro]
+pub fn mesh_node(nodes: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    output(node_steps(nodes.into()))
+}
+
+/// Composes a mesh of which nodes are declared elsewhere. Called by the output of the other macros.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __compose(collected: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    output(compose_steps(collected.into()))
+}
+
+fn output((mut output, errors): Outcome) -> proc_macro::TokenStream {
     output.extend(errors.into_tokens());
-    output
+    output.into()
 }
 
-/// The steps, and the mistakes that they found.
-fn steps(tokens: TokenStream) -> (TokenStream, errors::Errors) {
-    let mut errors = errors::Errors::default();
+/// The expansion, and the mistakes that were found.
+type Outcome = (TokenStream, Errors);
+
+fn schema_steps(tokens: TokenStream) -> Outcome {
+    let mut errors = Errors::default();
+    let (mut schema, fresh) = declared(tokens, Grammar::Schema, &mut errors);
+    if schema.is_whole() {
+        check::composition(&mut schema, &mut errors);
+    }
+    (expand::schema(&schema, &fresh), errors)
+}
+
+fn node_steps(tokens: TokenStream) -> Outcome {
+    let mut errors = Errors::default();
+    let (schema, fresh) = declared(tokens, Grammar::Nodes, &mut errors);
+    (expand::nodes(&schema, &fresh), errors)
+}
+
+/// Reads what is declared in one place, and checks what can be checked there.
+fn declared(tokens: TokenStream, grammar: Grammar, errors: &mut Errors) -> (Schema, Fresh) {
     let first = tokens.clone().into_iter().next();
     let start = first.map_or_else(Span::call_site, |first| first.span());
-    let fresh = names::Fresh::new(tokens.clone());
-    let written = parse::parse(tokens, &mut errors);
+    let fresh = Fresh::new(tokens.clone());
+    let written = parse::parse(tokens, grammar, errors);
+    let mut schema = lower::lower(written, errors);
+    check::declarations(&mut schema, start, errors);
+    (schema, fresh)
+}
+
+/// The schema in braces, and the summaries of the nodes that it names by path, in their order.
+fn compose_steps(tokens: TokenStream) -> Outcome {
+    let mut errors = Errors::default();
+    let fresh = Fresh::new(tokens.clone());
+    let mut tokens = tokens.into_iter();
+    let schema: TokenStream = match tokens.next() {
+        Some(TokenTree::Group(schema)) => schema.stream(),
+        _ => TokenStream::new(),
+    };
+    let written = parse::parse(schema, Grammar::Schema, &mut errors);
     let mut schema = lower::lower(written, &mut errors);
-    check::check(&mut schema, start, &mut errors);
-    (expand::expand(&schema, &fresh), errors)
+    let carried = parse::parse(tokens.collect(), Grammar::Nodes, &mut errors);
+    let carried = lower::lower(carried, &mut errors).nodes;
+    let elsewhere = schema
+        .nodes
+        .iter_mut()
+        .filter(|node| node.elsewhere.is_some());
+    for (node, carried) in elsewhere.zip(carried) {
+        *node = NodeType {
+            elsewhere: node.elsewhere.take(),
+            ..carried
+        };
+    }
+    check::composition(&mut schema, &mut errors);
+    (expand::composed(&schema, &fresh), errors)
 }

@@ -7,7 +7,7 @@ use syn::{Attribute, Expr, Ident, Lit, Type, Visibility, parse::Parser, visit::V
 use crate::{
     ast::{Attr, AttrValue, CommandItem, NodeItem, Peers, PeersItem, SchemaItem},
     errors::{self, Errors},
-    model::{Arg, Command, Delivery, Docs, NodeType, OptionName, Options, Schema},
+    model::{Arg, Command, Delivery, Docs, Grammar, NodeType, OptionName, Options, Schema},
     options,
 };
 
@@ -19,7 +19,8 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
             let docs = docs_only(&mesh.attrs, "mesh", errors);
             (mesh.vis, Some(mesh.name), docs)
         }
-        None => (Visibility::Inherited, None, Docs::default()),
+        // Nobody has said who may see the nodes; those who use them will not be told off for that.
+        None => (syn::parse_quote!(pub), None, Docs::default()),
     };
     if let Some(first) = &name {
         for second in meshes {
@@ -29,9 +30,10 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
     let nodes = item
         .nodes
         .into_iter()
-        .map(|node| lower_node(node, errors))
+        .map(|node| lower_node(node, item.grammar, &vis, errors))
         .collect();
     Schema {
+        grammar: item.grammar,
         runtime: item.runtime,
         vis,
         name,
@@ -41,7 +43,13 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
     }
 }
 
-fn lower_node(item: NodeItem, errors: &mut Errors) -> NodeType {
+/// A node type, of which only the name and place are known if it is declared elsewhere.
+fn lower_node(
+    item: NodeItem,
+    grammar: Grammar,
+    mesh_vis: &Visibility,
+    errors: &mut Errors,
+) -> NodeType {
     let docs = docs_only(&item.attrs, "node", errors);
     let allow = only_list(item.allow, "an `allow`", &item.name, errors);
     let connect = only_list(item.connect, "a `connect`", &item.name, errors);
@@ -51,7 +59,12 @@ fn lower_node(item: NodeItem, errors: &mut Errors) -> NodeType {
         .map(|command| lower_command(command, errors))
         .collect();
     NodeType {
+        vis: match grammar {
+            Grammar::Schema => mesh_vis.clone(),
+            Grammar::Nodes => item.vis,
+        },
         name: item.name,
+        elsewhere: item.elsewhere,
         docs,
         allow,
         connect,

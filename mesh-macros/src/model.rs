@@ -2,15 +2,18 @@
 //! Knows nothing of parsing, nor of what is generated.
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
 use syn::{Expr, Generics, Ident, Path, Type, Visibility};
 
 use crate::ast::Attr;
-pub(crate) use crate::ast::Peers;
+pub(crate) use crate::ast::{Grammar, Peers};
 
-/// A whole mesh.
+/// A whole mesh, or some nodes of one.
 pub(crate) struct Schema {
+    pub(crate) grammar: Grammar,
     /// The path of the runtime crate, where `runtime = …;` gives one.
     pub(crate) runtime: Option<Path>,
+    /// The visibility of the mesh.
     pub(crate) vis: Visibility,
     /// `None` where the schema declares no mesh: an error, and the nodes are expanded all the same.
     pub(crate) name: Option<Ident>,
@@ -22,7 +25,11 @@ pub(crate) struct Schema {
 
 /// One node type.
 pub(crate) struct NodeType {
+    pub(crate) vis: Visibility,
     pub(crate) name: Ident,
+    /// The path of a node type that `mesh_node!` declares elsewhere. Its lists and commands are known only
+    /// once the schema has been composed.
+    pub(crate) elsewhere: Option<Path>,
     pub(crate) docs: Docs,
     pub(crate) allow: Peers,
     pub(crate) connect: Peers,
@@ -67,9 +74,16 @@ pub(crate) struct Options {
     pub(crate) version: Option<u32>,
     pub(crate) adopt_orphans: bool,
     /// `#[allow(A, B)]`: the only callers.
-    pub(crate) allow: Option<Vec<Ident>>,
+    pub(crate) allow: Option<Callers>,
     /// Every option that was given, and where: for the rules on which delivery takes which.
     pub(crate) given: Vec<(OptionName, Span)>,
+}
+
+/// Whom a command's `#[allow(..)]` names.
+pub(crate) enum Callers {
+    Named(Vec<Ident>),
+    /// Somebody who cannot be meant, which is an error: for that, nobody else is refused.
+    Anyone,
 }
 
 /// The doc comments of an item.
@@ -182,6 +196,25 @@ impl Peers {
     }
 }
 
+impl NodeType {
+    /// The marker type, as the schema can name it.
+    pub(crate) fn path(&self) -> TokenStream {
+        match &self.elsewhere {
+            Some(path) => path.to_token_stream(),
+            None => self.name.to_token_stream(),
+        }
+    }
+
+    /// Where the schema names it: what concerns its part in the mesh is said there.
+    pub(crate) fn mention(&self) -> Span {
+        let last = self
+            .elsewhere
+            .as_ref()
+            .and_then(|path| path.segments.last());
+        last.map_or(self.name.span(), |last| last.ident.span())
+    }
+}
+
 impl Schema {
     pub(crate) fn node(&self, name: &Ident) -> Option<&NodeType> {
         self.nodes.iter().find(|node| node.name == *name)
@@ -219,7 +252,20 @@ impl Schema {
         self.nodes
             .iter()
             .filter(|caller| self.linked(caller, callee))
-            .filter(|caller| narrowed.is_none_or(|names| names.contains(&caller.name)))
+            .filter(|caller| match narrowed {
+                Some(Callers::Named(names)) => names.contains(&caller.name),
+                Some(Callers::Anyone) | None => true,
+            })
             .collect()
+    }
+
+    /// Whether all node types of the mesh are declared here.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.grammar == Grammar::Schema && self.declared().count() == self.nodes.len()
+    }
+
+    /// The node types that are declared here.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = &NodeType> {
+        self.nodes.iter().filter(|node| node.elsewhere.is_none())
     }
 }

@@ -30,6 +30,11 @@ pub(crate) fn command_path(node: &Ident, command: &Ident) -> String {
     format!("{}.{}", node.unraw(), command.unraw())
 }
 
+/// The hash of that, which names it on the wire.
+pub(crate) fn command_id(node: &Ident, command: &Ident) -> u32 {
+    fnv1a_32(&command_path(node, command))
+}
+
 /// Names for generic parameters that no type in the schema can be meant by.
 pub(crate) struct Fresh {
     used: HashSet<String>,

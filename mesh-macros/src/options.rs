@@ -7,7 +7,7 @@ use syn::{Expr, Ident, Lit, Token, parse::Parser, punctuated::Punctuated};
 use crate::{
     ast::{Attr, AttrValue},
     errors::{self, Errors},
-    model::{Command, OptionName},
+    model::{Callers, Command, OptionName},
 };
 
 const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1000;
@@ -129,7 +129,7 @@ fn orphans(attr: &Attr) -> syn::Result<bool> {
 }
 
 /// The callers in `#[allow(A, B)]`; nothing where the list cannot be read, so that no caller is refused for it.
-fn callers(list: TokenStream, span: Span, errors: &mut Errors) -> Option<Vec<Ident>> {
+fn callers(list: TokenStream, span: Span, errors: &mut Errors) -> Option<Callers> {
     let paths = match Punctuated::<syn::Path, Token![,]>::parse_terminated.parse2(list) {
         Ok(paths) if paths.is_empty() => {
             errors.push(errors::allow_empty(span));
@@ -141,7 +141,7 @@ fn callers(list: TokenStream, span: Span, errors: &mut Errors) -> Option<Vec<Ide
             return None;
         }
     };
-    let mut names = Vec::new();
+    let mut names: Vec<Ident> = Vec::new();
     let mut whole = true;
     for path in paths {
         let Some(name) = path.get_ident() else {
@@ -174,5 +174,5 @@ fn callers(list: TokenStream, span: Span, errors: &mut Errors) -> Option<Vec<Ide
             names.push(name.clone());
         }
     }
-    whole.then_some(names)
+    whole.then_some(Callers::Named(names))
 }

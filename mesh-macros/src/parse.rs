@@ -8,7 +8,7 @@ mod peers;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Ident, Result, Token, Visibility, braced,
+    Ident, Path, Result, Token, Visibility, braced,
     ext::IdentExt,
     parse::{ParseStream, Parser},
     token,
@@ -16,13 +16,16 @@ use syn::{
 
 use self::{attributes::attributes, command::command};
 use crate::{
-    ast::{Attr, MeshItem, NodeItem, SchemaItem},
+    ast::{Attr, Grammar, MeshItem, NodeItem, SchemaItem},
     errors::{self, Errors},
 };
 
-/// Reads a whole schema. Always gives one, however little of it is left.
-pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> SchemaItem {
-    let mut schema = SchemaItem::default();
+/// Reads all that one macro was given. Always gives a schema, however little of it is left.
+pub(crate) fn parse(tokens: TokenStream, grammar: Grammar, errors: &mut Errors) -> SchemaItem {
+    let mut schema = SchemaItem {
+        grammar,
+        ..SchemaItem::default()
+    };
     let outcome = (|input: ParseStream<'_>| {
         items(input, &mut schema, errors);
         Ok(())
@@ -61,15 +64,16 @@ fn item(input: ParseStream<'_>, schema: &mut SchemaItem, errors: &mut Errors) ->
     let vis: Visibility = input.parse()?;
     let span = input.span();
     let Some(word) = any_ident(input) else {
-        return Err(errors::expected_item(span));
+        return Err(errors::expected_item(span, schema.grammar));
     };
     match word.to_string().as_str() {
+        "mesh" if schema.grammar == Grammar::Nodes => Err(errors::mesh_beside_node(word.span())),
         "mesh" => mesh(input, attrs, vis, schema, errors),
         "node" => {
-            if !matches!(vis, Visibility::Inherited) {
+            if schema.grammar == Grammar::Schema && !matches!(vis, Visibility::Inherited) {
                 errors.push(errors::visibility_on_node(vis_span));
             }
-            node(input, attrs, schema, errors)
+            node(input, attrs, vis, schema, errors)
         }
         "runtime" => runtime(input, word.span(), schema, errors),
         "balanced" | "broadcast" | "queued" | "allow" | "connect" => {
@@ -83,13 +87,13 @@ fn item(input: ParseStream<'_>, schema: &mut SchemaItem, errors: &mut Errors) ->
             let error = errors::unknown_item(word.span(), found);
             // What is misspelt is still read, so that links to it do not become errors too.
             let meant = errors::nearest(found, ["mesh", "node"]);
-            if input.peek(Ident) && meant == Some("mesh") {
+            if input.peek(Ident) && meant == Some("mesh") && schema.grammar == Grammar::Schema {
                 errors.push(error);
                 return mesh(input, attrs, vis, schema, errors);
             }
             if input.peek(Ident) && (meant == Some("node") || input.peek2(token::Brace)) {
                 errors.push(error);
-                return node(input, attrs, schema, errors);
+                return node(input, attrs, vis, schema, errors);
             }
             Err(error)
         }
@@ -105,7 +109,7 @@ fn runtime(
 ) -> Result<()> {
     let path = input
         .parse::<Token![=]>()
-        .and_then(|_| input.call(syn::Path::parse_mod_style))
+        .and_then(|_| input.call(Path::parse_mod_style))
         .map_err(errors::bad_runtime)?;
     semicolon(input, &path, "the path of the runtime", errors);
     if schema.runtime.is_some() {
@@ -143,23 +147,42 @@ fn mesh(
     Ok(())
 }
 
-/// `Name { … }`
+/// `Name { … }` or `path::Name;`
 fn node(
     input: ParseStream<'_>,
     attrs: Vec<Attr>,
+    vis: Visibility,
     schema: &mut SchemaItem,
     errors: &mut Errors,
 ) -> Result<()> {
-    let name: Ident = input
-        .parse()
-        .map_err(|error| errors::missing_name(error.span(), "node"))?;
+    let (name, path) = node_name(input)?;
+    if let Some(path) = &path {
+        if input.peek(token::Brace) {
+            errors.push(errors::path_with_body(path, &name));
+        } else {
+            semicolon(input, path, "the path of the node", errors);
+            if schema.grammar == Grammar::Nodes {
+                return Err(errors::path_beside_node(path));
+            }
+            if let Some(attr) = attrs.first() {
+                errors.push(errors::attribute_on_node_elsewhere(attr.span));
+            }
+        }
+    }
     let mut node = NodeItem {
         attrs,
+        vis,
         name,
+        elsewhere: path.filter(|_| !input.peek(token::Brace)),
         allow: Vec::new(),
         connect: Vec::new(),
         commands: Vec::new(),
     };
+    if node.elsewhere.is_some() {
+        node.attrs.clear();
+        schema.nodes.push(node);
+        return Ok(());
+    }
     if input.peek(Token![<]) {
         errors.push(errors::generics_on_node(input.span()));
         while !input.is_empty() && !input.peek(token::Brace) && !input.peek(Token![;]) {
@@ -181,13 +204,26 @@ fn node(
             skip_one(input);
         }
     } else {
-        errors.push(errors::node_without_body(node.name.span(), &node.name));
+        errors.push(errors::node_without_body(&node.name, schema.grammar));
         if input.peek(Token![;]) {
             skip_one(input);
         }
     }
     schema.nodes.push(node);
     Ok(())
+}
+
+/// A plain name, or a path and its last name.
+fn node_name(input: ParseStream<'_>) -> Result<(Ident, Option<Path>)> {
+    let missing = |error: syn::Error| errors::missing_name(error.span(), "node");
+    if !input.peek(Token![::]) && !input.peek2(Token![::]) {
+        return Ok((input.parse().map_err(missing)?, None));
+    }
+    let path = input.call(Path::parse_mod_style).map_err(missing)?;
+    match path.segments.last() {
+        Some(last) => Ok((last.ident.clone(), Some(path))),
+        None => Err(errors::missing_name(input.span(), "node")),
+    }
 }
 
 /// One `allow`, `connect` or command.
@@ -271,7 +307,8 @@ fn starts_item(input: ParseStream<'_>) -> bool {
         return true;
     }
     let fork = input.fork();
-    any_ident(&fork).is_some_and(|word| word == "node" || word == "mesh") && fork.peek(Ident)
+    any_ident(&fork).is_some_and(|word| word == "node" || word == "mesh")
+        && (fork.peek(Ident) || fork.peek(Token![::]) || fork.peek2(Token![::]))
 }
 
 /// Whether an item of a node seems to begin here.

@@ -2,7 +2,7 @@
 
 use crate::{
     call::ClientCore,
-    schema::{NodeSpec, Schema},
+    schema::{CommandSpec, NodeSpec, Schema},
 };
 
 /// A mesh: implemented for the type that `pub mesh Shop;` declares.
@@ -11,23 +11,38 @@ pub trait Mesh: Sized + Send + Sync + 'static {
     const SCHEMA: &'static Schema;
 }
 
-/// A node type: implemented for the marker type that each `node X { … }` declares.
-pub trait NodeType: Sized + Send + Sync + 'static {
-    /// The mesh that this node type belongs to.
-    type Mesh: Mesh;
-
+/// What a node type declares by itself, whatever mesh it is part of: implemented for the marker type that each
+/// `node X { … }` declares.
+pub trait NodeDeclaration: Sized + Send + Sync + 'static {
     /// The typed stub with which a `Caller` calls this node type.
     type Client<Caller: NodeType>;
 
     /// Its name in the schema.
     const NAME: &'static str;
 
-    /// Its part of the schema.
-    const SPEC: &'static NodeSpec;
+    /// Its doc comment.
+    const DOC: &'static str;
+
+    /// Its commands, in the order of the schema.
+    const COMMANDS: &'static [CommandSpec];
 
     /// Wraps what is common to all stubs into the typed one.
     #[doc(hidden)]
     fn client<Caller: NodeType>(core: ClientCore) -> Self::Client<Caller>;
+}
+
+/// A node type of a mesh.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no node type of a mesh",
+    label = "no `mesh_schema!` has this node",
+    note = "a node that `mesh_node!` declares becomes part of a mesh by `node path::{Self};` in its `mesh_schema!`"
+)]
+pub trait NodeType: NodeDeclaration {
+    /// The mesh that this node type belongs to.
+    type Mesh: Mesh;
+
+    /// Its part of the schema.
+    const SPEC: &'static NodeSpec;
 }
 
 /// Says that the schema has a link between two node types, so that either may call the other.
@@ -47,3 +62,9 @@ pub trait MayCall<Callee: NodeType>: NodeType {}
     note = "in `mesh_schema!`, add `{Self}` to the `#[allow(..)]` of this command"
 )]
 pub trait MayCallCommand<Callee: NodeType, Command>: NodeType {}
+
+/// Finds the hidden type that stands for a command with `#[allow(..)]`, by the command's id.
+pub trait Narrowed<const ID: u32>: NodeDeclaration {
+    /// That type.
+    type Command;
+}

@@ -36,7 +36,7 @@ pub mod testing;
 mod travel;
 mod wire;
 
-pub use access::{MayCall, Mesh, NodeType};
+pub use access::{MayCall, Mesh, NodeDeclaration, NodeType};
 pub use call::{
     Balance, Balanced, Broadcast, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall, Sent,
 };
@@ -45,7 +45,7 @@ pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use keys::{Keys, KeysError};
 pub use link::close_reason::CloseReason;
 pub use master::{Master, MasterBuilder, NodeInfo};
-pub use mesh_macros::mesh_schema;
+pub use mesh_macros::{mesh_node, mesh_schema};
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
 pub use queue::{
     DeadLetter, Failure, Job, MemoryQueue, NewJob, Queue, QueueError, QueueFuture, QueueName,
@@ -62,7 +62,7 @@ pub use socketio::interop as __interop;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        access::{MayCall, MayCallCommand, Mesh, NodeType},
+        access::{MayCall, MayCallCommand, Mesh, Narrowed, NodeDeclaration, NodeType},
         call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
         error::JobError,
         master::MasterBuilder,
@@ -74,6 +74,7 @@ pub mod __private {
             work,
         },
     };
+    pub use mesh_macros::__compose;
     pub use serde::{Serialize, de::DeserializeOwned};
     pub use std::sync::Arc;
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::access::NodeDeclaration;
+
 /// The deadline of a call that gives none of its own, in the schema or at the call.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -152,17 +154,12 @@ impl Schema {
 impl NodeSpec {
     /// Written by the macro.
     #[doc(hidden)]
-    pub const fn new(
-        name: &'static str,
-        doc: &'static str,
-        links_to: &'static [&'static str],
-        commands: &'static [CommandSpec],
-    ) -> Self {
+    pub const fn new<T: NodeDeclaration>(links_to: &'static [&'static str]) -> Self {
         Self {
-            name,
-            doc,
+            name: T::NAME,
+            doc: T::DOC,
             links_to,
-            commands,
+            commands: T::COMMANDS,
         }
     }
 

@@ -7,8 +7,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, ext::IdentExt};
 
-use super::{Cx, cfgs, place};
-use crate::model::{Command, NodeType};
+use super::{Cx, cfgs, local, place};
+use crate::{
+    model::{Callers, Command, NodeType},
+    names,
+};
 
 /// One `MayCall` for each pair that may: a link lets either end call the other.
 pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
@@ -18,8 +21,10 @@ pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     for link in cx.schema.links() {
         for (caller, callee) in [(link.from, link.to), (link.to, link.from)] {
             if done.insert((caller, callee)) {
-                let (caller, callee) =
-                    (&cx.schema.nodes[caller].name, &cx.schema.nodes[callee].name);
+                let (caller, callee) = (
+                    cx.schema.nodes[caller].path(),
+                    cx.schema.nodes[callee].path(),
+                );
                 output.extend(quote_spanned! {link.span=>
                     impl #rt::MayCall<#callee> for #caller {}
                 });
@@ -29,23 +34,18 @@ pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     output
 }
 
-/// For a command with `#[allow(..)]`: a type that stands for it, and the callers that it lists.
+/// For a command with `#[allow(..)]`: a type that stands for it, to be found by the command's id.
 pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let Some(callers) = &command.options.allow else {
+    if command.options.allow.is_none() {
         return TokenStream::new();
-    };
+    }
     let rt = &cx.rt;
     let cfgs = cfgs(command);
     let name = &command.name;
     let module = module(command);
     let marker = marker(command);
-    let callee = &node.name;
-    let grants = callers.iter().map(|caller| {
-        quote_spanned! {caller.span()=>
-            #cfgs
-            impl #rt::MayCallCommand<#callee, #marker> for #caller {}
-        }
-    });
+    let node_type = &node.name;
+    let id = names::command_id(&node.name, name);
     quote! {
         #cfgs
         #[doc(hidden)]
@@ -54,7 +54,39 @@ pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
             pub enum #name {}
         }
 
-        #(#grants)*
+        #cfgs
+        impl #rt::Narrowed<#id> for #node_type {
+            type Command = #marker;
+        }
+    }
+}
+
+/// The callers that a command's `#[allow(..)]` lists.
+pub(super) fn grants(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
+    let rt = &cx.rt;
+    let cfgs = cfgs(command);
+    let callee = node.path();
+    let id = names::command_id(&node.name, &command.name);
+    let grant = quote!(#rt::MayCallCommand<#callee, <#callee as #rt::Narrowed<#id>>::Command>);
+    match &command.options.allow {
+        None => TokenStream::new(),
+        Some(Callers::Anyone) => {
+            let caller = local("Caller", command.name.span());
+            quote! {
+                #cfgs
+                impl<#caller: #rt::NodeType> #grant for #caller {}
+            }
+        }
+        Some(Callers::Named(names)) => names
+            .iter()
+            .filter_map(|name| Some((name, cx.schema.node(name)?.path())))
+            .map(|(name, caller)| {
+                quote_spanned! {name.span()=>
+                    #cfgs
+                    impl #grant for #caller {}
+                }
+            })
+            .collect(),
     }
 }
 

@@ -12,9 +12,8 @@ use crate::{
 
 /// The stub's type.
 pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
-    let Cx {
-        rt, vis, caller, ..
-    } = cx;
+    let Cx { rt, caller, .. } = cx;
+    let vis = &node.vis;
     let client = names::client(&node.name);
     let docs = docs::client(&node.name);
     quote! {
@@ -59,7 +58,7 @@ pub(super) fn methods(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 }
 
 fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
-    let vis = &cx.vis;
+    let vis = &node.vis;
     let name = &command.name;
     let rt = cx.rt_at(name.span());
     let docs = docs::client_method(cx.schema, node, command);

@@ -6,12 +6,16 @@ use syn::{Ident, ext::IdentExt};
 
 use crate::{
     errors::list,
-    model::{Command, Delivery, Docs, NodeType, Schema},
+    model::{Callers, Command, Delivery, Docs, NodeType, Peers, Schema},
     names,
 };
 
 pub(super) fn mesh(schema: &Schema) -> TokenStream {
-    let nodes: Vec<String> = schema.nodes.iter().map(|node| link(&node.name)).collect();
+    let nodes: Vec<String> = schema
+        .nodes
+        .iter()
+        .map(|node| format!("[`{}`]({})", node.name.unraw(), names::text(node.path())))
+        .collect();
     let all = match nodes.is_empty() {
         true => "A mesh without node types.".to_string(),
         false => format!("A mesh of the node types {}.", list(&nodes)),
@@ -156,6 +160,9 @@ fn options(command: &Command) -> String {
 
 /// Who may call the node type, or one command of it.
 fn access(schema: &Schema, node: &NodeType, command: Option<&Command>) -> String {
+    if !schema.is_whole() {
+        return declared_access(node, command);
+    }
     let callers: Vec<String> = schema
         .callers(node, command)
         .iter()
@@ -164,6 +171,41 @@ fn access(schema: &Schema, node: &NodeType, command: Option<&Command>) -> String
     match callers.is_empty() {
         true => "No node type may call it.".to_string(),
         false => format!("May be called by {}.", list(&callers)),
+    }
+}
+
+/// The same where the other node types are not known, and may not be in scope.
+fn declared_access(node: &NodeType, command: Option<&Command>) -> String {
+    let names = |names: &[Ident]| -> Vec<String> {
+        names
+            .iter()
+            .map(|name| format!("`{}`", name.unraw()))
+            .collect()
+    };
+    if let Some(Callers::Named(callers)) =
+        command.and_then(|command| command.options.allow.as_ref())
+    {
+        return format!("May be called by {}.", list(&names(callers)));
+    }
+    let peers = |peers: &Peers, what: &str| match peers {
+        Peers::Any(_) => Some(format!("{what} any node type that agrees")),
+        Peers::Named(nodes) if nodes.is_empty() => None,
+        Peers::Named(nodes) => Some(format!("{what} {}", list(&names(nodes)))),
+    };
+    let sides: Vec<String> = [
+        peers(&node.allow, "is allowed to be dialled by"),
+        peers(&node.connect, "dials"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    match sides.is_empty() {
+        true => "No node type may call it.".to_string(),
+        false => format!(
+            "`{}` {}; over a link, either end may call the other.",
+            node.name.unraw(),
+            list(&sides)
+        ),
     }
 }
 

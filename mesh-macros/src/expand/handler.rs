@@ -13,7 +13,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     if node.commands.is_empty() {
         return TokenStream::new();
     }
-    let vis = &cx.vis;
+    let vis = &node.vis;
     let name = names::handler(&node.name);
     let docs = docs::handler(node);
     let methods = node

@@ -1,24 +1,21 @@
-//! The type that stands for the mesh, with `SCHEMA` and `master()`.
+//! The type that stands for the mesh, with `SCHEMA` and `master()`; and its schema, once it is composed.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
 use super::{Cx, docs, node};
+use crate::model::NodeType;
 
-pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+/// The marker type.
+pub(super) fn marker(cx: &Cx<'_>) -> TokenStream {
     let Cx {
-        rt,
-        mesh,
-        vis,
-        schema,
-        ..
+        rt, mesh, schema, ..
     } = cx;
+    let vis = &schema.vis;
     let docs = docs::mesh(schema);
     let derived = node::derived(mesh);
     let name = mesh.unraw().to_string();
-    let text = &schema.docs.text;
-    let nodes = schema.nodes.iter().map(|node| &node.name);
     let master_doc = format!(
         "Builds a master for `{name}`: nodes register with it and learn from it whom to link to."
     );
@@ -29,11 +26,6 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
         #derived
 
-        impl #rt::Mesh for #mesh {
-            const SCHEMA: &'static #rt::Schema =
-                &#rt::Schema::new(#name, #text, &[#(<#nodes as #rt::NodeType>::SPEC),*]);
-        }
-
         #[allow(dead_code)]
         impl #mesh {
             /// The whole schema, as constant data.
@@ -43,6 +35,22 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             #vis fn master() -> #rt::MasterBuilder<#mesh> {
                 #rt::MasterBuilder::new()
             }
+        }
+    }
+}
+
+/// `impl Mesh`: the schema as constant data.
+pub(super) fn implementation(cx: &Cx<'_>) -> TokenStream {
+    let Cx {
+        rt, mesh, schema, ..
+    } = cx;
+    let name = mesh.unraw().to_string();
+    let text = &schema.docs.text;
+    let nodes = schema.nodes.iter().map(NodeType::path);
+    quote! {
+        impl #rt::Mesh for #mesh {
+            const SCHEMA: &'static #rt::Schema =
+                &#rt::Schema::new(#name, #text, &[#(<#nodes as #rt::NodeType>::SPEC),*]);
         }
     }
 }

@@ -1,10 +1,14 @@
 //! What it becomes: the model → Rust. One file for each kind of generated item, put together here.
 //! Knows nothing of rules: what comes here is in order, or mended.
 //!
+//! There are two kinds of output. *Declarations* concern one node: its marker, handler trait, stub and dispatch.
+//! The *composition* needs to know all nodes of the mesh: `NodeType`, `Mesh`, and who may call whom.
+//!
 //! Only `::core` paths and the runtime's `__private` module are named, so that the output means the same
 //! whatever its surroundings import or shadow.
 
 mod access;
+mod carrier;
 mod client;
 mod docs;
 mod handler;
@@ -16,7 +20,7 @@ mod vouchers;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Ident, Visibility};
+use syn::Ident;
 
 use self::vouchers::Vouchers;
 use crate::{
@@ -31,8 +35,6 @@ struct Cx<'a> {
     rt: TokenStream,
     /// The marker type of the mesh.
     mesh: Ident,
-    /// The visibility of everything that is generated.
-    vis: TokenStream,
     /// The generic parameter for the node type that calls.
     caller: Ident,
     /// The generic parameter for the type that handles.
@@ -41,7 +43,24 @@ struct Cx<'a> {
     vouchers: Vouchers<'a>,
 }
 
-impl Cx<'_> {
+impl<'a> Cx<'a> {
+    fn new(schema: &'a Schema, fresh: &Fresh) -> Self {
+        Self {
+            schema,
+            rt: match &schema.runtime {
+                Some(path) => quote!(#path::__private),
+                None => quote!(::mesh_runtime::__private),
+            },
+            mesh: schema
+                .name
+                .clone()
+                .unwrap_or_else(|| format_ident!("__Mesh")),
+            caller: fresh.name("Caller"),
+            handler: fresh.name("Handler"),
+            vouchers: Vouchers::new(schema),
+        }
+    }
+
     /// The path of `__private` as if it stood at that place: the compiler underlines all of an expression, from
     /// its first token on.
     fn rt_at(&self, place: Span) -> TokenStream {
@@ -55,43 +74,44 @@ impl Cx<'_> {
     }
 }
 
-/// Writes all items of a schema.
-pub(crate) fn expand(schema: &Schema, fresh: &Fresh) -> TokenStream {
-    let rt = match &schema.runtime {
-        Some(path) => quote!(#path::__private),
-        None => quote!(::mesh_runtime::__private),
+/// A schema: its mesh, the nodes that are declared in it, and their composition. Where others are declared
+/// elsewhere, the composition is left to the macro that has collected them all.
+pub(crate) fn schema(schema: &Schema, fresh: &Fresh) -> TokenStream {
+    let cx = Cx::new(schema, fresh);
+    let mesh = mesh::marker(&cx);
+    let declarations = declarations(&cx);
+    let composition = match schema.is_whole() {
+        true => composition(&cx),
+        false => carrier::collect(&cx),
     };
-    let vis = match (&schema.name, &schema.vis) {
-        // Nobody has said who may see the nodes; those who use them will not be told off for that.
-        (None, Visibility::Inherited) => quote!(pub),
-        (_, vis) => vis.to_token_stream(),
-    };
-    let cx = Cx {
-        schema,
-        rt,
-        mesh: schema
-            .name
-            .clone()
-            .unwrap_or_else(|| format_ident!("__Mesh")),
-        vis,
-        caller: fresh.name("Caller"),
-        handler: fresh.name("Handler"),
-        vouchers: Vouchers::new(schema),
-    };
-    let mesh = mesh::expand(&cx);
-    let links = access::links(&cx);
-    let visible = schema.nodes.iter().map(|node| {
-        let marker = node::marker(&cx, node);
-        let handler = handler::expand(&cx, node);
-        let client = client::declaration(&cx, node);
+    quote!(#mesh #declarations #composition)
+}
+
+/// Nodes beside their types, each with the carrier by which a schema takes it in.
+pub(crate) fn nodes(schema: &Schema, fresh: &Fresh) -> TokenStream {
+    let cx = Cx::new(schema, fresh);
+    let declarations = declarations(&cx);
+    let carriers = schema.nodes.iter().map(|node| carrier::expand(&cx, node));
+    quote!(#declarations #(#carriers)*)
+}
+
+/// What can be written only when all node types of the mesh are known.
+pub(crate) fn composed(schema: &Schema, fresh: &Fresh) -> TokenStream {
+    composition(&Cx::new(schema, fresh))
+}
+
+/// Everything of the nodes that are declared here which concerns no other node.
+fn declarations(cx: &Cx<'_>) -> TokenStream {
+    let visible = cx.schema.declared().map(|node| {
+        let marker = node::marker(cx, node);
+        let handler = handler::expand(cx, node);
+        let client = client::declaration(cx, node);
         quote!(#marker #handler #client)
     });
-    let vouchers = cx.vouchers.declarations(&cx);
-    let hidden = schema.nodes.iter().map(|node| hidden(&cx, node));
+    let vouchers = cx.vouchers.declarations(cx);
+    let hidden = cx.schema.declared().map(|node| hidden(cx, node));
     quote! {
-        #mesh
         #(#visible)*
-        #links
         // Names in here meet neither the user's nor those of another mesh.
         #[allow(dead_code)]
         const _: () = {
@@ -111,7 +131,7 @@ fn hidden(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         .commands
         .iter()
         .map(|command| access::narrowed(cx, node, command));
-    let node_type = node::implementation(cx, node);
+    let declaration = node::declaration(cx, node);
     let serve = serve::expand(cx, node);
     let methods = client::methods(cx, node);
     quote! {
@@ -119,10 +139,27 @@ fn hidden(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         const _: () = {
             #(#specs)*
             #(#narrowed)*
-            #node_type
+            #declaration
             #serve
             #methods
         };
+    }
+}
+
+/// The mesh as a whole: its schema, each node type's part in it, and who may call whom.
+fn composition(cx: &Cx<'_>) -> TokenStream {
+    let mesh = mesh::implementation(cx);
+    let node_types = (0..cx.schema.nodes.len()).map(|index| node::implementation(cx, index));
+    let links = access::links(cx);
+    let grants = cx.schema.nodes.iter().flat_map(|node| {
+        let grants = |command| access::grants(cx, node, command);
+        node.commands.iter().map(grants)
+    });
+    quote! {
+        #mesh
+        #(#node_types)*
+        #links
+        #(#grants)*
     }
 }
 

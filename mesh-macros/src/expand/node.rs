@@ -1,4 +1,5 @@
-//! The type that stands for a node type, its `NodeType` implementation, and `node(..)` that builds one.
+//! The type that stands for a node type, what it declares by itself, `node(..)` that builds one, and its part
+//! in the mesh.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -9,7 +10,7 @@ use crate::{model::NodeType, names};
 
 /// The marker type.
 pub(super) fn marker(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
-    let vis = &cx.vis;
+    let vis = &node.vis;
     let name = &node.name;
     let docs = docs::node(cx.schema, node);
     let derived = derived(name);
@@ -45,25 +46,19 @@ pub(super) fn derived(name: &Ident) -> TokenStream {
     }
 }
 
-/// `impl NodeType`, and the builder.
-pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
+/// `impl NodeDeclaration`, and the builder: all that needs to know no other node type.
+pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let Cx {
         rt,
-        mesh,
-        vis,
         caller,
         handler,
         ..
     } = cx;
+    let vis = &node.vis;
     let name = &node.name;
     let text = name.unraw().to_string();
     let doc = &node.docs.text;
     let client = names::client(name);
-    let links = cx.schema.links();
-    let dials = links
-        .iter()
-        .filter(|link| cx.schema.nodes[link.from].name == *name)
-        .map(|link| cx.schema.nodes[link.to].name.unraw().to_string());
     let specs = node.commands.iter().map(|command| {
         let cfgs = cfgs(command);
         let spec = names::spec(&command.name);
@@ -92,11 +87,11 @@ pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         }
     };
     quote! {
-        impl #rt::NodeType for #name {
-            type Mesh = #mesh;
+        impl #rt::NodeDeclaration for #name {
             type Client<#caller: #rt::NodeType> = #client<#caller>;
             const NAME: &'static ::core::primitive::str = #text;
-            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new(#text, #doc, &[#(#dials),*], &[#(#specs),*]);
+            const DOC: &'static ::core::primitive::str = #doc;
+            const COMMANDS: &'static [#rt::CommandSpec] = &[#(#specs),*];
 
             fn client<#caller: #rt::NodeType>(core: #rt::ClientCore) -> #client<#caller> {
                 #client { core, caller: ::core::marker::PhantomData }
@@ -106,6 +101,25 @@ pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         #[allow(dead_code)]
         impl #name {
             #builder
+        }
+    }
+}
+
+/// `impl NodeType`: its part in the mesh, with the node types that it dials.
+pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
+    let Cx {
+        rt, mesh, schema, ..
+    } = cx;
+    let path = schema.nodes[index].path();
+    let links = schema.links();
+    let dials = links
+        .iter()
+        .filter(|link| link.from == index)
+        .map(|link| schema.nodes[link.to].name.unraw().to_string());
+    quote! {
+        impl #rt::NodeType for #path {
+            type Mesh = #mesh;
+            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new::<#path>(&[#(#dials),*]);
         }
     }
 }

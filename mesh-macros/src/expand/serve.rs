@@ -48,7 +48,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let rt = cx.rt_at(command.name.span());
     let cfgs = cfgs(command);
-    let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
+    let id = names::command_id(&node.name, &command.name);
     let (request, handler, context) = (
         local("request", command.name.span()),
         local("handler", command.name.span()),

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 
 use super::{Cx, cfgs};
 use crate::{
-    model::{Command, Delivery, NodeType},
+    model::{Callers, Command, Delivery, NodeType},
     names,
 };
 
@@ -15,7 +15,7 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     let cfgs = cfgs(command);
     let constant = names::spec(&command.name);
     let name = command.name.unraw().to_string();
-    let id = names::fnv1a_32(&names::command_path(&node.name, &command.name));
+    let id = names::command_id(&node.name, &command.name);
     let fingerprint = names::fnv1a_64(&declaration(command));
     let delivery = match command.delivery {
         Delivery::Balanced => quote!(Balanced),
@@ -45,10 +45,13 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     let orphans = options
         .adopt_orphans
         .then(|| quote!(.orphans(#rt::Orphans::Adopt)));
-    let allow = options.allow.as_ref().map(|names| {
-        let names = names.iter().map(|name| name.unraw().to_string());
-        quote!(.allow(&[#(#names),*]))
-    });
+    let allow = match &options.allow {
+        Some(Callers::Named(names)) => {
+            let names = names.iter().map(|name| name.unraw().to_string());
+            Some(quote!(.allow(&[#(#names),*])))
+        }
+        Some(Callers::Anyone) | None => None,
+    };
     quote! {
         #cfgs
         #[allow(non_upper_case_globals)]

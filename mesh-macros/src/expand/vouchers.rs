@@ -25,7 +25,7 @@ struct Use<'a> {
 impl<'a> Vouchers<'a> {
     pub(super) fn new(schema: &'a Schema) -> Self {
         let mut uses: Vec<Use<'a>> = Vec::new();
-        let commands = schema.nodes.iter().flat_map(|node| &node.commands);
+        let commands = schema.declared().flat_map(|node| &node.commands);
         for command in commands.filter(|command| !command.broken) {
             for ty in command
                 .args

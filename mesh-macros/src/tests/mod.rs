@@ -60,12 +60,12 @@ fn tokens(schema: &str) -> TokenStream {
 
 /// Every message about a schema.
 fn mistakes(schema: &str) -> Vec<String> {
-    crate::steps(tokens(schema)).1.messages()
+    crate::schema_steps(tokens(schema)).1.messages()
 }
 
 /// The expansion of a schema without mistakes.
 fn file(schema: &str) -> syn::File {
-    let (output, errors) = crate::steps(tokens(schema));
+    let (output, errors) = crate::schema_steps(tokens(schema));
     assert!(errors.is_empty(), "{:?}", errors.messages());
     syn::parse2(output).expect("the expansion is a file of items")
 }

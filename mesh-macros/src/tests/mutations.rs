@@ -79,7 +79,7 @@ fn mutated_schemas_give_items_or_mistakes_and_never_a_panic() {
             schema = mutate(schema, &mut dice, &strangers);
         }
         let written = schema.to_string();
-        let (output, errors) = crate::steps(schema);
+        let (output, errors) = crate::schema_steps(schema);
         let messages = errors.messages();
         if messages.is_empty() {
             fine += 1;

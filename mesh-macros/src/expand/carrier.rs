@@ -1,0 +1,95 @@
+//! How a schema learns of nodes that `mesh_node!` declares elsewhere in the crate. A macro sees its own tokens
+//! only, so each such node leaves a *carrier* beside its types: a `macro_rules!` macro under the node's own name,
+//! which hands the node's *summary* on to the next carrier. The last one calls `__compose!` with all of them.
+//! Spans survive the way, so that mistakes are said in the file where they were made.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::{Visibility, ext::IdentExt};
+
+use super::{Cx, cfgs};
+use crate::model::{Callers, Command, NodeType, Peers};
+
+/// The carrier of a node that is declared here. Types and macros have namespaces of their own: whoever can name
+/// the node type can call its carrier.
+pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
+    let rt = &cx.rt;
+    let name = &node.name;
+    let carrier = format_ident!("__mesh_node_{}", name.unraw());
+    let summary = summary(node);
+    // A `macro_rules!` macro is at most the crate's, as is what a mesh is composed of.
+    let vis = match &node.vis {
+        Visibility::Public(_) => quote!(pub(crate)),
+        other => other.to_token_stream(),
+    };
+    quote! {
+        #[doc(hidden)]
+        macro_rules! #carrier {
+            ([] $($collected:tt)*) => {
+                #rt::__compose! { $($collected)* #summary }
+            };
+            ([($($next:tt)*) $($rest:tt)*] $($collected:tt)*) => {
+                $($next)*! { [$($rest)*] $($collected)* #summary }
+            };
+        }
+
+        #[doc(hidden)]
+        #[allow(unused_imports)]
+        #vis use #carrier as #name;
+    }
+}
+
+/// The call of the first carrier. It is given the paths of the others, and what is declared here.
+pub(super) fn collect(cx: &Cx<'_>) -> TokenStream {
+    let schema = cx.schema;
+    let mesh = &cx.mesh;
+    let runtime = schema.runtime.as_ref().map(|path| quote!(runtime = #path;));
+    let docs = &schema.docs.attrs;
+    let nodes = schema.nodes.iter().map(|node| match &node.elsewhere {
+        Some(path) => quote!(node #path;),
+        None => summary(node),
+    });
+    let mut paths = schema
+        .nodes
+        .iter()
+        .filter_map(|node| node.elsewhere.as_ref());
+    let Some(first) = paths.next() else {
+        return TokenStream::new();
+    };
+    quote! {
+        #first! { [#((#paths))*] { #runtime #(#docs)* mesh #mesh; #(#nodes)* } }
+    }
+}
+
+/// What the composition must know of a node, written as a node again.
+fn summary(node: &NodeType) -> TokenStream {
+    let name = &node.name;
+    let allow = peers(&node.allow);
+    let connect = peers(&node.connect);
+    let commands = node.commands.iter().map(command);
+    quote! {
+        node #name {
+            allow: #allow;
+            connect: #connect;
+            #(#commands)*
+        }
+    }
+}
+
+fn peers(peers: &Peers) -> TokenStream {
+    match peers {
+        Peers::Any(span) => syn::Ident::new("any", *span).into_token_stream(),
+        Peers::Named(names) => quote!([#(#names),*]),
+    }
+}
+
+/// A command's name and `#[allow]`: its id and its callers. What else it has concerns nobody but the node.
+fn command(command: &Command) -> TokenStream {
+    let name = &command.name;
+    let cfgs = cfgs(command);
+    let allow = match &command.options.allow {
+        Some(Callers::Named(names)) => Some(quote!(#[allow(#(#names),*)])),
+        Some(Callers::Anyone) | None => None,
+    };
+    quote!(#cfgs #allow balanced fn #name();)
+}

@@ -1,0 +1,15 @@
+//! A node that no schema takes in.
+
+mod billing {
+    mesh_runtime::mesh_node! {
+        pub node Billing {}
+    }
+}
+
+mesh_runtime::mesh_schema! {
+    mesh Shop;
+}
+
+fn main() {
+    let _ = billing::Billing::node();
+}

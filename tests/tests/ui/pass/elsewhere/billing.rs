@@ -1,0 +1,5 @@
+mesh_runtime::mesh_node! {
+    pub node Billing {
+        connect: [Audit];
+    }
+}
