@@ -19,9 +19,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let name = mesh.unraw().to_string();
     let text = &schema.docs.text;
     let nodes = schema.nodes.iter().map(|node| &node.name);
-    let master_doc = format!(
-        "Builds a master for `{name}`: nodes register with it and learn from it whom to link to."
-    );
+    let (schema_docs, master_docs) = (docs::schema(mesh), docs::master(mesh));
     quote! {
         #docs
         #[allow(dead_code)]
@@ -36,10 +34,10 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
         #[allow(dead_code)]
         impl #mesh {
-            /// The whole schema, as constant data.
+            #schema_docs
             #vis const SCHEMA: &'static #rt::Schema = <#mesh as #rt::Mesh>::SCHEMA;
 
-            #[doc = #master_doc]
+            #master_docs
             #vis fn master() -> #rt::MasterBuilder<#mesh> {
                 #rt::MasterBuilder::new()
             }

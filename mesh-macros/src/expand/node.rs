@@ -5,7 +5,10 @@ use quote::{quote, quote_spanned};
 use syn::{Ident, ext::IdentExt};
 
 use super::{Cx, cfgs, docs, local, place, serve};
-use crate::{model::NodeType, names};
+use crate::{
+    model::{NodeType, Peers},
+    names,
+};
 
 /// The marker type.
 pub(super) fn marker(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
@@ -64,28 +67,32 @@ pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         .iter()
         .filter(|link| cx.schema.nodes[link.from].name == *name)
         .map(|link| cx.schema.nodes[link.to].name.unraw().to_string());
+    let allow = match &node.allow {
+        Peers::Any(_) => TokenStream::new(),
+        Peers::Named(names) => {
+            let names = names.iter().map(|name| name.unraw().to_string());
+            quote!(.allow(&[#(#names),*]))
+        }
+    };
     let specs = node.commands.iter().map(|command| {
         let cfgs = cfgs(command);
         let spec = names::spec(&command.name);
         quote!(#cfgs #spec)
     });
+    let builder_docs = docs::builder(node);
     let builder = if node.commands.is_empty() {
-        let doc = format!(
-            "Builds a node of type `{text}`. It offers no commands, and so needs no handler."
-        );
         quote! {
-            #[doc = #doc]
+            #builder_docs
             #vis fn node() -> #rt::NodeBuilder<#name> {
                 #rt::NodeBuilder::without_handler()
             }
         }
     } else {
-        let doc = format!("Builds a node of type `{text}`, whose commands `handler` answers.");
         let bound = names::handler(name);
         let serve = serve::name();
         let value = local("handler", name.span());
         quote_spanned! {place(name)=>
-            #[doc = #doc]
+            #builder_docs
             #vis fn node<#handler: #bound>(#value: #handler) -> #rt::NodeBuilder<#name> {
                 #rt::NodeBuilder::new(#serve(#rt::Arc::new(#value)))
             }
@@ -96,7 +103,7 @@ pub(super) fn implementation(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
             type Mesh = #mesh;
             type Client<#caller: #rt::NodeType> = #client<#caller>;
             const NAME: &'static ::core::primitive::str = #text;
-            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new(#text, #doc, &[#(#dials),*], &[#(#specs),*]);
+            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new(#text, #doc, &[#(#dials),*], &[#(#specs),*]) #allow;
 
             fn client<#caller: #rt::NodeType>(core: #rt::ClientCore) -> #client<#caller> {
                 #client { core, caller: ::core::marker::PhantomData }
