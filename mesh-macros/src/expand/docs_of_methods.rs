@@ -144,10 +144,11 @@ fn options_for_callers(command: &Command) -> Vec<String> {
     }
     if options.idempotent {
         text.push(
-            "Idempotent: if it is lost after it may have run, another instance is tried.".into(),
+            "Idempotent: if the call is lost after it may have run, another instance is tried."
+                .into(),
         );
     } else if command.delivery == Delivery::Balanced {
-        text.push("It is not repeated once it may have run.".into());
+        text.push("The call is not repeated once it may have run.".into());
     }
     if options.adopt_orphans {
         text.push("If an instance never returns, another adopts its jobs.".into());
@@ -206,7 +207,7 @@ fn answer_for_handlers(command: &Command) -> String {
         "What it returns is the answer."
     };
     format!(
-        "{what} It is dropped when the caller gives up or the deadline has passed: {} after the call began, unless \
+        "{what} The future is dropped when the caller gives up or the deadline has passed: {} after the call began, unless \
          the call says otherwise.",
         deadline(command)
     )
@@ -273,12 +274,12 @@ fn callers(schema: &Schema, node: &NodeType, command: &Command) -> String {
     let callers = schema.callers(node, Some(command));
     let callers: Vec<String> = callers.iter().map(|caller| link(&caller.name)).collect();
     let only = match command.options.allow {
-        Some(_) => "only ",
+        Some(_) => " only",
         None => "",
     };
     match callers.is_empty() {
         true => "No node type may call it.".to_string(),
-        false => format!("Called by {only}{}.", list(&callers)),
+        false => format!("Called by {}{only}.", list(&callers)),
     }
 }
 
