@@ -1,4 +1,7 @@
 //! The schema of the shop: who there is, who may talk to whom, and what each can be asked.
+//!
+//! Each `node` below has become a marker ([`Stock`]), a trait for its handlers ([`StockHandler`]) and a stub for its
+//! callers ([`StockClient`]). `cargo run -p mesh-examples --example schema` draws it.
 
 use mesh_runtime::mesh_schema;
 

@@ -96,14 +96,21 @@ use self::{
 /// # Grammar
 ///
 /// ```text
-/// schema   = [ "runtime" "=" path ";" ] mesh node*          in any order
-/// mesh     = docs [ visibility ] "mesh" Name ";"
-/// node     = docs "node" Name "{" ( list | command )* "}"
-/// list     = ( "allow" | "connect" ) ":" peers ";"           each at most once, `[]` if left out
-/// peers    = "any" | "[" [ Name ( "," Name )* [ "," ] ] "]"
-/// command  = docs option* delivery "fn" name "(" arguments ")" [ "->" Type ] ";"
-/// delivery = "balanced" | "broadcast" | "queued" "balanced" | "queued" "broadcast"
+/// schema    = [ "runtime" "=" path ";" ] mesh node*           in any order
+/// mesh      = docs [ visibility ] "mesh" Name ";"
+/// node      = docs "node" Name "{" ( list | command )* "}" [ ";" ]
+/// list      = ( "allow" | "connect" ) ":" peers ";"           each at most once, `[]` if left out
+/// peers     = "any" | "[" [ Name ( "," Name )* [ "," ] ] "]"
+/// command   = attribute* delivery "fn" name "(" [ arguments ] ")" [ "->" Type ] ";"
+/// delivery  = "balanced" | "broadcast" | "queued" "balanced" | "queued" "broadcast"    no "->" after "queued"
+/// arguments = name ":" Type ( "," name ":" Type )* [ "," ]
+/// attribute = docs | option | "#[deprecated …]" | "#[cfg(…)]"
+/// option    = "#[" name "]" | "#[" name "=" value "]" | "#[allow(" Name ( "," Name )* ")]"    each at most once
+/// docs      = doc comments
 /// ```
+///
+/// Names may be raw identifiers. No node is called `any`, nor like the mesh, nor like something that is generated
+/// (`BillingHandler`, `BillingClient`).
 ///
 /// # Links
 ///
@@ -138,7 +145,7 @@ use self::{
 /// | `#[version = 2]` | all | raise it when the meaning changes but the written types do not |
 /// | `#[allow(Billing)]` | all | only these node types may call the command, of those that have a link |
 ///
-/// Units of time are `ms`, `s`, `m` (minutes) and `h`. Doc comments and `#[deprecated]` are carried over to the
+/// Times are whole numbers with a unit: `ms`, `s`, `m` (minutes) or `h`, up to a year. Counts are at least 1. Doc comments and `#[deprecated]` are carried over to the
 /// handler's trait and the stub. `#[cfg(..)]` on a command takes it out of everything; two commands of one name
 /// may exclude each other that way. Nodes and meshes take doc comments only, as every process must know the
 /// same ones.
@@ -148,7 +155,7 @@ use self::{
 /// For `mesh Shop`:
 ///
 /// - `struct Shop` with `Shop::SCHEMA`, the whole schema as constant data, and `Shop::master()`, which builds
-///   a master.
+///   a master. The schema draws itself (`to_mermaid()`, `to_dot()`) and finds what is of no use in it (`lint()`).
 ///
 /// For each `node Billing`:
 ///
@@ -157,10 +164,12 @@ use self::{
 ///   are declared to return `impl Future<Output = T> + Send` and are written as `async fn`. A node without
 ///   commands has none.
 /// - `Billing::node(handler)`, which builds a node; `Billing::node()` where there are no commands.
-/// - `struct BillingClient<Caller>`, the stub, with a method for each command.
+/// - `struct BillingClient<Caller>`, the stub, with a method for each command. A method of a command with
+///   `#[allow(..)]` is there for the listed callers only.
 /// - `MayCall` for each pair that may call, the dispatch, and other hidden things.
 ///
-/// Everything has the visibility that is written before `mesh`.
+/// Everything has the visibility that is written before `mesh`. All of it is documented: `cargo doc` shows your own
+/// words first, and then how a command is delivered, its deadline, who may call it, the call and its errors.
 ///
 /// # Another name for the runtime
 ///

@@ -64,7 +64,7 @@ pub mod __private {
     pub use crate::{
         access::{MayCall, MayCallCommand, Mesh, Narrowed, NodeDeclaration, NodeType},
         call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
-        error::JobError,
+        error::{CallError, JobError},
         master::MasterBuilder,
         node::NodeBuilder,
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 
-use super::{Cx, access, answer, arg_names, arg_types, cfgs, docs, local, place};
+use super::{Cx, access, answer, arg_names, arg_types, cfgs, docs, docs_of_methods, local, place};
 use crate::{
     model::{Command, Delivery, NodeType},
     names,
@@ -61,7 +61,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let vis = &node.vis;
     let name = &command.name;
     let rt = cx.rt_at(name.span());
-    let docs = docs::client_method(cx.schema, node, command);
+    let docs = docs_of_methods::client_method(cx.schema, node, command);
     let cfgs = cfgs(command);
     let deprecated = &command.deprecated;
     let generics = &command.generics;

@@ -1,230 +1,195 @@
-//! The documentation of what is generated: the author's own words first, then what the schema knows.
+//! The documentation of what is generated: the author's own words first, then what the schema knows, in sentences
+//! as one would write them by hand. Methods are in `docs_of_methods`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Ident, ext::IdentExt};
 
+use super::docs_of_methods;
 use crate::{
     errors::list,
-    model::{Callers, Command, Delivery, Docs, NodeType, Peers, Schema},
+    model::{Docs, NodeType, Peers, Schema},
     names,
 };
 
+/// The marker of the mesh.
 pub(super) fn mesh(schema: &Schema) -> TokenStream {
     let nodes: Vec<String> = schema
         .nodes
         .iter()
         .map(|node| format!("[`{}`]({})", node.name.unraw(), names::text(node.path())))
         .collect();
-    let all = match nodes.is_empty() {
-        true => "A mesh without node types.".to_string(),
-        false => format!("A mesh of the node types {}.", list(&nodes)),
+    let mut text = match &nodes[..] {
+        [] => "A mesh without node types.".to_string(),
+        [node] => format!("A mesh of the node type {node}."),
+        nodes => format!("A mesh of the node types {}.", list(nodes)),
     };
-    document(&schema.docs, &all)
+    if let Some(name) = &schema.name {
+        let name = name.unraw();
+        text += &format!(
+            " [`{name}::master`] builds its master; [`{name}::SCHEMA`] tells what each node type offers and to whom."
+        );
+    }
+    document(&schema.docs, &text)
 }
 
+/// `SCHEMA`.
+pub(super) fn schema(mesh: &Ident) -> TokenStream {
+    let name = mesh.unraw();
+    let text = format!(
+        "The whole schema, as constant data.\n\n`{name}::SCHEMA.to_mermaid()` and `{name}::SCHEMA.to_dot()` draw it. \
+         `{name}::SCHEMA.lint()` finds what is of no use in it; a test for that is one line:\n\n\
+         ```text\nassert_eq!({name}::SCHEMA.lint(), []);\n```"
+    );
+    quote!(#[doc = #text])
+}
+
+/// `master()`.
+pub(super) fn master(mesh: &Ident) -> TokenStream {
+    let name = mesh.unraw();
+    let text = format!(
+        "Builds a master: nodes register with it, and learn from it whom to link to.\n\n\
+         ```text\nlet master = {name}::master().keys(&keys).bind(\"0.0.0.0:7000\").start().await?;\n```\n\n\
+         Settings that are not given are taken from the environment."
+    );
+    quote!(#[doc = #text])
+}
+
+/// The marker of a node type.
 pub(super) fn node(schema: &Schema, node: &NodeType) -> TokenStream {
     let name = node.name.unraw();
-    let mut text = format!("The node type `{name}`.");
-    if !node.commands.is_empty() {
+    let mut text = match &schema.name {
+        Some(mesh) => format!("A node type of {}.", link(mesh)),
+        None => "A node type.".to_string(),
+    };
+    if node.commands.is_empty() {
+        text += &format!(" It offers no commands; [`{name}::node`] builds a node.");
+    } else {
         text += &format!(
-            " Its handlers implement [`{}`], its callers use [`{}`].",
+            " [`{name}::node`] builds a node from a [`{}`]; those who may call it do so by a [`{}`].",
             names::handler(&node.name),
             names::client(&node.name)
         );
     }
     text += "\n\n";
-    text += &access(schema, node, None);
+    text += &links(schema, node);
     document(&node.docs, &text)
 }
 
-pub(super) fn handler(node: &NodeType) -> TokenStream {
+/// Who may call the node type, and whom it may call.
+fn links(schema: &Schema, node: &NodeType) -> String {
+    if !schema.is_whole() {
+        return lists(node);
+    }
+    let of = |nodes: Vec<&NodeType>| -> Vec<String> {
+        nodes.iter().map(|node| link(&node.name)).collect()
+    };
+    let callers = match node.commands.is_empty() {
+        true => Vec::new(),
+        false => of(schema.callers(node, None)),
+    };
+    // A link lets either end call, so that who may call is also who may be called.
+    let offering = |peer: &&NodeType| !peer.commands.is_empty();
+    let called = schema.callers(node, None);
+    let called = of(called.into_iter().filter(offering).collect());
+    let mut lines = Vec::new();
+    if !callers.is_empty() {
+        lines.push(format!("- Called by {}.", list(&callers)));
+    } else if !node.commands.is_empty() {
+        lines.push("- Called by nobody: it has no link.".to_string());
+    }
+    if !called.is_empty() {
+        lines.push(format!("- Calls {}.", list(&called)));
+    }
+    lines.join("\n")
+}
+
+/// The lists as written, where the other node types are not known and may not be in scope.
+fn lists(node: &NodeType) -> String {
+    let line = |peers: &Peers, any: &str, named: &str| match peers {
+        Peers::Any(_) => Some(format!("- {any}")),
+        Peers::Named(names) if names.is_empty() => None,
+        Peers::Named(names) => Some(format!("- {named} {}.", list(&plain(names)))),
+    };
+    let lines = [
+        line(
+            &node.allow,
+            "Linked to by any node type that connects to it.",
+            "Linked to by",
+        ),
+        line(
+            &node.connect,
+            "Links to any node type that allows it.",
+            "Links to",
+        ),
+    ];
+    let mut lines: Vec<String> = lines.into_iter().flatten().collect();
+    if !lines.is_empty() {
+        lines.push("- Over a link, either end may call the other.".to_string());
+    }
+    lines.join("\n")
+}
+
+/// Names of node types that need not be in scope.
+pub(super) fn plain(names: &[Ident]) -> Vec<String> {
+    let plain = |name: &Ident| format!("`{}`", name.unraw());
+    names.iter().map(plain).collect()
+}
+
+/// `node(..)`.
+pub(super) fn builder(node: &NodeType) -> TokenStream {
     let name = node.name.unraw();
+    let (what, value) = match node.commands.is_empty() {
+        true => (
+            format!(
+                "Builds a node of type `{name}`. It offers no commands, and so needs no handler."
+            ),
+            "",
+        ),
+        false => (
+            format!("Builds a node of type `{name}`, whose commands `handler` answers."),
+            "handler",
+        ),
+    };
     let text = format!(
-        "What a node of type [`{name}`] does when it is called. Write the methods as `async fn`, and give the \
-         handler to [`{name}::node`]."
+        "{what}\n\n```text\nlet node = {name}::node({value}).keys(&keys).master(\"127.0.0.1:7000\").start().await?;\n\
+         ```\n\nSettings that are not given are taken from the environment."
     );
     quote!(#[doc = #text])
 }
 
-pub(super) fn handler_method(schema: &Schema, node: &NodeType, command: &Command) -> TokenStream {
-    let what = match command.delivery {
-        Delivery::Balanced => "**Balanced**: called on one instance, always answered.",
-        Delivery::Gather => {
-            "**Broadcast**: called on every instance, and all answers are gathered."
-        }
-        Delivery::Broadcast => "**Broadcast**: called on every instance, and nobody waits for it.",
-        Delivery::QueuedBalanced => {
-            "**Queued, balanced**: a job that one instance works off, at least once. An error has it tried again."
-        }
-        Delivery::QueuedBroadcast => {
-            "**Queued, broadcast**: a job in every instance's own queue, worked off at least once. An error has it tried again."
-        }
-    };
-    let text = format!(
-        "{what}{}\n\n{}",
-        options(command),
-        access(schema, node, Some(command))
+/// The trait.
+pub(super) fn handler(node: &NodeType) -> TokenStream {
+    let name = node.name.unraw();
+    let mut text = format!(
+        "What a node of type [`{name}`] does when it is called. An implementation goes to [`{name}::node`].\n\n\
+         Write the methods as `async fn`:\n\n"
     );
-    document(&command.docs, &text)
+    text += &docs_of_methods::implementation(node);
+    text += "\n\nA method gets a context first: it tells who calls and how much time is left, and calls on to other \
+             nodes. Methods run at the same time, on one `&self`. A panic fails its call, and the node goes on.";
+    quote!(#[doc = #text])
 }
 
+/// The stub.
 pub(super) fn client(node: &Ident) -> TokenStream {
     let name = node.unraw();
     let text = format!(
-        "Calls nodes of type [`{name}`], on behalf of a node of type `Caller`. Found as `client::<{name}>()` at a \
-         node and at a handler's context."
+        "Calls nodes of type [`{name}`], on behalf of a node of type `Caller`.\n\n\
+         ```text\nlet client = node.client::<{name}>();    // in a handler: cx.client::<{name}>()\n```\n\n\
+         It is cheap to make and to clone. Each method gives a call, which can be adjusted and does nothing until it \
+         is awaited."
     );
     quote!(#[doc = #text])
 }
 
-pub(super) fn client_method(schema: &Schema, node: &NodeType, command: &Command) -> TokenStream {
-    let what = match command.delivery {
-        Delivery::Balanced => "**Balanced**: one instance is called, and answers.",
-        Delivery::Gather => {
-            "**Broadcast**: every instance is called, and all answers are gathered."
-        }
-        Delivery::Broadcast => "**Broadcast**: every instance is told, and none is waited for.",
-        Delivery::QueuedBalanced => {
-            "**Queued, balanced**: one instance works the job off later, at least once. The answer is the job's id."
-        }
-        Delivery::QueuedBroadcast => {
-            "**Queued, broadcast**: every instance puts the job into its own queue. The answers are the jobs' ids."
-        }
-    };
-    let args: Vec<String> = command
-        .args
-        .iter()
-        .map(|arg| arg.name.to_string())
-        .collect();
-    let binding = match command.delivery {
-        Delivery::Balanced => "answer",
-        Delivery::Gather => "answers",
-        Delivery::Broadcast => "sent",
-        Delivery::QueuedBalanced => "job",
-        Delivery::QueuedBroadcast => "jobs",
-    };
-    let text = format!(
-        "{what}{}\n\n{}\n\n```text\nlet {binding} = node.client::<{}>().{}({}).await?;\n```",
-        options(command),
-        access(schema, node, Some(command)),
-        node.name,
-        command.name,
-        args.join(", "),
-    );
-    document(&command.docs, &text)
-}
-
-/// What the command's options say, as sentences.
-fn options(command: &Command) -> String {
-    let options = &command.options;
-    let mut text = String::new();
-    if let Some(ms) = options.timeout_ms {
-        let what = match command.delivery {
-            Delivery::Balanced | Delivery::Gather => "an answer",
-            Delivery::Broadcast => "handing it over",
-            Delivery::QueuedBalanced | Delivery::QueuedBroadcast => "the queue to take it",
-        };
-        text += &format!(
-            " The deadline for {what} is {} unless the call gives another.",
-            duration(ms)
-        );
-    }
-    if options.idempotent {
-        text += " Idempotent: tried again on another instance if the first was lost.";
-    }
-    if let Some(n) = options.concurrency {
-        text += &format!(" At most {n} at once on each instance.");
-    }
-    if let Some(n) = options.attempts {
-        text += &format!(" Tried {n} times at most.");
-    }
-    if let Some(ms) = options.backoff_ms {
-        text += &format!(
-            " The first pause between attempts is {}, and each further one twice as long.",
-            duration(ms)
-        );
-    }
-    if let Some(key) = &options.key {
-        let key = names::text(quote!(#key));
-        text += &format!(" Calls with an equal `{key}` go to the same instance.");
-    }
-    if options.adopt_orphans {
-        text += " The jobs of an instance that never returns are adopted by another.";
-    }
-    if let Some(version) = options.version {
-        text += &format!(" Version {version}.");
-    }
-    text
-}
-
-/// Who may call the node type, or one command of it.
-fn access(schema: &Schema, node: &NodeType, command: Option<&Command>) -> String {
-    if !schema.is_whole() {
-        return declared_access(node, command);
-    }
-    let callers: Vec<String> = schema
-        .callers(node, command)
-        .iter()
-        .map(|caller| link(&caller.name))
-        .collect();
-    match callers.is_empty() {
-        true => "No node type may call it.".to_string(),
-        false => format!("May be called by {}.", list(&callers)),
-    }
-}
-
-/// The same where the other node types are not known, and may not be in scope.
-fn declared_access(node: &NodeType, command: Option<&Command>) -> String {
-    let names = |names: &[Ident]| -> Vec<String> {
-        names
-            .iter()
-            .map(|name| format!("`{}`", name.unraw()))
-            .collect()
-    };
-    if let Some(Callers::Named(callers)) =
-        command.and_then(|command| command.options.allow.as_ref())
-    {
-        return format!("May be called by {}.", list(&names(callers)));
-    }
-    let peers = |peers: &Peers, what: &str| match peers {
-        Peers::Any(_) => Some(format!("{what} any node type that agrees")),
-        Peers::Named(nodes) if nodes.is_empty() => None,
-        Peers::Named(nodes) => Some(format!("{what} {}", list(&names(nodes)))),
-    };
-    let sides: Vec<String> = [
-        peers(&node.allow, "is allowed to be dialled by"),
-        peers(&node.connect, "dials"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    match sides.is_empty() {
-        true => "No node type may call it.".to_string(),
-        false => format!(
-            "`{}` {}; over a link, either end may call the other.",
-            node.name.unraw(),
-            list(&sides)
-        ),
-    }
-}
-
-fn link(name: &Ident) -> String {
+/// A link to a generated item.
+pub(super) fn link(name: &Ident) -> String {
     format!("[`{}`]", name.unraw())
 }
 
-/// `2s`, in the biggest unit that fits.
-fn duration(ms: u64) -> String {
-    for (unit, factor) in [("h", 3_600_000_u64), ("m", 60_000), ("s", 1_000)] {
-        if ms.is_multiple_of(factor) {
-            return format!("{}{unit}", ms / factor);
-        }
-    }
-    format!("{ms}ms")
-}
-
 /// The author's docs, and a paragraph of ours.
-fn document(docs: &Docs, text: &str) -> TokenStream {
+pub(super) fn document(docs: &Docs, text: &str) -> TokenStream {
     let own = &docs.attrs;
     let text = match own.is_empty() {
         true => text.to_string(),

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::{Cx, answer, arg_names, arg_types, cfgs, docs, local, place};
+use super::{Cx, answer, arg_names, arg_types, cfgs, docs, docs_of_methods, local, place};
 use crate::{
     model::{Command, NodeType},
     names,
@@ -33,7 +33,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let rt = cx.rt_at(command.name.span());
     let marker = &node.name;
     let name = &command.name;
-    let docs = docs::handler_method(cx.schema, node, command);
+    let docs = docs_of_methods::handler_method(cx.schema, node, command);
     let cfgs = cfgs(command);
     let deprecated = &command.deprecated;
     let generics = &command.generics;

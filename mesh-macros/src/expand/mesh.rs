@@ -15,10 +15,7 @@ pub(super) fn marker(cx: &Cx<'_>) -> TokenStream {
     let vis = &schema.vis;
     let docs = docs::mesh(schema);
     let derived = node::derived(mesh);
-    let name = mesh.unraw().to_string();
-    let master_doc = format!(
-        "Builds a master for `{name}`: nodes register with it and learn from it whom to link to."
-    );
+    let (schema_docs, master_docs) = (docs::schema(mesh), docs::master(mesh));
     quote! {
         #docs
         #[allow(dead_code)]
@@ -28,10 +25,10 @@ pub(super) fn marker(cx: &Cx<'_>) -> TokenStream {
 
         #[allow(dead_code)]
         impl #mesh {
-            /// The whole schema, as constant data.
+            #schema_docs
             #vis const SCHEMA: &'static #rt::Schema = <#mesh as #rt::Mesh>::SCHEMA;
 
-            #[doc = #master_doc]
+            #master_docs
             #vis fn master() -> #rt::MasterBuilder<#mesh> {
                 #rt::MasterBuilder::new()
             }

@@ -11,6 +11,7 @@ mod access;
 mod carrier;
 mod client;
 mod docs;
+mod docs_of_methods;
 mod handler;
 mod mesh;
 mod node;
@@ -22,6 +23,8 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::Ident;
 
+#[cfg(test)]
+pub(crate) use self::docs_of_methods::DEFAULT_TIMEOUT_MS;
 use self::vouchers::Vouchers;
 use crate::{
     model::{Command, NodeType, Schema},

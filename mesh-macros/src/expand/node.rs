@@ -6,7 +6,10 @@ use quote::{quote, quote_spanned};
 use syn::{Ident, ext::IdentExt};
 
 use super::{Cx, cfgs, docs, local, place, serve};
-use crate::{model::NodeType, names};
+use crate::{
+    model::{NodeType, Peers},
+    names,
+};
 
 /// The marker type.
 pub(super) fn marker(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
@@ -64,23 +67,20 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         let spec = names::spec(&command.name);
         quote!(#cfgs #spec)
     });
+    let builder_docs = docs::builder(node);
     let builder = if node.commands.is_empty() {
-        let doc = format!(
-            "Builds a node of type `{text}`. It offers no commands, and so needs no handler."
-        );
         quote! {
-            #[doc = #doc]
+            #builder_docs
             #vis fn node() -> #rt::NodeBuilder<#name> {
                 #rt::NodeBuilder::without_handler()
             }
         }
     } else {
-        let doc = format!("Builds a node of type `{text}`, whose commands `handler` answers.");
         let bound = names::handler(name);
         let serve = serve::name();
         let value = local("handler", name.span());
         quote_spanned! {place(name)=>
-            #[doc = #doc]
+            #builder_docs
             #vis fn node<#handler: #bound>(#value: #handler) -> #rt::NodeBuilder<#name> {
                 #rt::NodeBuilder::new(#serve(#rt::Arc::new(#value)))
             }
@@ -110,16 +110,24 @@ pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
     let Cx {
         rt, mesh, schema, ..
     } = cx;
-    let path = schema.nodes[index].path();
+    let node = &schema.nodes[index];
+    let path = node.path();
     let links = schema.links();
     let dials = links
         .iter()
         .filter(|link| link.from == index)
         .map(|link| schema.nodes[link.to].name.unraw().to_string());
+    let allow = match &node.allow {
+        Peers::Any(_) => TokenStream::new(),
+        Peers::Named(names) => {
+            let names = names.iter().map(|name| name.unraw().to_string());
+            quote!(.allow(&[#(#names),*]))
+        }
+    };
     quote! {
         impl #rt::NodeType for #path {
             type Mesh = #mesh;
-            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new::<#path>(&[#(#dials),*]);
+            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new::<#path>(&[#(#dials),*]) #allow;
         }
     }
 }

@@ -1,13 +1,56 @@
 //! The expansion, item by item, as it stands. After a change: `cargo insta review`, or `INSTA_UPDATE=always`.
 
-use syn::File;
+use syn::{Expr, File, Item, Stmt};
 
-use super::{SHOP, file};
+use super::{SHOP, file, tokens};
 
-/// The formatted items of a schema's expansion in which `marker` stands.
+/// The formatted items of a schema's expansion in which `marker` stands, but for what is hidden.
 fn items(schema: &str, marker: &str) -> String {
-    let file = file(schema);
-    let items = file.items.into_iter().map(|item| {
+    let mut items = file(schema).items;
+    items.retain(|item| !is_block(item));
+    formatted(items, marker)
+}
+
+/// The blocks in which all else is hidden, as they stand.
+fn blocks(schema: &str) -> String {
+    formatted(file(schema).items, "const _: ()")
+}
+
+/// The same of the items that stand in the `const _` blocks of the expansion.
+fn hidden(schema: &str, marker: &str) -> String {
+    formatted(unhidden(file(schema).items), marker)
+}
+
+/// The items in all `const _` blocks, however deep.
+fn unhidden(items: Vec<Item>) -> Vec<Item> {
+    let blocks = items.into_iter().filter_map(|item| match item {
+        Item::Const(item) => match *item.expr {
+            Expr::Block(block) => Some(block.block.stmts),
+            _ => None,
+        },
+        _ => None,
+    });
+    let mut found = Vec::new();
+    for statements in blocks {
+        let items = statements
+            .into_iter()
+            .filter_map(|statement| match statement {
+                Stmt::Item(item) => Some(item),
+                _ => None,
+            });
+        let (blocks, items): (Vec<Item>, _) = items.partition(is_block);
+        found.extend(items);
+        found.extend(unhidden(blocks));
+    }
+    found
+}
+
+fn is_block(item: &Item) -> bool {
+    matches!(item, Item::Const(item) if item.ident == "_")
+}
+
+fn formatted(items: Vec<Item>, marker: &str) -> String {
+    let items = items.into_iter().map(|item| {
         prettyplease::unparse(&File {
             shebang: None,
             frontmatter: None,
@@ -49,7 +92,7 @@ fn hidden_items_of_a_balanced_command() {
     let schema = "mesh M;
         node A { connect: [B]; }
         node B { allow: [A]; #[key = x] #[timeout = \"1m\"] #[allow(A)] balanced fn f(x: X) -> Y; }";
-    insta::assert_snapshot!(items(schema, "const _: ()"));
+    insta::assert_snapshot!(blocks(schema));
 }
 
 #[test]
@@ -65,5 +108,81 @@ fn hidden_items_of_the_other_deliveries() {
             #[orphans = \"adopt\"]
             queued broadcast fn each(x: X, y: Y);
         }";
-    insta::assert_snapshot!(items(schema, "const _: ()"));
+    insta::assert_snapshot!(blocks(schema));
+}
+
+#[test]
+fn marker_of_a_node_type_without_commands() {
+    insta::assert_snapshot!(items(SHOP, "pub struct Gateway;"));
+}
+
+#[test]
+fn builder_with_a_handler() {
+    insta::assert_snapshot!(hidden(SHOP, "NodeBuilder<Billing>"));
+}
+
+#[test]
+fn builder_without_a_handler() {
+    insta::assert_snapshot!(hidden(SHOP, "without_handler"));
+}
+
+#[test]
+fn node_types() {
+    insta::assert_snapshot!(hidden(SHOP, "::NodeType for"));
+}
+
+#[test]
+fn specs_with_every_option() {
+    insta::assert_snapshot!(hidden(SHOP, "const __spec_"));
+}
+
+#[test]
+fn client_methods_of_every_delivery() {
+    insta::assert_snapshot!(hidden(SHOP, "BillingClient<Caller> {\n    ///"));
+}
+
+#[test]
+fn a_narrowed_command() {
+    insta::assert_snapshot!(hidden(SHOP, "__command_"));
+}
+
+#[test]
+fn serve() {
+    insta::assert_snapshot!(hidden(SHOP, "Serve<"));
+}
+
+#[test]
+fn vouchers() {
+    insta::assert_snapshot!(hidden(SHOP, "Travels for"));
+}
+
+#[test]
+fn a_broken_command_is_expanded_as_if_mended_and_not_served() {
+    let schema = "mesh M;
+        node A { connect: [B]; }
+        node B { allow: [A]; balanced fn broken(&self, text: &str) -> _; balanced fn whole(); }";
+    let (output, errors) = crate::steps(tokens(schema));
+    assert!(!errors.is_empty());
+    let file: File = syn::parse2(output).expect("the expansion is a file of items");
+    let mut items = file.items;
+    let mut all = unhidden(items.clone());
+    items.retain(|item| !is_block(item));
+    items.append(&mut all);
+    insta::assert_snapshot!(formatted(items, "broken"));
+}
+
+#[test]
+fn another_path_of_the_runtime() {
+    let schema =
+        "runtime = crate::my::mesh; mesh M; node A { allow: [A]; connect: [A]; balanced fn f(); }";
+    let file = file(schema);
+    let text = prettyplease::unparse(&file);
+    assert!(text.contains("crate::my::mesh::__private::CallError"));
+    assert!(!text.contains("mesh_runtime"));
+}
+
+#[test]
+fn the_default_deadline_in_the_docs_is_that_of_the_runtime() {
+    let runtime = mesh_runtime::schema::DEFAULT_TIMEOUT.as_millis();
+    assert_eq!(u128::from(crate::expand::DEFAULT_TIMEOUT_MS), runtime);
 }

@@ -1,8 +1,17 @@
 //! What a `mesh_schema!` declares, as constant data. The macro writes it; master, links and diagrams read it.
+//! Here is the data and what can be asked of it; it knows nothing of running nodes.
+//!
+//! - [`Schema::to_mermaid`] and [`Schema::to_dot`] draw it;
+//! - [`Schema::lint`] finds what is legal in it and of no use.
+
+mod diagram;
+mod lint;
 
 use std::time::Duration;
 
 use crate::access::NodeDeclaration;
+
+pub use lint::Finding;
 
 /// The deadline of a call that gives none of its own, in the schema or at the call.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -29,6 +38,9 @@ pub struct NodeSpec {
     pub doc: &'static str,
     /// The node types that this one dials: each stands in `connect` here, and has this one in its `allow`.
     pub links_to: &'static [&'static str],
+    /// Its `allow` list, as written; `None` is `any`. Whoever stands there may dial this one, and does so only if
+    /// this one stands in its `connect`: then the pair is in [`links_to`](Self::links_to) of the other.
+    pub allow: Option<&'static [&'static str]>,
     /// Its commands, in the order of the schema.
     pub commands: &'static [CommandSpec],
 }
@@ -159,8 +171,15 @@ impl NodeSpec {
             name: T::NAME,
             doc: T::DOC,
             links_to,
+            allow: None,
             commands: T::COMMANDS,
         }
+    }
+
+    #[doc(hidden)]
+    pub const fn allow(mut self, dialers: &'static [&'static str]) -> Self {
+        self.allow = Some(dialers);
+        self
     }
 
     /// The command with that id.

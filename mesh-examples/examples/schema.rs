@@ -1,0 +1,53 @@
+//! The shop's schema, as a picture or under the lint:
+//!
+//! ```sh
+//! cargo run -p mesh-examples --example schema                          # for a ```mermaid block
+//! cargo run -p mesh-examples --example schema -- dot | dot -Tsvg > shop.svg
+//! cargo run -p mesh-examples --example schema -- lint                  # fails if there is a finding
+//! ```
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use mesh_examples::Shop;
+
+/// Prints the schema of the shop.
+#[derive(Parser)]
+struct Options {
+    /// What to print.
+    #[arg(value_enum, default_value_t = View::Mermaid)]
+    view: View,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum View {
+    /// A Mermaid flowchart, which GitHub renders.
+    Mermaid,
+    /// A graph for Graphviz.
+    Dot,
+    /// What is of no use in the schema, and how to mend it.
+    Lint,
+}
+
+fn main() -> ExitCode {
+    match Options::parse().view {
+        View::Mermaid => print!("{}", Shop::SCHEMA.to_mermaid()),
+        View::Dot => print!("{}", Shop::SCHEMA.to_dot()),
+        View::Lint => return lint(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn lint() -> ExitCode {
+    let findings = Shop::SCHEMA.lint();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    match findings.is_empty() {
+        true => {
+            println!("Nothing to mend in the schema of the shop.");
+            ExitCode::SUCCESS
+        }
+        false => ExitCode::FAILURE,
+    }
+}

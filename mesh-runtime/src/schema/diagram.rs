@@ -1,0 +1,287 @@
+//! A schema as a picture: a box for each node type with its commands, an arrow for each link. Both languages draw
+//! the same `Drawing`: what is in it is decided once. Knows nothing of files or programs.
+
+use super::{CommandSpec, Delivery, NodeSpec, Schema};
+
+/// The rows of a box: the words of the schema, and the deliveries that they stand for.
+const ROWS: [(&str, &[Delivery]); 4] = [
+    ("balanced", &[Delivery::Balanced]),
+    ("broadcast", &[Delivery::Gather, Delivery::Broadcast]),
+    ("queued balanced", &[Delivery::QueuedBalanced]),
+    ("queued broadcast", &[Delivery::QueuedBroadcast]),
+];
+
+impl Schema {
+    /// The schema as a [Mermaid](https://mermaid.js.org) flowchart, which GitHub renders in a `mermaid` code block.
+    ///
+    /// Each node type is a box with its commands by delivery, in the order of the schema; an arrow leads from who
+    /// dials to who accepts. A command that `#[allow(..)]` narrows says to whom. Equal schemas give equal text, so
+    /// that a test can hold the picture in a document against the schema.
+    ///
+    /// ```
+    /// # use mesh_runtime::mesh_schema;
+    /// mesh_schema! {
+    ///     mesh Hello;
+    ///     node Web { connect: [Greeter]; }
+    ///     node Greeter {
+    ///         allow: [Web];
+    ///         balanced fn greet(name: String) -> String;
+    ///         broadcast fn who() -> String;
+    ///     }
+    /// }
+    ///
+    /// # fn main() {
+    /// assert_eq!(Hello::SCHEMA.to_mermaid(), "\
+    /// flowchart LR
+    ///     n0[\"<b>Web</b>\"]
+    ///     n1[\"<b>Greeter</b><br/>balanced: greet<br/>broadcast: who\"]
+    ///     n0 --> n1
+    /// ");
+    /// # }
+    /// ```
+    pub fn to_mermaid(&self) -> String {
+        let drawing = Drawing::of(self);
+        let mut text = String::from("flowchart LR\n");
+        for (id, NodeBox { name, rows }) in drawing.boxes.iter().enumerate() {
+            let name = escape(name, mermaid_entity);
+            let rows = rows
+                .iter()
+                .map(|row| format!("<br/>{}", escape(row, mermaid_entity)));
+            let rows: String = rows.collect();
+            text.push_str(&format!("    n{id}[\"<b>{name}</b>{rows}\"]\n"));
+        }
+        for (from, to) in drawing.arrows {
+            text.push_str(&format!("    n{from} --> n{to}\n"));
+        }
+        text
+    }
+
+    /// The schema as a graph for [Graphviz](https://graphviz.org): `dot -Tsvg` makes a picture of it.
+    ///
+    /// It shows the same as [`to_mermaid`](Self::to_mermaid), and is as steady.
+    ///
+    /// ```
+    /// # use mesh_runtime::mesh_schema;
+    /// mesh_schema! {
+    ///     mesh Hello;
+    ///     node Web { connect: [Greeter]; }
+    ///     node Greeter {
+    ///         allow: [Web];
+    ///         balanced fn greet(name: String) -> String;
+    ///     }
+    /// }
+    ///
+    /// # fn main() {
+    /// assert_eq!(Hello::SCHEMA.to_dot(), r#"digraph "Hello" {
+    ///     rankdir=LR;
+    ///     node [shape=box, fontname="sans-serif"];
+    ///     n0 [label=<<b>Web</b>>];
+    ///     n1 [label=<<b>Greeter</b><br/>balanced: greet<br align="left"/>>];
+    ///     n0 -> n1;
+    /// }
+    /// "#);
+    /// # }
+    /// ```
+    pub fn to_dot(&self) -> String {
+        let drawing = Drawing::of(self);
+        let mesh = self.mesh.replace('\\', "\\\\").replace('"', "\\\"");
+        let mut text = format!(
+            "digraph \"{mesh}\" {{\n    rankdir=LR;\n    node [shape=box, fontname=\"sans-serif\"];\n"
+        );
+        for (id, NodeBox { name, rows }) in drawing.boxes.iter().enumerate() {
+            let name = escape(name, xml_entity);
+            // A break says how the line before it is aligned; that of the name is centred.
+            let end_of_name = if rows.is_empty() { "" } else { "<br/>" };
+            let rows = rows
+                .iter()
+                .map(|row| format!("{}<br align=\"left\"/>", escape(row, xml_entity)));
+            let rows: String = rows.collect();
+            text.push_str(&format!(
+                "    n{id} [label=<<b>{name}</b>{end_of_name}{rows}>];\n"
+            ));
+        }
+        for (from, to) in drawing.arrows {
+            text.push_str(&format!("    n{from} -> n{to};\n"));
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+/// What there is to draw. Boxes go by number, as a node type may be called like a word of the picture's language.
+struct Drawing {
+    boxes: Vec<NodeBox>,
+    /// From who dials to who accepts.
+    arrows: Vec<(usize, usize)>,
+}
+
+/// A node type.
+struct NodeBox {
+    name: &'static str,
+    /// Its commands, a row for each delivery.
+    rows: Vec<String>,
+}
+
+impl Drawing {
+    fn of(schema: &Schema) -> Self {
+        let number = |name: &str| schema.nodes.iter().position(|node| node.name == name);
+        let mut arrows = Vec::new();
+        for (from, node) in schema.nodes.iter().enumerate() {
+            let accepting = node.links_to.iter().filter_map(|to| number(to));
+            arrows.extend(accepting.map(|to| (from, to)));
+        }
+        let boxes = schema.nodes.iter().map(|node| NodeBox::of(node)).collect();
+        Self { boxes, arrows }
+    }
+}
+
+impl NodeBox {
+    fn of(node: &NodeSpec) -> Self {
+        let rows = ROWS.iter().filter_map(|(words, deliveries)| {
+            let commands: Vec<String> = node
+                .commands
+                .iter()
+                .filter(|command| deliveries.contains(&command.delivery))
+                .map(name_and_callers)
+                .collect();
+            (!commands.is_empty()).then(|| format!("{words}: {}", commands.join(", ")))
+        });
+        Self {
+            name: node.name,
+            rows: rows.collect(),
+        }
+    }
+}
+
+/// The name of a command, and who alone may call it.
+fn name_and_callers(command: &CommandSpec) -> String {
+    match command.allow {
+        Some(callers) => format!("{} (only {})", command.name, callers.join(", ")),
+        None => command.name.to_owned(),
+    }
+}
+
+/// The text with every character replaced that means something in the picture's language.
+fn escape(text: &str, entity: fn(char) -> Option<&'static str>) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match entity(char) {
+            Some(entity) => escaped.push_str(entity),
+            None => escaped.push(char),
+        }
+    }
+    escaped
+}
+
+/// Within the quotes of a Mermaid label, which is HTML besides. Mermaid's entities begin with `#`.
+fn mermaid_entity(char: char) -> Option<&'static str> {
+    match char {
+        '"' => Some("#quot;"),
+        '#' => Some("#35;"),
+        '`' => Some("#96;"),
+        '&' => Some("#amp;"),
+        '<' => Some("#lt;"),
+        '>' => Some("#gt;"),
+        _ => None,
+    }
+}
+
+/// Within a label of Graphviz that is made of HTML.
+fn xml_entity(char: char) -> Option<&'static str> {
+    match char {
+        '"' => Some("&quot;"),
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names that are words of Mermaid or Graphviz, or that no identifier of Rust could be.
+    static ODD: Schema = Schema::new(
+        "A \"mesh\"\\",
+        "",
+        &[
+            &NodeSpec::new("end", "", &["end", "größe"], &[]),
+            &NodeSpec::new("größe", "", &["subgraph"], &[COMMAND, FOR_TWO]),
+            &NodeSpec::new("subgraph", "", &[], &[RECORD]),
+            &NodeSpec::new("a#<b>&\"`c`", "", &["nobody"], &[]),
+        ],
+    );
+    const COMMAND: CommandSpec =
+        CommandSpec::new("type", 1, 1, Delivery::QueuedBroadcast, &[], "()");
+    const RECORD: CommandSpec = CommandSpec::new("record", 2, 2, Delivery::Balanced, &[], "()");
+    const FOR_TWO: CommandSpec = RECORD.allow(&["end", "größe"]);
+
+    #[test]
+    fn mermaid_of_odd_names() {
+        let expected = r##"flowchart LR
+    n0["<b>end</b>"]
+    n1["<b>größe</b><br/>balanced: record (only end, größe)<br/>queued broadcast: type"]
+    n2["<b>subgraph</b><br/>balanced: record"]
+    n3["<b>a#35;#lt;b#gt;#amp;#quot;#96;c#96;</b>"]
+    n0 --> n0
+    n0 --> n1
+    n1 --> n2
+"##;
+        assert_eq!(ODD.to_mermaid(), expected);
+    }
+
+    #[test]
+    fn dot_of_odd_names() {
+        let expected = r#"digraph "A \"mesh\"\\" {
+    rankdir=LR;
+    node [shape=box, fontname="sans-serif"];
+    n0 [label=<<b>end</b>>];
+    n1 [label=<<b>größe</b><br/>balanced: record (only end, größe)<br align="left"/>queued broadcast: type<br align="left"/>>];
+    n2 [label=<<b>subgraph</b><br/>balanced: record<br align="left"/>>];
+    n3 [label=<<b>a#&lt;b&gt;&amp;&quot;`c`</b>>];
+    n0 -> n0;
+    n0 -> n1;
+    n1 -> n2;
+}
+"#;
+        assert_eq!(ODD.to_dot(), expected);
+    }
+
+    #[test]
+    fn both_deliveries_of_a_broadcast_share_a_row_and_rows_have_an_order() {
+        const fn command(name: &'static str, delivery: Delivery) -> CommandSpec {
+            CommandSpec::new(name, 0, 0, delivery, &[], "()")
+        }
+        let node = NodeSpec::new(
+            "A",
+            "",
+            &[],
+            &const {
+                [
+                    command("each", Delivery::QueuedBroadcast),
+                    command("told", Delivery::Broadcast),
+                    command("one", Delivery::Balanced),
+                    command("later", Delivery::QueuedBalanced),
+                    command("asked", Delivery::Gather),
+                ]
+            },
+        );
+        assert_eq!(
+            NodeBox::of(&node).rows,
+            [
+                "balanced: one",
+                "broadcast: told, asked",
+                "queued balanced: later",
+                "queued broadcast: each",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mesh_without_node_types_is_an_empty_picture() {
+        let schema = Schema::new("Empty", "", &[]);
+        assert_eq!(schema.to_mermaid(), "flowchart LR\n");
+        assert!(schema.to_dot().ends_with("];\n}\n"));
+    }
+}

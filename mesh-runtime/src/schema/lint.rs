@@ -1,0 +1,285 @@
+//! What the schema's rules allow and its author hardly meant. The macro refuses what is wrong; here is what is of
+//! no use, and may be so on purpose, as a mesh grows. Judges the declaration only, not who runs.
+
+use std::fmt;
+
+use super::{CommandSpec, NodeSpec, Schema};
+
+/// Something in a schema that is legal and of no use; see [`Schema::lint`]. Printed, it says how to mend it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A node type has commands, and no link in either direction: nobody can call it.
+    Unreachable {
+        /// The node type.
+        node: &'static str,
+    },
+    /// A node type has neither commands nor links: nothing can be done with it.
+    Isolated {
+        /// The node type.
+        node: &'static str,
+    },
+    /// An entry under `allow` names a node type that does not connect.
+    UnusedGrant {
+        /// The node type whose list it is.
+        node: &'static str,
+        /// The entry.
+        dialer: &'static str,
+    },
+    /// Two node types link by name, and neither may call any command of the other.
+    IdleLink {
+        /// Who dials.
+        from: &'static str,
+        /// Who accepts.
+        to: &'static str,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { node } => write!(
+                f,
+                "nobody can call `{node}`: it has commands and no link; list its callers under `allow` of `{node}` and \
+                 `{node}` under their `connect`"
+            ),
+            Self::Isolated { node } => write!(
+                f,
+                "`{node}` has neither commands nor links: list under its `connect` whom it calls, and `{node}` under \
+                 their `allow`, or drop it"
+            ),
+            Self::UnusedGrant { node, dialer } => write!(
+                f,
+                "`{node}` allows `{dialer}`, which does not connect to it: list `{node}` under `connect` of `{dialer}`, \
+                 or drop `{dialer}` from `allow` of `{node}`"
+            ),
+            Self::IdleLink { from, to } if from == to => write!(
+                f,
+                "instances of `{from}` link to each other, and none may call another: let `#[allow(..)]` of a command \
+                 list `{from}`, or drop `{from}` from its own `connect` and `allow`"
+            ),
+            Self::IdleLink { from, to } => write!(
+                f,
+                "`{from}` connects to `{to}`, and neither may call a command of the other: let `#[allow(..)]` of a \
+                 command list its caller, or drop `{to}` from `connect` of `{from}` and `{from}` from `allow` of `{to}`"
+            ),
+        }
+    }
+}
+
+/// The same text: it is what a failed `assert_eq!(Shop::SCHEMA.lint(), [])` prints.
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Schema {
+    /// What is legal in this schema and of no use: node types that nobody can call or that nothing can be done with,
+    /// grants that nobody uses, links that carry no call. In the order of the schema; `any` is never a finding.
+    ///
+    /// The test for it is one line, and when it fails, it prints how to mend each finding:
+    ///
+    /// ```
+    /// # use mesh_runtime::mesh_schema;
+    /// # mesh_schema! {
+    /// #     mesh Shop;
+    /// #     node Gateway { connect: [Billing]; }
+    /// #     node Billing { allow: [Gateway]; balanced fn charge(cents: u64) -> bool; }
+    /// # }
+    /// # fn main() {
+    /// assert_eq!(Shop::SCHEMA.lint(), []);
+    /// # }
+    /// ```
+    ///
+    /// What is there for later can be listed instead of nothing:
+    ///
+    /// ```
+    /// use mesh_runtime::{mesh_schema, schema::Finding};
+    ///
+    /// mesh_schema! {
+    ///     mesh Shop;
+    ///     node Gateway { connect: [Billing]; }
+    ///     node Billing { allow: [Gateway, Reports]; balanced fn charge(cents: u64) -> bool; }
+    ///     node Reports { }
+    /// }
+    ///
+    /// # fn main() {
+    /// assert_eq!(
+    ///     Shop::SCHEMA.lint(),
+    ///     [
+    ///         Finding::UnusedGrant { node: "Billing", dialer: "Reports" },
+    ///         Finding::Isolated { node: "Reports" },
+    ///     ]
+    /// );
+    /// # }
+    /// ```
+    pub fn lint(&self) -> Vec<Finding> {
+        let nodes = self.nodes.iter();
+        nodes.flat_map(|node| self.lint_node(node)).collect()
+    }
+
+    fn lint_node(&self, node: &'static NodeSpec) -> Vec<Finding> {
+        let name = node.name;
+        let mut findings = Vec::new();
+        if !self.nodes.iter().any(|peer| self.may_call(peer.name, name)) {
+            findings.push(match node.commands.is_empty() {
+                true => Finding::Isolated { node: name },
+                false => Finding::Unreachable { node: name },
+            });
+        }
+        for &dialer in node.allow.unwrap_or_default() {
+            if !self.may_link(dialer, name) {
+                findings.push(Finding::UnusedGrant { node: name, dialer });
+            } else if !self.any_call_between(dialer, name) {
+                findings.push(Finding::IdleLink {
+                    from: dialer,
+                    to: name,
+                });
+            }
+        }
+        findings
+    }
+
+    /// Whether one of the two, which have a link, may call a command of the other.
+    fn any_call_between(&self, one: &str, other: &str) -> bool {
+        let offers = |callee: &str, caller: &str| {
+            let commands = self
+                .node(callee)
+                .map_or::<&[CommandSpec], _>(&[], |node| node.commands);
+            commands.iter().any(|command| command.allows(caller))
+        };
+        offers(one, other) || offers(other, one)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Delivery;
+
+    const COMMAND: CommandSpec = CommandSpec::new("work", 1, 1, Delivery::Balanced, &[], "()");
+
+    const FOR_JOB: CommandSpec = COMMAND.allow(&["Job"]);
+
+    fn lint(nodes: &'static [&'static NodeSpec]) -> Vec<Finding> {
+        Schema::new("Test", "", nodes).lint()
+    }
+
+    #[test]
+    fn a_schema_in_order() {
+        let findings = lint(
+            const {
+                &[
+                    &NodeSpec::new("Web", "", &["Work"], &[]).allow(&[]),
+                    &NodeSpec::new("Work", "", &["Work"], &[COMMAND]).allow(&["Web", "Work"]),
+                ]
+            },
+        );
+        assert_eq!(findings, []);
+    }
+
+    #[test]
+    fn commands_without_any_link() {
+        let findings = lint(
+            const {
+                &[
+                    &NodeSpec::new("Web", "", &["Work"], &[]).allow(&[]),
+                    &NodeSpec::new("Work", "", &[], &[COMMAND]).allow(&["Web"]),
+                    &NodeSpec::new("Lost", "", &[], &[COMMAND]).allow(&[]),
+                ]
+            },
+        );
+        assert_eq!(findings, [Finding::Unreachable { node: "Lost" }]);
+    }
+
+    #[test]
+    fn whoever_dials_can_be_called_too() {
+        let findings = lint(
+            const {
+                &[
+                    &NodeSpec::new("Work", "", &["Web"], &[COMMAND]).allow(&[]),
+                    &NodeSpec::new("Web", "", &[], &[]).allow(&["Work"]),
+                ]
+            },
+        );
+        assert_eq!(findings, []);
+    }
+
+    #[test]
+    fn neither_commands_nor_links() {
+        let findings = lint(const { &[&NodeSpec::new("Lost", "", &[], &[]).allow(&[])] });
+        assert_eq!(findings, [Finding::Isolated { node: "Lost" }]);
+    }
+
+    #[test]
+    fn a_grant_to_someone_who_does_not_dial() {
+        let findings = lint(
+            const {
+                &[
+                    &NodeSpec::new("Web", "", &["Work"], &[]).allow(&["Work"]),
+                    &NodeSpec::new("Work", "", &[], &[COMMAND]).allow(&["Web", "Work"]),
+                ]
+            },
+        );
+        let expected = [
+            Finding::UnusedGrant {
+                node: "Web",
+                dialer: "Work",
+            },
+            Finding::UnusedGrant {
+                node: "Work",
+                dialer: "Work",
+            },
+        ];
+        assert_eq!(findings, expected);
+    }
+
+    #[test]
+    fn any_grants_nothing_in_particular() {
+        let findings = lint(
+            const {
+                &[
+                    &NodeSpec::new("Web", "", &["Log"], &[]),
+                    &NodeSpec::new("Log", "", &[], &[FOR_JOB]),
+                    &NodeSpec::new("Job", "", &["Log"], &[]),
+                ]
+            },
+        );
+        assert_eq!(findings, []);
+    }
+
+    #[test]
+    fn a_link_over_which_every_command_is_refused() {
+        let findings = lint(
+            const {
+                &[
+                    &NodeSpec::new("Web", "", &["Log"], &[]).allow(&[]),
+                    &NodeSpec::new("Job", "", &["Log"], &[]).allow(&[]),
+                    &NodeSpec::new("Log", "", &[], &[FOR_JOB]).allow(&["Web", "Job"]),
+                ]
+            },
+        );
+        let idle = Finding::IdleLink {
+            from: "Web",
+            to: "Log",
+        };
+        assert_eq!(findings, [idle]);
+    }
+
+    #[test]
+    fn a_finding_says_where_and_how_to_mend_it() {
+        let unused = Finding::UnusedGrant {
+            node: "Work",
+            dialer: "Web",
+        };
+        let text = "`Work` allows `Web`, which does not connect to it: list `Work` under `connect` of `Web`, or drop \
+                    `Web` from `allow` of `Work`";
+        assert_eq!(unused.to_string(), text);
+        assert_eq!(
+            format!("{unused:?}"),
+            text,
+            "a failed assertion says the same"
+        );
+    }
+}
