@@ -2,7 +2,7 @@
 //! as one would write them by hand. Methods are in `docs_of_methods`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{Ident, ext::IdentExt};
 
 use super::docs_of_methods;
@@ -17,7 +17,14 @@ pub(super) fn mesh(schema: &Schema) -> TokenStream {
     let nodes: Vec<String> = schema
         .nodes
         .iter()
-        .map(|node| format!("[`{}`]({})", node.name.unraw(), names::text(node.path())))
+        .map(|node| match &node.elsewhere {
+            Some(path) => format!(
+                "[`{}`]({})",
+                node.name.unraw(),
+                names::text(path.to_token_stream())
+            ),
+            None => link(&node.name),
+        })
         .collect();
     let mut text = match &nodes[..] {
         [] => "A mesh without node types.".to_string(),

@@ -64,7 +64,12 @@ fn formatted(items: Vec<Item>, marker: &str) -> String {
 
 #[test]
 fn mesh() {
-    insta::assert_snapshot!(items(SHOP, " Shop"));
+    insta::assert_snapshot!(items(SHOP, "pub struct Shop"));
+}
+
+#[test]
+fn mesh_implementations() {
+    insta::assert_snapshot!(items(SHOP, " Shop {"));
 }
 
 #[test]
@@ -127,8 +132,69 @@ fn builder_without_a_handler() {
 }
 
 #[test]
+fn node_declarations() {
+    insta::assert_snapshot!(hidden(SHOP, "NodeDeclaration for"));
+}
+
+#[test]
 fn node_types() {
-    insta::assert_snapshot!(hidden(SHOP, "::NodeType for"));
+    insta::assert_snapshot!(items(SHOP, "::NodeType for"));
+}
+
+#[test]
+fn grants_of_a_narrowed_command() {
+    insta::assert_snapshot!(items(SHOP, "MayCallCommand<"));
+}
+
+/// Three nodes, of which two are declared beside their types.
+const SPLIT: &str = "
+    /// An online shop.
+    pub mesh Shop;
+    node billing::Billing;
+    node Gateway { allow: any; connect: [Billing]; #[allow(Audit)] balanced fn ping(); }
+    node crate::audit::Audit;
+";
+
+/// The two that are declared elsewhere, in a file of their own.
+const NODES: &str = "
+    /// Charges customers.
+    pub node Billing {
+        allow: [Gateway];
+        #[timeout = \"1s\"]
+        balanced fn charge(order: Order) -> Receipt;
+    }
+    pub(super) node Audit {
+        allow: [Billing];
+        connect: any;
+        #[cfg(feature = \"books\")]
+        #[allow(Gateway)]
+        queued balanced fn record(event: Event);
+    }
+";
+
+#[test]
+fn carriers_of_nodes_beside_their_types() {
+    let (output, errors) = crate::node_steps(tokens(NODES));
+    assert_eq!(errors.messages(), [""; 0]);
+    let file: File = syn::parse2(output).expect("the expansion is a file of items");
+    let mut items = file.items;
+    items.retain(|item| !is_block(item));
+    insta::assert_snapshot!(formatted(items, "__mesh_node_"));
+}
+
+#[test]
+fn a_schema_that_collects_its_nodes() {
+    insta::assert_snapshot!(items(SPLIT, "billing::Billing!"));
+}
+
+/// The summaries that the carriers would hand over.
+#[test]
+fn composition_of_collected_nodes() {
+    let nodes: String = NODES.replace("pub(super) ", "").replace("pub ", "");
+    let (output, errors) = crate::compose_steps(tokens(&format!("{{ {SPLIT} }} {nodes}")));
+    assert_eq!(errors.messages(), [""; 0]);
+    let file: File = syn::parse2(output).expect("the expansion is a file of items");
+    insta::assert_snapshot!(prettyplease::unparse(&file));
 }
 
 #[test]
@@ -161,7 +227,7 @@ fn a_broken_command_is_expanded_as_if_mended_and_not_served() {
     let schema = "mesh M;
         node A { connect: [B]; }
         node B { allow: [A]; balanced fn broken(&self, text: &str) -> _; balanced fn whole(); }";
-    let (output, errors) = crate::steps(tokens(schema));
+    let (output, errors) = crate::schema_steps(tokens(schema));
     assert!(!errors.is_empty());
     let file: File = syn::parse2(output).expect("the expansion is a file of items");
     let mut items = file.items;

@@ -61,8 +61,8 @@ mod stores {
                 queued balanced fn r#do(r#fn: u8);
             }
         }
-
-
+    }
+}
 
 mod imported {
     mesh_runtime::mesh_node! {
