@@ -7,7 +7,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, ext::IdentExt};
 
-use super::{Cx, cfgs, local, place};
+use super::{Cx, cfgs, place};
 use crate::{
     model::{Callers, Command, NodeType},
     names,
@@ -68,26 +68,24 @@ pub(super) fn grants(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenSt
     let callee = node.path();
     let id = names::command_id(&node.name, &command.name);
     let grant = quote!(#rt::MayCallCommand<#callee, <#callee as #rt::Narrowed<#id>>::Command>);
-    match &command.options.allow {
-        None => TokenStream::new(),
-        Some(Callers::Anyone) => {
-            let caller = local("Caller", command.name.span());
-            quote! {
-                #cfgs
-                impl<#caller: #rt::NodeType> #grant for #caller {}
-            }
-        }
+    let callers: Vec<(Span, TokenStream)> = match &command.options.allow {
+        None => return TokenStream::new(),
         Some(Callers::Named(names)) => names
             .iter()
-            .filter_map(|name| Some((name, cx.schema.node(name)?.path())))
-            .map(|(name, caller)| {
-                quote_spanned! {name.span()=>
-                    #cfgs
-                    impl #grant for #caller {}
-                }
-            })
+            .filter_map(|name| Some((name.span(), cx.schema.node(name)?.path())))
             .collect(),
-    }
+        Some(Callers::Anyone) => {
+            let all = cx.schema.nodes.iter();
+            all.map(|node| (Span::call_site(), node.path())).collect()
+        }
+    };
+    let grants = callers.into_iter().map(|(span, caller)| {
+        quote_spanned! {span=>
+            #cfgs
+            impl #grant for #caller {}
+        }
+    });
+    grants.collect()
 }
 
 /// The bound on a narrowed command's method.

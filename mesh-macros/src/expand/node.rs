@@ -68,10 +68,12 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         quote!(#cfgs #spec)
     });
     let builder_docs = docs::builder(node);
+    // Where a node that is part of no mesh is told so.
+    let here = cx.rt_at(name.span());
     let builder = if node.commands.is_empty() {
         quote! {
             #builder_docs
-            #vis fn node() -> #rt::NodeBuilder<#name> {
+            #vis fn node() -> #here::NodeBuilder<#name> {
                 #rt::NodeBuilder::without_handler()
             }
         }
@@ -81,7 +83,7 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         let value = local("handler", name.span());
         quote_spanned! {place(name)=>
             #builder_docs
-            #vis fn node<#handler: #bound>(#value: #handler) -> #rt::NodeBuilder<#name> {
+            #vis fn node<#handler: #bound>(#value: #handler) -> #here::NodeBuilder<#name> {
                 #rt::NodeBuilder::new(#serve(#rt::Arc::new(#value)))
             }
         }

@@ -1,11 +1,17 @@
 //! `mesh_node!` declares nodes; the mesh stands in one place.
 
-use mesh_runtime::mesh_node;
+mod billing {
+    mesh_runtime::mesh_node! {
+        pub mesh Billings;
 
-mesh_node! {
-    pub mesh Shop;
+        pub node Billing {}
+    }
+}
 
-    pub node Billing {}
+mesh_runtime::mesh_schema! {
+    mesh Shop;
+
+    node billing::Billing;
 }
 
 fn main() {}

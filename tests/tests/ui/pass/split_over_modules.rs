@@ -82,7 +82,7 @@ mesh_runtime::mesh_schema! {
     /// The public edge.
     node Gateway {
         allow: any;
-        connect: [Billing];
+        connect: [Billing, Audit];
 
         #[allow(Imported)]
         balanced fn ping();
