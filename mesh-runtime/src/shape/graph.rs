@@ -192,37 +192,43 @@ impl Graph {
             .any(|slot| !slot.failing)
     }
 
-    /// Chooses the variant that shows most: one that was not seen yet; else one on the shortest way to such a one;
-    /// else the one that soonest comes to an end, as an enum may hold itself.
-    pub(super) fn choose(&mut self, node: usize) -> Option<Place> {
-        let slot = self.unseen(node).or_else(|| self.on_the_way(node))?;
-        let slots = &mut self.nodes[node].slots;
-        if !slots[slot].explored && !slots[slot].trying {
-            slots[slot].trying = true;
-            self.survey = None;
-        }
+    /// A variant that was not seen yet; it counts as tried from now on.
+    pub(super) fn unseen(&mut self, node: usize) -> Option<Place> {
+        let slot = self.nodes[node]
+            .slots
+            .iter()
+            .position(Slot::is_unexplored)?;
+        self.nodes[node].slots[slot].trying = true;
+        self.survey = None;
         Some(Place { node, slot })
     }
 
-    fn unseen(&self, node: usize) -> Option<usize> {
-        self.nodes[node].slots.iter().position(Slot::is_unexplored)
+    /// The variant on the shortest way to one that was not seen yet.
+    pub(super) fn on_the_way(&mut self, node: usize) -> Option<Place> {
+        self.least(node, Slot::nearest)
+            .filter(|(steps, _)| *steps < NEVER)
+            .map(|(_, place)| place)
     }
 
-    fn on_the_way(&mut self, node: usize) -> Option<usize> {
+    /// The variant that soonest comes to an end, as an enum may hold itself.
+    pub(super) fn soonest_over(&mut self, node: usize) -> Option<Place> {
+        self.least(node, Slot::height).map(|(_, place)| place)
+    }
+
+    /// The first variant of which `measure` is least.
+    fn least(
+        &mut self,
+        node: usize,
+        measure: impl Fn(&Slot, &[Reach]) -> usize,
+    ) -> Option<(usize, Place)> {
         let survey = self.survey.take().unwrap_or_else(|| self.survey());
         let slots = self.nodes[node].slots.iter().enumerate();
-        let usable = || slots.clone().filter(|(_, slot)| !slot.failing);
-        let shortest = usable()
-            .map(|(index, slot)| (slot.nearest(&survey), index))
-            .min()
-            .filter(|(steps, _)| *steps < NEVER);
-        let choice = shortest.or_else(|| {
-            usable()
-                .map(|(index, slot)| (slot.height(&survey), index))
-                .min()
-        });
+        let least = slots
+            .filter(|(_, variant)| !variant.failing)
+            .map(|(slot, variant)| (measure(variant, &survey), slot))
+            .min();
         self.survey = Some(survey);
-        choice.map(|(_, index)| index)
+        least.map(|(measured, slot)| (measured, Place { node, slot }))
     }
 
     /// Whether another pass would show more.

@@ -63,6 +63,8 @@ pub(super) struct Trace {
 struct Frame {
     node: usize,
     variant: Option<Place>,
+    /// The variant was chosen for what it leads to.
+    leads: bool,
 }
 
 /// Makes passes until there is nothing more to see. `pass` tells whether it came to a value.
@@ -133,6 +135,7 @@ impl Trace {
         self.stack.push(Frame {
             node,
             variant: None,
+            leads: false,
         });
         if depth >= MAX_DEPTH || node >= MAX_NODES {
             return Err(self.refuse());
@@ -150,13 +153,27 @@ impl Trace {
         self.graph.is_withheld(node) || self.stack[..depth].iter().any(|open| open.node == node)
     }
 
-    /// The variant that the enum opened last is to take.
+    /// The variant that the enum opened last is to take, so that the pass shows something new and comes to an end.
+    ///
+    /// An enum on the way to something new is entered for that once: the way does not lead through it twice, and what is
+    /// beside the way would take it again and again.
     pub(super) fn choose(&mut self, node: usize) -> Result<Place, Refused> {
-        let Some(variant) = self.graph.choose(node) else {
+        let led = self
+            .stack
+            .iter()
+            .any(|open| open.node == node && open.leads);
+        let mut leads = false;
+        let mut variant = self.graph.unseen(node);
+        if variant.is_none() && !led {
+            variant = self.graph.on_the_way(node);
+            leads = variant.is_some();
+        }
+        let Some(variant) = variant.or_else(|| self.graph.soonest_over(node)) else {
             return Err(self.refuse());
         };
         if let Some(frame) = self.stack.last_mut() {
             frame.variant = Some(variant);
+            frame.leads = leads;
         }
         Ok(variant)
     }

@@ -102,7 +102,7 @@ fn behind_a_leaf_that_some_sample_suits_everything_is_seen() {
     }
     assert_eq!(
         shape::<Order>(),
-        "{id:bytes,by:text,during:seq(2(u32,u32)),year:u16,from:{street:text,town:text},to:#4}"
+        "{id:bytes,by:text,during:seq(2(u32,u32)),year:u16,from:{street:text,town:text},to:#3}"
     );
 }
 
