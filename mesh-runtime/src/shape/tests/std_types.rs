@@ -88,18 +88,3 @@ fn times_addresses_and_results() {
     assert_eq!(shape::<Result<u8, String>>(), "enum{Ok:u8,Err:text}");
     assert_eq!(shape::<std::ops::Range<u8>>(), "{start:u8,end:u8}");
 }
-
-#[test]
-fn tmp_measure() {
-    type Big = (Vec<(String, Option<u64>)>, Result<Duration, IpAddr>, HashMap<String, SystemTime>);
-    let start = std::time::Instant::now();
-    for _ in 0..200 {
-        std::hint::black_box(super::super::of::<Big>());
-    }
-    eprintln!("200 big: {:?}", start.elapsed());
-    let start = std::time::Instant::now();
-    for _ in 0..200 {
-        std::hint::black_box(super::super::of::<(String, Option<u64>)>());
-    }
-    eprintln!("200 small: {:?}", start.elapsed());
-}
