@@ -9,7 +9,7 @@ mod old {
 
     /// A transfer as it was.
     #[derive(Serialize, Deserialize)]
-    pub struct Transfer {
+    pub(crate) struct Transfer {
         /// Whose money.
         pub from: u64,
         /// Whose it will be.
@@ -58,7 +58,7 @@ mod new {
 
     /// A transfer with its fields the other way round.
     #[derive(Serialize, Deserialize)]
-    pub struct Transfer {
+    pub(crate) struct Transfer {
         /// Whose it will be.
         pub to: u64,
         /// Whose money.

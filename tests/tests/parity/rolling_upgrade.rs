@@ -17,7 +17,7 @@ mod before {
 
     /// A sum with its parts in one order.
     #[derive(Serialize, Deserialize)]
-    pub struct Sum {
+    pub(crate) struct Sum {
         /// What is added.
         pub plus: u32,
         /// What is taken away.
@@ -55,7 +55,7 @@ mod after {
 
     /// A sum with its parts in another order.
     #[derive(Serialize, Deserialize)]
-    pub struct Sum {
+    pub(crate) struct Sum {
         /// What is taken away.
         pub minus: u32,
         /// What is added.
