@@ -189,7 +189,11 @@ use self::{
 ///
 /// A command's id is the 32-bit FNV-1a hash of `Billing.charge`; its fingerprint is the 64-bit FNV-1a hash of
 /// its declaration as written: delivery, names, types, `#[version]`. The macro sees how types are written, not
-/// what is in them: where the fields of `Order` change, raise `#[version]`.
+/// what is in them; so when a node starts, the shape of each type is traced through its `Deserialize` (kinds of
+/// values, fields and variants with their names, in their order) and mixed in. Peers compare that number, command
+/// by command: one that differs is `Incompatible`, or left to instances that mean the same by it, and the others
+/// go on. Nothing needs to be done where the fields of `Order` change. Raise `#[version]` where its meaning changes
+/// without them, and where a type validates what it reads so closely that no made-up value gets through.
 #[proc_macro]
 pub fn mesh_schema(schema: proc_macro::TokenStream) -> proc_macro::TokenStream {
     output(schema_steps(schema.into()))

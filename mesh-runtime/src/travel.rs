@@ -14,12 +14,18 @@ use crate::{
     error::JobError,
     schema::CommandSpec,
     serve::{Context, Request},
+    shape,
 };
 
 /// Vouches that a type can travel. Tuples of vouchers vouch for tuples.
 pub trait Travels {
     /// The type that it vouches for.
     type Type: Serialize + DeserializeOwned + Send + 'static;
+
+    /// The hash of its shape.
+    fn shape() -> u64 {
+        shape::of::<Self::Type>()
+    }
 }
 
 macro_rules! tuples {

@@ -28,6 +28,11 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         .into_iter()
         .map(|(name, ty)| quote!((#name, #ty)));
     let returns = returns(command);
+    // The vouchers of a broken command are not there.
+    let shapes = (!command.broken).then(|| {
+        let vouchers = cx.vouchers.each(command);
+        quote!(.shapes(&[#(<#vouchers as #rt::Travels>::shape),*]))
+    });
     let doc = Some(&command.docs.text)
         .filter(|text| !text.is_empty())
         .map(|text| quote!(.doc(#text)));
@@ -57,7 +62,7 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         #[allow(non_upper_case_globals)]
         const #constant: #rt::CommandSpec =
             #rt::CommandSpec::new(#name, #id, #fingerprint, #rt::Delivery::#delivery, &[#(#args),*], #returns)
-                #doc #timeout #idempotent #concurrency #attempts #backoff #version #orphans #allow;
+                #shapes #doc #timeout #idempotent #concurrency #attempts #backoff #version #orphans #allow;
     }
 }
 

@@ -61,6 +61,14 @@ impl<'a> Vouchers<'a> {
         }
     }
 
+    /// The vouchers for a command's arguments one by one, and for its answer.
+    pub(super) fn each(&self, command: &Command) -> Vec<TokenStream> {
+        let args = command.args.iter().map(|arg| self.of(&arg.ty));
+        args.map(ToTokens::into_token_stream)
+            .chain([self.answer(command)])
+            .collect()
+    }
+
     fn of(&self, ty: &Type) -> Ident {
         let text = names::text(ty.to_token_stream());
         // A type that is not there belongs to a broken command, whose voucher nobody asks for.

@@ -57,6 +57,9 @@ impl Default for Pace {
     }
 }
 
+/// The token of the ping that follows the last word of a node. Those of heartbeats are smaller.
+const LAST_WORD: u64 = u64::MAX;
+
 /// What a connection hands up. Called inline and in order: must not block.
 pub(crate) trait Receiver: Send + Sync + 'static {
     /// One frame. An error closes the connection as a violation, with this text.
@@ -82,6 +85,8 @@ struct Shared {
     told: AtomicU32,
     /// Cancelled with the first envelope that opens: only then is the other side who it says it is.
     proven: CancellationToken,
+    /// Cancelled when the other side has answered [`LAST_WORD`].
+    settled: CancellationToken,
     reason: OnceLock<CloseReason>,
     closed: CancellationToken,
     closer: OnceLock<Closer>,
@@ -99,6 +104,7 @@ impl Channel {
             received: AtomicU32::new(0),
             told: AtomicU32::new(0),
             proven: CancellationToken::new(),
+            settled: CancellationToken::new(),
             reason: OnceLock::new(),
             closed: CancellationToken::new(),
             closer: OnceLock::new(),
@@ -151,6 +157,16 @@ impl Channel {
     /// Waits for the end.
     pub(crate) async fn closed(&self) {
         self.0.closed.cancelled().await;
+    }
+
+    /// Waits until the other side has taken note of all that was sent before, and all that it sent until then is here;
+    /// or the end.
+    pub(crate) async fn settled(&self) {
+        self.send(Frame::Ping { token: LAST_WORD });
+        tokio::select! {
+            () = self.0.settled.cancelled() => {}
+            () = self.0.closed.cancelled() => {}
+        }
     }
 
     /// Waits until the other side has proven itself, or the end.
@@ -253,6 +269,7 @@ impl Inlet {
             Frame::Ping { token } => {
                 self.channel.send(Frame::Pong { token });
             }
+            Frame::Pong { token: LAST_WORD } => self.channel.0.settled.cancel(),
             Frame::Pong { .. } => {}
             Frame::Goodbye { reason, .. } => self.channel.close(CloseReason::Goodbye(reason)),
             frame => self.receiver.on_frame(frame)?,

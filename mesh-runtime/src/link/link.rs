@@ -148,6 +148,11 @@ impl Link {
         self.channel.send(Frame::Draining);
     }
 
+    /// Waits until the other end knows of that, and the calls that it had sent by then have arrived; or the end.
+    pub(crate) async fn settled(&self) {
+        self.channel.settled().await;
+    }
+
     /// Whether new calls may go this way.
     pub(crate) fn is_usable(&self) -> bool {
         !self.draining.load(Ordering::Acquire) && self.channel.close_reason().is_none()

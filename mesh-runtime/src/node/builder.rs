@@ -21,6 +21,7 @@ use crate::{
     queue::{Job, MemoryQueue, Queue, QueueName, RunJob, Worker, WorkerOptions},
     schema::{CommandSpec, Delivery},
     serve::{Dispatcher, Erased, RawServe, Serve},
+    shape::Fingerprints,
     socketio::{Limits, Server},
 };
 
@@ -189,6 +190,8 @@ impl<N: NodeType> NodeBuilder<N> {
             .unzip();
         let id = NodeId::new(N::NAME, config::instance(self.instance)?);
         let keys = config::derived(&config::keys(self.keys)?).await?;
+        let schema = <N::Mesh as Mesh>::SCHEMA;
+        let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
         let listener = listen(self.bind, "bind() or MESH_BIND").await?;
         let addr = listener.local_addr().map_err(|source| StartError::Bind {
             addr: "the listener".into(),
@@ -202,7 +205,8 @@ impl<N: NodeType> NodeBuilder<N> {
         });
         let core = NodeCore::new(Parts {
             id,
-            schema: <N::Mesh as Mesh>::SCHEMA,
+            schema,
+            fingerprints,
             config: self.config,
             keys,
             dispatcher,

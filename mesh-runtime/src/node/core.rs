@@ -29,6 +29,7 @@ use crate::{
     },
     schema::{NodeSpec, Schema},
     serve::Dispatcher,
+    shape::Fingerprints,
     wire::{
         frame::Farewell,
         handshake::{Hello, SchemaDigest, Target, Welcome},
@@ -43,6 +44,7 @@ pub(crate) struct NodeCore {
     pub(crate) id: NodeId,
     pub(crate) epoch: BootEpoch,
     pub(crate) schema: &'static Schema,
+    fingerprints: Fingerprints,
     pub(crate) config: Config,
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) dispatcher: Dispatcher,
@@ -71,6 +73,7 @@ pub(crate) struct NodeCore {
 pub(crate) struct Parts {
     pub(crate) id: NodeId,
     pub(crate) schema: &'static Schema,
+    pub(crate) fingerprints: Fingerprints,
     pub(crate) config: Config,
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) dispatcher: Dispatcher,
@@ -90,6 +93,7 @@ impl NodeCore {
         let Parts {
             id,
             schema,
+            fingerprints,
             config,
             keys,
             dispatcher,
@@ -102,6 +106,7 @@ impl NodeCore {
         Arc::new_cyclic(|this| Self {
             epoch: BootEpoch::now(),
             schema,
+            fingerprints,
             config,
             keys,
             dispatcher,
@@ -211,7 +216,7 @@ impl NodeCore {
             instance: self.id.instance.clone(),
             epoch: self.epoch,
             target,
-            schema: digest(self.schema, &self.id.node_type),
+            schema: self.digest(),
         }
     }
 
@@ -225,7 +230,7 @@ impl NodeCore {
         role: Role,
         channel: Channel,
     ) -> Arc<Link> {
-        let incompatible = incompatible(self.schema, &id.node_type, digest);
+        let incompatible = self.incompatible(&id.node_type, digest);
         if !incompatible.is_empty() {
             tracing::warn!(peer = %id, commands = incompatible.len(), "the peer declares some commands otherwise, or not at all");
         }
@@ -237,6 +242,23 @@ impl NodeCore {
         };
         let host: Weak<dyn LinkHost> = self.this.clone();
         Link::new(peer, role, channel, self.config.grant, host)
+    }
+
+    /// What this node says of its own commands.
+    fn digest(&self) -> SchemaDigest {
+        SchemaDigest {
+            fingerprint: self.schema.fingerprint(),
+            commands: self.fingerprints.of(&self.id.node_type).to_vec(),
+        }
+    }
+
+    /// The commands of a peer that this node knows otherwise than the peer itself.
+    fn incompatible(&self, node_type: &str, digest: &SchemaDigest) -> HashSet<u32> {
+        let theirs: HashMap<u32, u64> = digest.commands.iter().copied().collect();
+        let ours = self.fingerprints.of(node_type).iter();
+        ours.filter(|(id, fingerprint)| theirs.get(id) != Some(fingerprint))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     fn table(&self) -> MutexGuard<'_, Table<LinkEntry>> {
@@ -373,7 +395,7 @@ impl Host for NodeCore {
             node_type: self.id.node_type.to_string(),
             instance: self.id.instance.clone(),
             epoch: self.epoch,
-            schema: digest(self.schema, &self.id.node_type),
+            schema: self.digest(),
         })
     }
 
@@ -393,28 +415,4 @@ impl Host for NodeCore {
         // Logged, and no event: a stranger, or whoever repeats a recorded handshake, is not to be heard of.
         tracing::warn!(node = %self.id, %from, %refusal, "refused a link");
     }
-}
-
-/// What a node says of its own commands.
-pub(crate) fn digest(schema: &Schema, node_type: &str) -> SchemaDigest {
-    let commands = schema.node(node_type).map(|spec| {
-        spec.commands
-            .iter()
-            .map(|command| (command.id, command.fingerprint))
-            .collect()
-    });
-    SchemaDigest {
-        fingerprint: schema.fingerprint(),
-        commands: commands.unwrap_or_default(),
-    }
-}
-
-/// The commands of a peer that this node knows otherwise than the peer itself.
-fn incompatible(schema: &Schema, node_type: &str, digest: &SchemaDigest) -> HashSet<u32> {
-    let theirs: HashMap<u32, u64> = digest.commands.iter().copied().collect();
-    let ours = schema.node(node_type).map_or(&[][..], |spec| spec.commands);
-    ours.iter()
-        .filter(|command| theirs.get(&command.id) != Some(&command.fingerprint))
-        .map(|command| command.id)
-        .collect()
 }

@@ -100,7 +100,11 @@ async fn drain(running: Arc<Running>) {
         core.handlers.wait().await;
         core.calls.wait().await;
     });
-    let (jobs, _) = tokio::join!(jobs, calls);
+    // A call that was sent before the other end knew is still on its way, and is to be told that it did not run.
+    let links = core.links();
+    let settled = join_all(links.iter().map(|link| link.settled()));
+    let settled = tokio::time::timeout_at(deadline.min(Instant::now() + FAREWELL), settled);
+    let (jobs, _, _) = tokio::join!(jobs, calls, settled);
     let report = ShutdownReport {
         unfinished_calls: core.handlers.len(),
         unfinished_jobs: jobs.iter().map(|report| report.unfinished).sum(),

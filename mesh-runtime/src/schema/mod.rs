@@ -9,7 +9,7 @@ mod lint;
 
 use std::time::Duration;
 
-use crate::access::NodeDeclaration;
+use crate::{access::NodeDeclaration, fnv::Fnv, shape};
 
 pub use lint::Finding;
 
@@ -56,8 +56,11 @@ pub struct CommandSpec {
     /// Names the command on the wire: the 32-bit FNV-1a hash of `NodeType.command`.
     pub id: u32,
     /// Changes with everything that makes two declarations of one command differ: delivery, names and
-    /// types as written, and `#[version]`. The 64-bit FNV-1a hash of that text.
+    /// types as written, and `#[version]`. The 64-bit FNV-1a hash of that text. What is in the types is part of
+    /// [`CommandSpec::wire_fingerprint`] only.
     pub fingerprint: u64,
+    /// Traces the shapes of the arguments, in their order, and of the answer.
+    pub(crate) shapes: &'static [fn() -> u64],
     /// How a call finds its instances, and whether they answer.
     pub delivery: Delivery,
     /// The arguments: name and type, as written.
@@ -127,13 +130,14 @@ impl Schema {
         Self { mesh, doc, nodes }
     }
 
-    /// Changes with every command's fingerprint, and with every node type and link: FNV-1a over all of them.
+    /// Changes with every command's [`fingerprint`](CommandSpec::fingerprint), and with every node type and link:
+    /// FNV-1a over all of them. It tells schemas apart as they are written; what is in the types is told apart
+    /// command by command, see [`CommandSpec::wire_fingerprint`].
     pub fn fingerprint(&self) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325;
+        let mut hash = Fnv::new();
         let mut mix = |bytes: &[u8]| {
-            for byte in bytes.iter().chain(&[0xff]) {
-                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-            }
+            hash.mix(bytes);
+            hash.mix(&[0xff]);
         };
         for node in self.nodes {
             mix(node.name.as_bytes());
@@ -143,7 +147,7 @@ impl Schema {
                 mix(&command.fingerprint.to_le_bytes());
             }
         }
-        hash
+        hash.value()
     }
 
     /// The node type of that name.
@@ -204,6 +208,7 @@ impl CommandSpec {
             doc: "",
             id,
             fingerprint,
+            shapes: &[],
             delivery,
             args,
             returns,
@@ -216,6 +221,12 @@ impl CommandSpec {
             orphans: Orphans::DeadLetter,
             allow: None,
         }
+    }
+
+    #[doc(hidden)]
+    pub const fn shapes(mut self, shapes: &'static [fn() -> u64]) -> Self {
+        self.shapes = shapes;
+        self
     }
 
     #[doc(hidden)]
@@ -270,6 +281,28 @@ impl CommandSpec {
     pub const fn allow(mut self, callers: &'static [&'static str]) -> Self {
         self.allow = Some(callers);
         self
+    }
+
+    /// What this command is told apart by on the wire: its [`fingerprint`](CommandSpec::fingerprint), and the shapes
+    /// of its arguments and of its answer. Two programs whose values differ in that do not call each other.
+    ///
+    /// The shape of a type is what its `Deserialize` asks for: the kinds of its values, the fields of structs and
+    /// the variants of enums, with their names, in their order. The names of types do not count. To learn it, the
+    /// types are made to deserialize made-up values, which takes some microseconds for each; nodes do that once,
+    /// when they start.
+    ///
+    /// A program in another language, which has no such types, copies the number from here:
+    ///
+    /// ```
+    /// # use mesh_runtime::schema::Schema;
+    /// # fn print(schema: &Schema) {
+    /// for command in schema.node("Billing").into_iter().flat_map(|node| node.commands) {
+    ///     println!("{} {:#010x} {:#018x}", command.name, command.id, command.wire_fingerprint());
+    /// }
+    /// # }
+    /// ```
+    pub fn wire_fingerprint(&self) -> u64 {
+        shape::on_a_deep_stack(&|| shape::with_shapes(self, |trace| trace()))
     }
 
     /// Whether a node type that has a link may call this command.

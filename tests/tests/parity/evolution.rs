@@ -5,6 +5,16 @@ use mesh_tests::within;
 
 mod old {
     use mesh_runtime::mesh_schema;
+    use serde::{Deserialize, Serialize};
+
+    /// A transfer as it was.
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct Transfer {
+        /// Whose money.
+        pub from: u64,
+        /// Whose it will be.
+        pub to: u64,
+    }
 
     mesh_schema! {
         /// The mesh as it was.
@@ -30,6 +40,12 @@ mod old {
             /// Means something else by now, on each.
             broadcast fn changed_everywhere() -> u32;
 
+            /// Written alike in both, and yet not the same: what a transfer is has changed.
+            balanced fn transfer(what: Transfer) -> String;
+
+            /// The same, on the way back, in each and inside something else.
+            broadcast fn transfers() -> Vec<Option<Transfer>>;
+
             /// Is not there any more.
             balanced fn gone() -> String;
         }
@@ -38,6 +54,16 @@ mod old {
 
 mod new {
     use mesh_runtime::mesh_schema;
+    use serde::{Deserialize, Serialize};
+
+    /// A transfer with its fields the other way round.
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct Transfer {
+        /// Whose it will be.
+        pub to: u64,
+        /// Whose money.
+        pub from: u64,
+    }
 
     mesh_schema! {
         /// The mesh as it is.
@@ -64,6 +90,12 @@ mod new {
             /// Means something else than before, on each.
             #[version = 2]
             broadcast fn changed_everywhere() -> u32;
+
+            /// Written alike in both, and yet not the same: what a transfer is has changed.
+            balanced fn transfer(what: Transfer) -> String;
+
+            /// The same, on the way back, in each and inside something else.
+            broadcast fn transfers() -> Vec<Option<Transfer>>;
         }
     }
 }
@@ -81,6 +113,14 @@ impl old::CalleeHandler for Old {
 
     async fn changed_everywhere(&self, _cx: Context<old::Callee>) -> u32 {
         1
+    }
+
+    async fn transfer(&self, _cx: Context<old::Callee>, what: old::Transfer) -> String {
+        format!("from {} to {}", what.from, what.to)
+    }
+
+    async fn transfers(&self, _cx: Context<old::Callee>) -> Vec<Option<old::Transfer>> {
+        vec![Some(old::Transfer { from: 1, to: 2 })]
     }
 
     async fn gone(&self, _cx: Context<old::Callee>) -> String {
@@ -101,6 +141,14 @@ impl new::CalleeHandler for New {
 
     async fn changed_everywhere(&self, _cx: Context<new::Callee>) -> u32 {
         2
+    }
+
+    async fn transfer(&self, _cx: Context<new::Callee>, what: new::Transfer) -> String {
+        format!("from {} to {}", what.from, what.to)
+    }
+
+    async fn transfers(&self, _cx: Context<new::Callee>) -> Vec<Option<new::Transfer>> {
+        vec![Some(new::Transfer { from: 1, to: 2 })]
     }
 }
 
@@ -167,4 +215,76 @@ async fn while_instances_are_updated_calls_go_to_those_that_mean_the_same() {
         assert_eq!(gather.errors().count(), 1);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_struct_with_its_fields_in_another_order_never_swaps_values() {
+    within(async {
+        let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
+        let new = mesh.start_node(new::Callee::node(New)).await.unwrap();
+        let caller = old::Caller::node()
+            .keys(mesh.keys())
+            .master(mesh.master().addr())
+            .bind("127.0.0.1:0")
+            .start()
+            .await
+            .unwrap();
+        caller.ready::<old::Callee>(1).await.unwrap();
+        let client = caller.client::<old::Callee>();
+        let transfer = || old::Transfer { from: 1, to: 2 };
+
+        let answer = client.transfer(transfer()).await;
+        let error = answer.expect_err("the two mean different things by the same bytes");
+        assert!(matches!(error, CallError::Incompatible { .. }), "{error:?}");
+        assert!(!error.maybe_executed());
+        let gather = client.transfers().await.unwrap();
+        assert_eq!(gather.ok().count(), 0);
+        assert!(
+            gather
+                .errors()
+                .all(|(_, error)| matches!(error, CallError::Incompatible { .. }))
+        );
+        // The rest of the same node goes on.
+        assert_eq!(client.same().await.unwrap(), "new");
+
+        // Beside one that means the same by them, nobody notices.
+        let old = old::Callee::node(Old)
+            .keys(mesh.keys())
+            .master(mesh.master().addr())
+            .bind("127.0.0.1:0")
+            .start()
+            .await
+            .unwrap();
+        caller.ready::<old::Callee>(2).await.unwrap();
+        for _ in 0..4 {
+            assert_eq!(client.transfer(transfer()).await.unwrap(), "from 1 to 2");
+        }
+        let gather = client.transfers().await.unwrap();
+        let transfers: Vec<_> = gather.ok().flatten().flatten().collect();
+        assert!(matches!(transfers[..], [old::Transfer { from: 1, to: 2 }]));
+        drop((old, new));
+    })
+    .await;
+}
+
+#[test]
+fn a_fingerprint_on_the_wire_has_the_declaration_and_the_shapes_in_it() {
+    let commands = |schema: &'static mesh_runtime::schema::Schema| {
+        schema.node("Callee").expect("it is declared").commands
+    };
+    for old in commands(old::Evolving::SCHEMA) {
+        let new = commands(new::Evolving::SCHEMA)
+            .iter()
+            .find(|new| new.name == old.name);
+        let Some(new) = new else { continue };
+        let declared = new.fingerprint == old.fingerprint;
+        let on_the_wire = new.wire_fingerprint() == old.wire_fingerprint();
+        let expected = match old.name {
+            "same" => (true, true),
+            "transfer" | "transfers" => (true, false),
+            _ => (false, false),
+        };
+        assert_eq!((declared, on_the_wire), expected, "{}", old.name);
+        assert_eq!(new.wire_fingerprint(), new.wire_fingerprint());
+    }
 }

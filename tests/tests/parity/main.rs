@@ -12,4 +12,5 @@ mod master;
 mod queues;
 mod refusals;
 mod registration;
+mod rolling_upgrade;
 mod shutdown;

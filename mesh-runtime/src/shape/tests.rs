@@ -1,0 +1,22 @@
+//! Which types are told apart, and which are not.
+
+mod evolution;
+mod recursion;
+mod refusing;
+mod std_types;
+
+use serde::de::DeserializeOwned;
+
+use super::{deserializer::Tracer, text, trace};
+
+/// The shape of a type, as text; made twice, as it must be the same each time.
+fn shape<T: DeserializeOwned>() -> String {
+    let trace = || {
+        text::of(&trace::explore(&mut |trace| {
+            T::deserialize(Tracer::new(trace)).is_ok()
+        }))
+    };
+    let shape = trace();
+    assert_eq!(trace(), shape);
+    shape
+}

@@ -1,0 +1,165 @@
+//! What is known of a type as one text: the same for all types that mean the same on the wire, whatever they and
+//! their parts are called.
+//!
+//! ```text
+//! struct Order { id: Uuid, lines: Vec<Line>, bill_to: Address, ship_to: Option<Address> }
+//! {id:bytes,lines:seq({sku:text,count:u32}),bill_to:{street:text},ship_to:option(#3)}
+//! ```
+//!
+//! `#3` is the description that began fourth, counted from 0, in this text. Two parts that are described alike count
+//! as one, so that it does not matter whether they are of one type or of two.
+
+use std::{collections::HashMap, fmt::Write};
+
+use super::graph::{Graph, Kind, Shape};
+
+/// What stands for places that were never asked for.
+const UNKNOWN: &str = "?";
+
+/// What a part holds that holds nothing but itself.
+const ENDLESS: &str = "endless";
+
+/// Writes down a type.
+pub(super) fn of(graph: &Graph) -> String {
+    let contents: Vec<Vec<Vec<Shape>>> = graph
+        .nodes()
+        .map(|node| {
+            graph
+                .contents(node)
+                .map(|shapes| through_newtypes(graph, shapes))
+                .collect()
+        })
+        .collect();
+    let mut writer = Writer {
+        graph,
+        classes: classes(graph, &contents),
+        contents,
+        numbers: HashMap::new(),
+        text: String::new(),
+    };
+    writer.place(Graph::ROOT.node, Graph::ROOT.slot);
+    writer.text
+}
+
+/// A newtype passes for what it holds.
+fn through_newtypes(graph: &Graph, shapes: &[Shape]) -> Vec<Shape> {
+    let mut seen = Vec::new();
+    let mut held = Vec::new();
+    let mut left: Vec<Shape> = shapes.iter().rev().copied().collect();
+    while let Some(shape) = left.pop() {
+        match shape {
+            Shape::Node(node) if graph.kind(node) == Kind::Newtype => {
+                if seen.contains(&node) {
+                    held.push(Shape::Leaf(ENDLESS));
+                } else {
+                    seen.push(node);
+                    left.extend(
+                        graph
+                            .contents(node)
+                            .flat_map(|shapes| shapes.iter().rev().copied()),
+                    );
+                }
+            }
+            shape => held.push(shape),
+        }
+    }
+    held.dedup();
+    held
+}
+
+/// One number for all nodes that nothing tells apart: neither what they are, nor what they hold.
+///
+/// All are taken for alike at first and told apart by what they hold, again and again, until that changes nothing.
+fn classes(graph: &Graph, contents: &[Vec<Vec<Shape>>]) -> Vec<usize> {
+    let mut classes = vec![0; contents.len()];
+    let mut count = 1;
+    loop {
+        let mut known = HashMap::new();
+        let mut next = Vec::with_capacity(classes.len());
+        for (node, places) in contents.iter().enumerate() {
+            let held: Vec<Vec<Shape>> = places
+                .iter()
+                .map(|shapes| {
+                    shapes
+                        .iter()
+                        .map(|shape| by_class(*shape, &classes))
+                        .collect()
+                })
+                .collect();
+            let fresh = known.len();
+            next.push(*known.entry((graph.kind(node), held)).or_insert(fresh));
+        }
+        let more = known.len();
+        classes = next;
+        if more == count {
+            return classes;
+        }
+        count = more;
+    }
+}
+
+fn by_class(shape: Shape, classes: &[usize]) -> Shape {
+    match shape {
+        Shape::Node(node) => Shape::Node(classes[node]),
+        leaf @ Shape::Leaf(_) => leaf,
+    }
+}
+
+struct Writer<'g> {
+    graph: &'g Graph,
+    contents: Vec<Vec<Vec<Shape>>>,
+    classes: Vec<usize>,
+    /// Of classes that are described: which description it was.
+    numbers: HashMap<usize, usize>,
+    text: String,
+}
+
+impl Writer<'_> {
+    /// The depth is that of the trace, which has a bound.
+    fn place(&mut self, node: usize, slot: usize) {
+        let shapes = self.contents[node][slot].clone();
+        if shapes.is_empty() {
+            self.text.push_str(UNKNOWN);
+        }
+        for (index, shape) in shapes.into_iter().enumerate() {
+            if index > 0 {
+                self.text.push('|');
+            }
+            match shape {
+                Shape::Leaf(name) => self.text.push_str(name),
+                Shape::Node(node) => self.node(node),
+            }
+        }
+    }
+
+    fn node(&mut self, node: usize) {
+        let number = self.numbers.len();
+        if let Some(known) = self.numbers.get(&self.classes[node]) {
+            // Writing to a string does not fail.
+            let _ = write!(self.text, "#{known}");
+            return;
+        }
+        self.numbers.insert(self.classes[node], number);
+        let (open, names, close): (_, &[&str], _) = match self.graph.kind(node) {
+            Kind::Newtype => ("newtype(".into(), &[], ')'),
+            Kind::Option => ("option(".into(), &[], ')'),
+            Kind::Seq => ("seq(".into(), &[], ')'),
+            Kind::Map => ("map(".into(), &[], ')'),
+            Kind::Tuple(len) => (format!("{len}("), &[], ')'),
+            Kind::Struct(names) => ("{".to_owned(), names, '}'),
+            Kind::Enum(names) => ("enum{".into(), names, '}'),
+        };
+        self.text.push_str(&open);
+        for slot in 0..self.contents[node].len() {
+            if slot > 0 {
+                self.text.push(',');
+            }
+            if let Some(name) = names.get(slot) {
+                self.text.push_str(name);
+                self.text.push(':');
+            }
+            self.place(node, slot);
+        }
+        self.text.push(close);
+    }
+}
