@@ -75,7 +75,7 @@ impl Link {
             Answer::Failed(status, text) => Err(CallFailure::Remote(status, text)),
             Answer::LinkLost(reason) => Err(CallFailure::Lost {
                 reason,
-                sent: !pending.abandon(),
+                sent: !guard.give_up(),
             }),
         }
     }

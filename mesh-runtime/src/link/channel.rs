@@ -137,6 +137,11 @@ impl Channel {
         self.outbound().outbox.drop_call(call);
     }
 
+    /// No new call leaves from now on: the other side takes none.
+    pub(crate) fn drain(&self) {
+        self.outbound().outbox.drain();
+    }
+
     /// Closes the connection. The first reason stays.
     pub(crate) fn close(&self, reason: CloseReason) {
         if self.0.reason.set(reason).is_err() {

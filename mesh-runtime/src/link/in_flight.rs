@@ -64,6 +64,15 @@ impl Pending {
             .map_or_else(|state| state == ABANDONED, |_| true)
     }
 
+    /// Ends the call with that reason, if it was not sent; and so it never will be.
+    pub(crate) fn refuse(&self, reason: &str) -> bool {
+        let unsent = self.abandon();
+        if unsent {
+            self.complete(Answer::LinkLost(reason.to_string()));
+        }
+        unsent
+    }
+
     fn complete(&self, answer: Answer) {
         // Before the caller hears of it: it may call again at once.
         self.slot.release();

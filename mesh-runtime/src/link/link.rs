@@ -340,6 +340,8 @@ impl Receiver for Link {
             }
             Frame::Draining => {
                 self.draining.store(true, Ordering::Release);
+                // Before the answer to the ping that follows: no call can come after that.
+                self.channel.drain();
                 if let (Some(host), Some(this)) = (self.host.upgrade(), self.this()) {
                     host.draining(&this);
                 }

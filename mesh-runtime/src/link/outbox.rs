@@ -39,11 +39,15 @@ impl Outgoing {
         }
     }
 
-    /// Marks the call as sent; false if it was given up.
-    fn claim(&self) -> bool {
-        self.pending
-            .as_ref()
-            .is_none_or(|pending| pending.mark_sent())
+    /// Marks the call as sent; false if it was given up, or if it is new to a side that takes no new calls.
+    fn claim(&self, draining: bool) -> bool {
+        let Some(pending) = &self.pending else {
+            return true;
+        };
+        if draining && pending.refuse("it is shutting down") {
+            return false;
+        }
+        pending.mark_sent()
     }
 }
 
@@ -82,6 +86,8 @@ impl Stream {
 pub(crate) struct Outbox {
     small: VecDeque<Outgoing>,
     streams: VecDeque<Stream>,
+    /// The other side takes no new calls: those that have not left are refused here.
+    draining: bool,
     closed: bool,
 }
 
@@ -114,6 +120,11 @@ impl Outbox {
         });
     }
 
+    /// From now on, no call leaves of which nothing has left yet: its caller is told at once.
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
+    }
+
     /// Nothing more goes in, and nothing is kept.
     pub(crate) fn close(&mut self) {
         self.closed = true;
@@ -139,7 +150,7 @@ impl Outbox {
             let Some(outgoing) = self.small.pop_front() else {
                 break;
             };
-            if !outgoing.claim() {
+            if !outgoing.claim(self.draining) {
                 continue;
             }
             if !put(&outgoing.frame) {
@@ -157,7 +168,8 @@ impl Outbox {
 
     fn put_chunk(&mut self, put: &mut impl FnMut(&Frame) -> bool, taken: &mut Taken) {
         while let Some(mut stream) = self.streams.pop_front() {
-            if stream.head.as_ref().is_some_and(|head| !head.claim()) {
+            let draining = self.draining;
+            if (stream.head.as_ref()).is_some_and(|head| !head.claim(draining)) {
                 continue;
             }
             let frame = stream.next_frame();
@@ -200,7 +212,13 @@ fn split(mut outgoing: Outgoing) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::frame::FirstPart;
+    use crate::{
+        link::{
+            budget::Budget,
+            in_flight::{Answer, InFlight},
+        },
+        wire::frame::FirstPart,
+    };
 
     fn tell(id: u64, bytes: usize) -> Outgoing {
         Outgoing::frame(Frame::Tell {
@@ -278,6 +296,42 @@ mod tests {
         });
         assert_eq!(taken.frames, 1);
         assert_eq!(fill(&mut outbox, true), ["tell 2 more=false"]);
+    }
+
+    #[tokio::test]
+    async fn to_a_side_that_drains_no_new_call_leaves_and_its_caller_knows() {
+        let budget = Budget::new();
+        budget.grant(3, 1_000_000);
+        let mut calls = InFlight::new();
+        let mut outbox = Outbox::default();
+        let mut call = |outbox: &mut Outbox, bytes: usize| {
+            let reserved = budget.try_reserve(bytes).unwrap();
+            let (call, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+            let frame = Frame::Call {
+                call,
+                command: 7,
+                deadline_ms: 1,
+                part: FirstPart::whole(Bytes::from(vec![1; bytes])),
+            };
+            outbox.push(Outgoing::call(frame, Arc::clone(&pending)));
+            pending
+        };
+        let begun = call(&mut outbox, MAX_CHUNK + 1);
+        assert_eq!(fill(&mut outbox, true).len(), 1);
+        outbox.drain();
+        let small = call(&mut outbox, 1);
+        let big = call(&mut outbox, MAX_CHUNK + 1);
+        outbox.push(tell(9, 1));
+        assert_eq!(
+            fill(&mut outbox, true),
+            ["tell 9 more=false", "chunk 0 more=false"]
+        );
+        assert_eq!(fill(&mut outbox, true), [""; 0]);
+        for unsent in [small, big] {
+            assert!(matches!(unsent.answered().await, Answer::LinkLost(_)));
+            assert!(unsent.abandon(), "it never left");
+        }
+        assert!(!begun.abandon(), "it had left before");
     }
 
     #[test]
