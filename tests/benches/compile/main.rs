@@ -137,8 +137,8 @@ fn compare(rounds: Rounds) -> Result<(), Failure> {
     )?;
 
     println!(
-        "\n{:<36} {:>10} {:>10} {:>7}   {}",
-        "medians", "ours", "tarpc", "ratio", "ours, least to most"
+        "\n{:<36} {:>10} {:>10} {:>7}   ours, least to most",
+        "medians", "ours", "tarpc", "ratio"
     );
     build.print("cargo build, not incremental");
     check.print("cargo check, not incremental");
