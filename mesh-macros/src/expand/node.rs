@@ -114,6 +114,7 @@ pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
     } = cx;
     let node = &schema.nodes[index];
     let path = node.path();
+    let declared = quote!(<#path as #rt::NodeDeclaration>);
     let links = schema.links();
     let dials = links
         .iter()
@@ -129,7 +130,12 @@ pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
     quote! {
         impl #rt::NodeType for #path {
             type Mesh = #mesh;
-            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new::<#path>(&[#(#dials),*]) #allow;
+            const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new(
+                #declared::NAME,
+                #declared::DOC,
+                &[#(#dials),*],
+                #declared::COMMANDS,
+            ) #allow;
         }
     }
 }

@@ -9,7 +9,7 @@ mod lint;
 
 use std::time::Duration;
 
-use crate::{access::NodeDeclaration, fnv::Fnv, shape};
+use crate::{fnv::Fnv, shape};
 
 pub use lint::Finding;
 
@@ -170,13 +170,18 @@ impl Schema {
 impl NodeSpec {
     /// Written by the macro.
     #[doc(hidden)]
-    pub const fn new<T: NodeDeclaration>(links_to: &'static [&'static str]) -> Self {
+    pub const fn new(
+        name: &'static str,
+        doc: &'static str,
+        links_to: &'static [&'static str],
+        commands: &'static [CommandSpec],
+    ) -> Self {
         Self {
-            name: T::NAME,
-            doc: T::DOC,
+            name,
+            doc,
             links_to,
             allow: None,
-            commands: T::COMMANDS,
+            commands,
         }
     }
 

@@ -1,7 +1,9 @@
 //! One command to be served, from its encoded arguments to its encoded result. The macro's dispatch takes it apart;
 //! who asked, and how the result gets there, it does not know.
 
-use std::{any::Any, future::Future, marker::PhantomData, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    any::Any, future::Future, marker::PhantomData, panic::AssertUnwindSafe, pin::Pin, sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -10,6 +12,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::{Instant, timeout_at},
 };
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::context::{Context, Origin};
 use crate::{
@@ -104,6 +107,11 @@ impl<N: NodeType, S: Serve<N>> RawServe for Erased<N, S> {
     }
 }
 
+/// The way from encoded arguments through a handler to `T`, which is the same for all commands that are delivered
+/// alike. It is boxed so that the task around it, which is most of the code, is compiled once and not for each
+/// command: see docs/performance.md.
+type Work<T> = Pin<Box<dyn Future<Output = Result<T, CodecError>> + Send>>;
+
 /// How a handler ended.
 enum Ran<T> {
     Done(T),
@@ -126,25 +134,12 @@ impl<N: NodeType> Request<N> {
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = T> + Send + 'static,
     {
-        let (answerer, work) = self.prepare(handler);
-        let Answerer::Call(responder) = answerer else {
-            return;
-        };
-        let serving = responder.serving();
-        let task = spawn(async move {
-            match work.await {
-                Ran::Done(value) => match codec::encode(&value, MAX_PAYLOAD) {
-                    Ok(payload) => responder.respond(Status::Ok, payload),
-                    Err(error) => responder.fail(Status::Codec, &error.to_string()),
-                },
-                Ran::Panicked(message) => responder.fail(Status::HandlerPanicked, &message),
-                Ran::BadArguments(error) => {
-                    responder.fail(Status::Incompatible, &bad_arguments(&error))
-                }
-                Ran::Late => responder.fail(Status::DeadlineExceeded, ""),
-            }
-        });
-        serving.by(task);
+        let (task, input) = self.raw.split();
+        task.answer(Box::pin(async move {
+            let args = input.args.decode()?;
+            let value = handler(Context::new(input.core, input.origin), args).await;
+            Ok(codec::encode(&value, MAX_PAYLOAD))
+        }));
     }
 
     /// Runs a handler whose result nobody waits for.
@@ -154,10 +149,106 @@ impl<N: NodeType> Request<N> {
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let command = self.raw.spec.name;
-        let (answerer, work) = self.prepare(handler);
-        spawn(async move {
-            match work.await {
+        let (task, input) = self.raw.split();
+        task.tell(Box::pin(async move {
+            let args = input.args.decode()?;
+            handler(Context::new(input.core, input.origin), args).await;
+            Ok(())
+        }));
+    }
+
+    /// Runs the handler of a queued command.
+    pub fn work<A, F, Fut>(self, handler: F)
+    where
+        A: DeserializeOwned + Send + 'static,
+        F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), JobError>> + Send + 'static,
+    {
+        let (task, input) = self.raw.split();
+        task.work(Box::pin(async move {
+            let args = input.args.decode()?;
+            Ok(handler(Context::new(input.core, input.origin), args).await)
+        }));
+    }
+
+    /// The dispatch knows no such command.
+    pub fn unknown(self) {
+        self.raw.unknown();
+    }
+}
+
+/// What a handler is called with.
+struct Input {
+    core: Arc<NodeCore>,
+    origin: Origin,
+    args: Args,
+}
+
+/// What is left of a request without that: how to run it, and where the result goes.
+struct Task {
+    running: TaskTrackerToken,
+    command: &'static str,
+    deadline: Option<Instant>,
+    places: Option<Arc<Semaphore>>,
+    answerer: Answerer,
+}
+
+impl RawRequest {
+    fn split(self) -> (Task, Input) {
+        let task = Task {
+            running: self.core.handlers.token(),
+            command: self.spec.name,
+            deadline: self.origin.deadline,
+            places: self.places,
+            answerer: self.answerer,
+        };
+        let input = Input {
+            core: self.core,
+            origin: self.origin,
+            args: self.args,
+        };
+        (task, input)
+    }
+
+    fn unknown(self) {
+        let command = self.spec.name;
+        let why = format!("`{command}` is not served here");
+        match self.answerer {
+            Answerer::Call(responder) => responder.fail(Status::Incompatible, &why),
+            Answerer::Tell(_) => tracing::warn!(command, "a broadcast that is not served here"),
+            Answerer::Job(done) => {
+                let _ = done.send(JobOutcome::Discard(why));
+            }
+        }
+    }
+}
+
+impl Task {
+    fn answer(self, work: Work<Result<Bytes, CodecError>>) {
+        let (answerer, ran) = self.run(work);
+        let Answerer::Call(responder) = answerer else {
+            return;
+        };
+        let serving = responder.serving();
+        let task = tokio::spawn(async move {
+            match ran.await {
+                Ran::Done(Ok(payload)) => responder.respond(Status::Ok, payload),
+                Ran::Done(Err(error)) => responder.fail(Status::Codec, &error.to_string()),
+                Ran::Panicked(message) => responder.fail(Status::HandlerPanicked, &message),
+                Ran::BadArguments(error) => {
+                    responder.fail(Status::Incompatible, &bad_arguments(&error))
+                }
+                Ran::Late => responder.fail(Status::DeadlineExceeded, ""),
+            }
+        });
+        serving.by(task.abort_handle());
+    }
+
+    fn tell(self, work: Work<()>) {
+        let command = self.command;
+        let (answerer, ran) = self.run(work);
+        tokio::spawn(async move {
+            match ran.await {
                 Ran::Done(()) | Ran::Late => {}
                 Ran::Panicked(message) => {
                     tracing::error!(command, %message, "the handler panicked")
@@ -170,20 +261,14 @@ impl<N: NodeType> Request<N> {
         });
     }
 
-    /// Runs the handler of a queued command.
-    pub fn work<A, F, Fut>(self, handler: F)
-    where
-        A: DeserializeOwned + Send + 'static,
-        F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), JobError>> + Send + 'static,
-    {
-        let (answerer, work) = self.prepare(handler);
+    fn work(self, work: Work<Result<(), JobError>>) {
+        let (answerer, ran) = self.run(work);
         let Answerer::Job(mut done) = answerer else {
             return;
         };
-        spawn(async move {
+        tokio::spawn(async move {
             let outcome = async {
-                match work.await {
+                match ran.await {
                     Ran::Done(Ok(())) => JobOutcome::Done,
                     Ran::Done(Err(error)) if error.is_retry() => {
                         JobOutcome::Retry(error.to_string())
@@ -205,62 +290,36 @@ impl<N: NodeType> Request<N> {
         });
     }
 
-    /// The dispatch knows no such command.
-    pub fn unknown(self) {
-        let command = self.raw.spec.name;
-        let why = format!("`{command}` is not served here");
-        match self.raw.answerer {
-            Answerer::Call(responder) => responder.fail(Status::Incompatible, &why),
-            Answerer::Tell(_) => tracing::warn!(command, "a broadcast that is not served here"),
-            Answerer::Job(done) => {
-                let _ = done.send(JobOutcome::Discard(why));
-            }
-        }
-    }
-
-    /// Everything up to the handler's end: a place to run, the arguments, the deadline, panics.
-    fn prepare<A, T, F, Fut>(self, handler: F) -> (Answerer, impl Future<Output = Ran<T>> + Send)
-    where
-        A: DeserializeOwned + Send + 'static,
-        T: Send,
-        F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
-        Fut: Future<Output = T> + Send + 'static,
-    {
-        let RawRequest {
-            core,
-            origin,
-            args,
+    /// Everything up to the handler's end: a place to run, the deadline, panics.
+    fn run<T>(self, work: Work<T>) -> (Answerer, impl Future<Output = Ran<T>> + Send) {
+        let Self {
+            running,
+            deadline,
             places,
             answerer,
             ..
-        } = self.raw;
-        let deadline = origin.deadline;
-        let running = core.handlers.token();
-        let work = async move {
+        } = self;
+        let ran = async move {
             let _running = running;
             let _place = match take_place(places, deadline).await {
                 Ok(place) => place,
                 Err(Overdue) => return Ran::Late,
             };
-            let args = match args.decode() {
-                Ok(args) => args,
-                Err(error) => return Ran::BadArguments(error),
-            };
-            let context = Context::new(core, origin);
-            let run = AssertUnwindSafe(async move { handler(context, args).await }).catch_unwind();
+            let work = AssertUnwindSafe(work).catch_unwind();
             let ran = match deadline {
-                Some(deadline) => match timeout_at(deadline, run).await {
+                Some(deadline) => match timeout_at(deadline, work).await {
                     Ok(ran) => ran,
                     Err(_) => return Ran::Late,
                 },
-                None => run.await,
+                None => work.await,
             };
             match ran {
-                Ok(value) => Ran::Done(value),
+                Ok(Ok(done)) => Ran::Done(done),
+                Ok(Err(error)) => Ran::BadArguments(error),
                 Err(panic) => Ran::Panicked(panic_text(&*panic)),
             }
         };
-        (answerer, work)
+        (answerer, ran)
     }
 }
 
@@ -280,10 +339,6 @@ async fn take_place(
     };
     // The semaphore is never closed.
     place.map(Some).map_err(|_| Overdue)
-}
-
-fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
-    tokio::spawn(task).abort_handle()
 }
 
 fn bad_arguments(error: &CodecError) -> String {
