@@ -96,9 +96,10 @@ use self::{
 /// # Grammar
 ///
 /// ```text
-/// schema    = [ "runtime" "=" path ";" ] mesh node*           in any order
+/// schema    = [ "runtime" "=" path ";" ] mesh ( node | elsewhere )*      in any order
 /// mesh      = docs [ visibility ] "mesh" Name ";"
 /// node      = docs "node" Name "{" ( list | command )* "}" [ ";" ]
+/// elsewhere = "node" path "::" Name ";"                      see `mesh_node!`
 /// list      = ( "allow" | "connect" ) ":" peers ";"           each at most once, `[]` if left out
 /// peers     = "any" | "[" [ Name ( "," Name )* [ "," ] ] "]"
 /// command   = attribute* delivery "fn" name "(" [ arguments ] ")" [ "->" Type ] ";"

@@ -314,17 +314,17 @@ mod tests {
                 part: FirstPart::whole(Bytes::from(vec![1; bytes])),
             };
             outbox.push(Outgoing::call(frame, Arc::clone(&pending)));
-            pending
+            (call, pending)
         };
-        let begun = call(&mut outbox, MAX_CHUNK + 1);
+        let (id, begun) = call(&mut outbox, MAX_CHUNK + 1);
         assert_eq!(fill(&mut outbox, true).len(), 1);
         outbox.drain();
-        let small = call(&mut outbox, 1);
-        let big = call(&mut outbox, MAX_CHUNK + 1);
+        let (_, small) = call(&mut outbox, 1);
+        let (_, big) = call(&mut outbox, MAX_CHUNK + 1);
         outbox.push(tell(9, 1));
         assert_eq!(
             fill(&mut outbox, true),
-            ["tell 9 more=false", "chunk 0 more=false"]
+            ["tell 9 more=false", &format!("chunk {id} more=false")]
         );
         assert_eq!(fill(&mut outbox, true), [""; 0]);
         for unsent in [small, big] {
