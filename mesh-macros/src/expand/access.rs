@@ -34,7 +34,8 @@ pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     output
 }
 
-/// For a command with `#[allow(..)]`: a type that stands for it, to be found by the command's id.
+/// For a command with `#[allow(..)]`: a type that stands for it, and the callers that it lists. Where those are
+/// known only once the schema has been composed, the type can be found by the command's id.
 pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     if command.options.allow.is_none() {
         return TokenStream::new();
@@ -44,8 +45,18 @@ pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     let name = &command.name;
     let module = module(command);
     let marker = marker(command);
-    let node_type = &node.name;
-    let id = names::command_id(&node.name, name);
+    let callers = if cx.schema.is_whole() {
+        grants_for(cx, node, command, &marker)
+    } else {
+        let node_type = &node.name;
+        let id = names::command_id(&node.name, name);
+        quote! {
+            #cfgs
+            impl #rt::Narrowed<#id> for #node_type {
+                type Command = #marker;
+            }
+        }
+    };
     quote! {
         #cfgs
         #[doc(hidden)]
@@ -54,20 +65,33 @@ pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
             pub enum #name {}
         }
 
-        #cfgs
-        impl #rt::Narrowed<#id> for #node_type {
-            type Command = #marker;
-        }
+        #callers
     }
 }
 
-/// The callers that a command's `#[allow(..)]` lists.
+/// The callers that a command's `#[allow(..)]` lists, for a schema of several pieces.
 pub(super) fn grants(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
+    let rt = &cx.rt;
+    let callee = node.path();
+    let id = names::command_id(&node.name, &command.name);
+    grants_for(
+        cx,
+        node,
+        command,
+        &quote!(<#callee as #rt::Narrowed<#id>>::Command),
+    )
+}
+
+fn grants_for(
+    cx: &Cx<'_>,
+    node: &NodeType,
+    command: &Command,
+    command_type: &TokenStream,
+) -> TokenStream {
     let rt = &cx.rt;
     let cfgs = cfgs(command);
     let callee = node.path();
-    let id = names::command_id(&node.name, &command.name);
-    let grant = quote!(#rt::MayCallCommand<#callee, <#callee as #rt::Narrowed<#id>>::Command>);
+    let grant = quote!(#rt::MayCallCommand<#callee, #command_type>);
     let callers: Vec<(Span, TokenStream)> = match &command.options.allow {
         None => return TokenStream::new(),
         Some(Callers::Named(names)) => names

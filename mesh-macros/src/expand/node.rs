@@ -1,7 +1,7 @@
 //! The type that stands for a node type, what it declares by itself, `node(..)` that builds one, and its part
 //! in the mesh.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Ident, ext::IdentExt};
 
@@ -71,10 +71,10 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     // Where a node that is part of no mesh is told so.
     let here = cx.rt_at(name.span());
     let builder = if node.commands.is_empty() {
-        quote! {
+        quote_spanned! {place(name)=>
             #builder_docs
             #vis fn node() -> #here::NodeBuilder<#name> {
-                #rt::NodeBuilder::without_handler()
+                #here::NodeBuilder::without_handler()
             }
         }
     } else {
@@ -84,7 +84,7 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         quote_spanned! {place(name)=>
             #builder_docs
             #vis fn node<#handler: #bound>(#value: #handler) -> #here::NodeBuilder<#name> {
-                #rt::NodeBuilder::new(#serve(#rt::Arc::new(#value)))
+                #here::NodeBuilder::new(#serve(#here::Arc::new(#value)))
             }
         }
     };
@@ -109,10 +109,13 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 
 /// `impl NodeType`: its part in the mesh, with the node types that it dials.
 pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
-    let Cx {
-        rt, mesh, schema, ..
-    } = cx;
+    let schema = cx.schema;
     let node = &schema.nodes[index];
+    // A mesh that is less visible than its node is an error at the node's place in the schema.
+    let mention = node.mention();
+    let rt = cx.rt_at(mention);
+    let mut mesh = cx.mesh.clone();
+    mesh.set_span(mesh.span().located_at(mention));
     let path = node.path();
     let declared = quote!(<#path as #rt::NodeDeclaration>);
     let links = schema.links();
@@ -127,7 +130,7 @@ pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
             quote!(.allow(&[#(#names),*]))
         }
     };
-    quote! {
+    quote_spanned! {Span::call_site().located_at(mention)=>
         impl #rt::NodeType for #path {
             type Mesh = #mesh;
             const SPEC: &'static #rt::NodeSpec = &#rt::NodeSpec::new(

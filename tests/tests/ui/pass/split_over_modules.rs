@@ -75,7 +75,8 @@ mod imported {
 use imported::Imported;
 
 mesh_runtime::mesh_schema! {
-    pub(crate) mesh Shop;
+    /// An online shop.
+    pub mesh Shop;
 
     node billing::Billing;
 
