@@ -141,11 +141,6 @@ fn node_types() {
     insta::assert_snapshot!(items(SHOP, "::NodeType for"));
 }
 
-#[test]
-fn grants_of_a_narrowed_command() {
-    insta::assert_snapshot!(items(SHOP, "MayCallCommand<"));
-}
-
 /// Three nodes, of which two are declared beside their types.
 const SPLIT: &str = "
     /// An online shop.
@@ -180,6 +175,13 @@ fn carriers_of_nodes_beside_their_types() {
     let mut items = file.items;
     items.retain(|item| !is_block(item));
     insta::assert_snapshot!(formatted(items, "__mesh_node_"));
+}
+
+#[test]
+fn a_narrowed_command_of_a_node_beside_its_types() {
+    let (output, _) = crate::node_steps(tokens(NODES));
+    let file: File = syn::parse2(output).expect("the expansion is a file of items");
+    insta::assert_snapshot!(formatted(unhidden(file.items), "__command_"));
 }
 
 #[test]
