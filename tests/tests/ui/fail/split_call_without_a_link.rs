@@ -21,7 +21,7 @@ mod audit {
 }
 
 mesh_runtime::mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
 
     node billing::Billing;
     node audit::Audit;

@@ -4,7 +4,7 @@
 mod audit;
 
 mesh_runtime::mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
 
     node audit::Audit;
 

@@ -13,7 +13,7 @@ mod invoices {
 }
 
 mesh_runtime::mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
 
     node billing::Billing;
     node invoices::Billing;

@@ -4,7 +4,7 @@
 mod misspelt;
 
 mesh_runtime::mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
 
     node misspelt::Billing;
 

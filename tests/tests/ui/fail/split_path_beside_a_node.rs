@@ -15,7 +15,7 @@ mesh_node! {
 }
 
 mesh_runtime::mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
     node billing::Billing;
     node self::Audit;
 }

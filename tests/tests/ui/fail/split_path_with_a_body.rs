@@ -3,7 +3,7 @@
 use mesh_runtime::mesh_schema;
 
 mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
 
     node billing::Billing {
         balanced fn charge();

@@ -12,7 +12,7 @@ mod billing {
 }
 
 mesh_runtime::mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
 
     node billing::Billing;
 }

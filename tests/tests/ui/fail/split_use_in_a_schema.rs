@@ -7,7 +7,7 @@ mod billing {
 }
 
 mesh_runtime::mesh_schema! {
-    mesh Shop;
+    pub mesh Shop;
 
     use billing::Billing;
 }
