@@ -19,7 +19,7 @@ use crate::{
     keys::Keys,
     link::{close_reason::CloseReason, gate::Gate},
     queue::{Job, MemoryQueue, Queue, QueueName, RunJob, Worker, WorkerOptions},
-    schema::{CommandSpec, Delivery, NodeSpec, Schema},
+    schema::{CommandSpec, Delivery},
     serve::{Dispatcher, Erased, RawServe, Serve},
     shape::Fingerprints,
     socketio::{Limits, Server},
@@ -34,13 +34,6 @@ const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
 /// `MESH_BIND`, `MESH_ADVERTISE`, `MESH_INSTANCE`, `MESH_DISCOVERY_PORT`.
 #[must_use = "a node does nothing until it is started"]
 pub struct NodeBuilder<N: NodeType> {
-    setup: Setup,
-    node: PhantomData<fn() -> N>,
-}
-
-/// What has been set, whatever the node type: all that follows from it is compiled once.
-#[derive(Default)]
-struct Setup {
     serve: Option<Box<dyn RawServe>>,
     keys: Option<Keys>,
     master: Option<String>,
@@ -51,48 +44,59 @@ struct Setup {
     queue: Option<Arc<dyn Queue>>,
     callbacks: Callbacks,
     config: Config,
+    node: PhantomData<fn() -> N>,
 }
 
 impl<N: NodeType> NodeBuilder<N> {
     /// Written by the macro.
     #[doc(hidden)]
     pub fn new(serve: impl Serve<N>) -> Self {
-        let mut builder = Self::without_handler();
-        builder.setup.serve = Some(Box::new(Erased::new(serve)));
-        builder
+        Self {
+            serve: Some(Box::new(Erased::new(serve))),
+            ..Self::without_handler()
+        }
     }
 
     /// Written by the macro, for a node type without commands.
     #[doc(hidden)]
     pub fn without_handler() -> Self {
         Self {
-            setup: Setup::default(),
+            serve: None,
+            keys: None,
+            master: None,
+            discovery_port: None,
+            bind: None,
+            advertise: None,
+            instance: None,
+            queue: None,
+            callbacks: Callbacks::default(),
+            config: Config::default(),
             node: PhantomData,
         }
     }
 
     /// The keys of the mesh: the same for all its nodes and masters.
     pub fn keys(mut self, keys: &Keys) -> Self {
-        self.setup.keys = Some(keys.clone());
+        self.keys = Some(keys.clone());
         self
     }
 
     /// Where the master is: `host:port`, or a host alone, whose discovery port then tells the master's port.
     /// Default: discovery on this machine.
     pub fn master(mut self, addr: impl ToString) -> Self {
-        self.setup.master = Some(addr.to_string());
+        self.master = Some(addr.to_string());
         self
     }
 
     /// The master's discovery port. Default 8765.
     pub fn discovery_port(mut self, port: u16) -> Self {
-        self.setup.discovery_port = Some(port);
+        self.discovery_port = Some(port);
         self
     }
 
     /// Where this node listens: `ip:port`; port 0 is any free one. Default `0.0.0.0:0`.
     pub fn bind(mut self, addr: impl ToString) -> Self {
-        self.setup.bind = Some(addr.to_string());
+        self.bind = Some(addr.to_string());
         self
     }
 
@@ -100,61 +104,61 @@ impl<N: NodeType> NodeBuilder<N> {
     /// port that this node listens on. Where the master runs on the same machine it sees the loopback address, which
     /// nodes on other machines cannot dial: give the machine's name or address then.
     pub fn advertise(mut self, addr: impl Into<String>) -> Self {
-        self.setup.advertise = Some(addr.into());
+        self.advertise = Some(addr.into());
         self
     }
 
     /// This node's instance id: 1 to 128 bytes without blanks or control characters, and unique in its node type. A
     /// node that comes later under the same id takes the place of the earlier one. Default: random.
     pub fn instance(mut self, instance: impl Into<InstanceId>) -> Self {
-        self.setup.instance = Some(instance.into());
+        self.instance = Some(instance.into());
         self
     }
 
     /// Where this node keeps the jobs of its queued commands. Default: a [`MemoryQueue`], bounded, and lost with the
     /// process.
     pub fn queue(mut self, queue: impl Queue) -> Self {
-        self.setup.queue = Some(Arc::new(queue));
+        self.queue = Some(Arc::new(queue));
         self
     }
 
     /// How this node spreads its balanced calls. Default: round robin.
     pub fn balance(mut self, balance: Balance) -> Self {
-        self.setup.config.balance = balance;
+        self.config.balance = balance;
         self
     }
 
     /// How often an idle connection shows that it is alive, and after how much silence it is given up; the silence
     /// should be several times the interval. Defaults: 2 s and 10 s.
     pub fn heartbeat(mut self, interval: Duration, silence: Duration) -> Self {
-        self.setup.config.pace.heartbeat = interval;
-        self.setup.config.pace.silence = silence;
+        self.config.pace.heartbeat = interval;
+        self.config.pace.silence = silence;
         self
     }
 
     /// What each side of a link may have outstanding: calls, as many broadcasts without an answer, and bytes of
     /// payload. Defaults: 16,384 and 64 MiB; a link uses the smaller of what its two nodes say.
     pub fn budget(mut self, calls: u32, bytes: u64) -> Self {
-        self.setup.config.grant.calls = calls;
-        self.setup.config.grant.bytes = bytes;
+        self.config.grant.calls = calls;
+        self.config.grant.bytes = bytes;
         self
     }
 
     /// How long a shutdown waits for what is under way. Default 10 s.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.setup.config.grace = grace;
+        self.config.grace = grace;
         self
     }
 
     /// Calls back whenever the master has taken this node into its registry.
     pub fn on_connected(mut self, call: impl Fn() + Send + Sync + 'static) -> Self {
-        self.setup.callbacks.connected = Some(Arc::new(call));
+        self.callbacks.connected = Some(Arc::new(call));
         self
     }
 
     /// Calls back whenever a link is up.
     pub fn on_connection(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
-        self.setup.callbacks.connection = Some(Arc::new(call));
+        self.callbacks.connection = Some(Arc::new(call));
         self
     }
 
@@ -163,7 +167,7 @@ impl<N: NodeType> NodeBuilder<N> {
         mut self,
         call: impl Fn(&NodeId, &CloseReason) + Send + Sync + 'static,
     ) -> Self {
-        self.setup.callbacks.disconnection = Some(Arc::new(call));
+        self.callbacks.disconnection = Some(Arc::new(call));
         self
     }
 
@@ -173,17 +177,6 @@ impl<N: NodeType> NodeBuilder<N> {
     /// # Errors
     /// Settings that make no sense, a port that cannot be bound, a master that refuses this node.
     pub async fn start(self) -> Result<Node<N>, StartError> {
-        let schema = <N::Mesh as Mesh>::SCHEMA;
-        self.setup.start(schema, N::SPEC).await.map(Node::new)
-    }
-}
-
-impl Setup {
-    async fn start(
-        self,
-        schema: &'static Schema,
-        spec: &'static NodeSpec,
-    ) -> Result<Arc<Running>, StartError> {
         let discovery_port = config::discovery_port(self.discovery_port)?;
         let master = match self.master.or_else(|| variable("MESH_MASTER")) {
             Some(addr) => MasterAddr::parse(&addr, discovery_port)?,
@@ -195,9 +188,10 @@ impl Setup {
             .map(advertised_addr)
             .transpose()?
             .unzip();
-        let id = NodeId::new(spec.name, config::instance(self.instance)?);
+        let id = NodeId::new(N::NAME, config::instance(self.instance)?);
         let keys = config::derived(&config::keys(self.keys)?).await?;
-        let fingerprints = Fingerprints::known_to(schema, spec.name).await;
+        let schema = <N::Mesh as Mesh>::SCHEMA;
+        let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
         let listener = listen(self.bind, "bind() or MESH_BIND").await?;
         let addr = listener.local_addr().map_err(|source| StartError::Bind {
             addr: "the listener".into(),
@@ -206,8 +200,8 @@ impl Setup {
 
         let queue = self.queue.unwrap_or_else(|| Arc::new(MemoryQueue::new()));
         let instance = id.instance.clone();
-        let dispatcher = Dispatcher::new(spec, self.serve, &queue, |command| {
-            queue_name(schema, spec, command, &instance)
+        let dispatcher = Dispatcher::new(N::SPEC, self.serve, &queue, |command| {
+            queue_name::<N>(command, &instance)
         });
         let core = NodeCore::new(Parts {
             id,
@@ -248,10 +242,11 @@ impl Setup {
             first,
         ));
         let running = Running::start(core, addr, server, workers, registration);
+        let node = Node::new(running);
         match tokio::time::timeout(FIRST_ATTEMPT, outcome).await {
             Ok(Ok(FirstAttempt::Refused { addr, refusal })) => {
-                let id = running.core.id.clone();
-                running.shutdown().await;
+                let id = node.id().clone();
+                node.shutdown().await;
                 Err(StartError::Refused {
                     addr,
                     node: id,
@@ -259,7 +254,7 @@ impl Setup {
                 })
             }
             Ok(Ok(FirstAttempt::Registered | FirstAttempt::Unreachable) | Err(_)) | Err(_) => {
-                Ok(running)
+                Ok(node)
             }
         }
     }
@@ -291,15 +286,10 @@ pub(crate) async fn listen(
         .map_err(|source| StartError::Bind { addr, source })
 }
 
-fn queue_name(
-    schema: &Schema,
-    node: &NodeSpec,
-    command: &CommandSpec,
-    instance: &InstanceId,
-) -> QueueName {
+fn queue_name<N: NodeType>(command: &CommandSpec, instance: &InstanceId) -> QueueName {
     QueueName {
-        mesh: schema.mesh.into(),
-        node_type: node.name.into(),
+        mesh: <N::Mesh as Mesh>::SCHEMA.mesh.into(),
+        node_type: N::NAME.into(),
         command: command.name.into(),
         instance: (command.delivery == Delivery::QueuedBroadcast).then(|| instance.clone()),
     }
