@@ -14,3 +14,4 @@ mod refusals;
 mod registration;
 mod rolling_upgrade;
 mod shutdown;
+mod split;
