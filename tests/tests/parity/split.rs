@@ -9,16 +9,16 @@ mod billing {
 
     /// What is to be paid for.
     #[derive(Debug, Serialize, Deserialize)]
-    pub struct Order {
+    pub(crate) struct Order {
         /// Its number.
-        pub id: u64,
+        pub(crate) id: u64,
         /// Its price.
-        pub cents: u64,
+        pub(crate) cents: u64,
     }
 
     mesh_node! {
         /// Charges customers.
-        pub node Billing {
+        pub(crate) node Billing {
             allow: [Gateway];
             connect: [Audit];
 
@@ -28,7 +28,7 @@ mod billing {
     }
 
     /// Answers for `Billing`.
-    pub struct Ledger;
+    pub(crate) struct Ledger;
 
     impl BillingHandler for Ledger {
         async fn charge(&self, cx: Context<Billing>, order: Order) -> u64 {
@@ -48,7 +48,7 @@ mod audit {
 
     mesh_node! {
         /// Keeps the books.
-        pub node Audit {
+        pub(crate) node Audit {
             allow: [Billing, Gateway];
 
             /// Writes an order down.
@@ -62,7 +62,7 @@ mod audit {
 
     /// Answers for `Audit`.
     #[derive(Clone, Default)]
-    pub struct Books(Arc<AtomicU64>);
+    pub(crate) struct Books(Arc<AtomicU64>);
 
     impl AuditHandler for Books {
         async fn record(&self, _cx: Context<Audit>, order: u64) -> u64 {
@@ -77,7 +77,7 @@ mod audit {
 
 mesh_runtime::mesh_schema! {
     /// A shop in several modules.
-    pub mesh Shop;
+    pub(crate) mesh Shop;
 
     node billing::Billing;
     node audit::Audit;
