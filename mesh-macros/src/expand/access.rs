@@ -69,8 +69,12 @@ pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     }
 }
 
-/// The callers that a command's `#[allow(..)]` lists, for a schema of several pieces.
+/// The callers that a command's `#[allow(..)]` lists, for a schema of several pieces: in a whole one they stand
+/// beside the command.
 pub(super) fn grants(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
+    if cx.schema.is_whole() {
+        return TokenStream::new();
+    }
     let rt = &cx.rt;
     let callee = node.path();
     let id = names::command_id(&node.name, &command.name);

@@ -154,8 +154,7 @@ fn composition(cx: &Cx<'_>) -> TokenStream {
     let mesh = mesh::implementation(cx);
     let node_types = (0..cx.schema.nodes.len()).map(|index| node::implementation(cx, index));
     let links = access::links(cx);
-    let split = !cx.schema.is_whole();
-    let grants = cx.schema.nodes.iter().filter(|_| split).flat_map(|node| {
+    let grants = cx.schema.nodes.iter().flat_map(|node| {
         let grants = |command| access::grants(cx, node, command);
         node.commands.iter().map(grants)
     });

@@ -1,6 +1,6 @@
 //! Two versions of one schema in one mesh.
 
-use mesh_runtime::{CallError, Context, Outcome, testing::TestMesh};
+use mesh_runtime::{CallError, Context, Node, NodeBuilder, NodeType, Outcome, testing::TestMesh};
 use mesh_tests::within;
 
 mod old {
@@ -152,19 +152,24 @@ impl new::CalleeHandler for New {
     }
 }
 
+/// Starts a node of the old version in a mesh of the new one.
+async fn join<N: NodeType>(mesh: &TestMesh<new::Evolving>, builder: NodeBuilder<N>) -> Node<N> {
+    builder
+        .keys(mesh.keys())
+        .master(mesh.master().addr())
+        .bind("127.0.0.1:0")
+        .start()
+        .await
+        .unwrap()
+}
+
 #[tokio::test]
 async fn a_command_that_changed_is_incompatible_and_the_others_work() {
     within(async {
         // Masters are updated first.
         let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
         let _callee = mesh.start_node(new::Callee::node(New)).await.unwrap();
-        let caller = old::Caller::node()
-            .keys(mesh.keys())
-            .master(mesh.master().addr())
-            .bind("127.0.0.1:0")
-            .start()
-            .await
-            .unwrap();
+        let caller = join(&mesh, old::Caller::node()).await;
         caller.ready::<old::Callee>(1).await.unwrap();
         let client = caller.client::<old::Callee>();
 
@@ -194,13 +199,7 @@ async fn while_instances_are_updated_calls_go_to_those_that_mean_the_same() {
     within(async {
         let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
         let _new = mesh.start_node(new::Callee::node(New)).await.unwrap();
-        let _old = old::Callee::node(Old)
-            .keys(mesh.keys())
-            .master(mesh.master().addr())
-            .bind("127.0.0.1:0")
-            .start()
-            .await
-            .unwrap();
+        let _old = join(&mesh, old::Callee::node(Old)).await;
         let caller = mesh.start_node(new::Caller::node()).await.unwrap();
         caller.ready::<new::Callee>(2).await.unwrap();
         let client = caller.client::<new::Callee>();
@@ -222,13 +221,7 @@ async fn a_struct_with_its_fields_in_another_order_never_swaps_values() {
     within(async {
         let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
         let new = mesh.start_node(new::Callee::node(New)).await.unwrap();
-        let caller = old::Caller::node()
-            .keys(mesh.keys())
-            .master(mesh.master().addr())
-            .bind("127.0.0.1:0")
-            .start()
-            .await
-            .unwrap();
+        let caller = join(&mesh, old::Caller::node()).await;
         caller.ready::<old::Callee>(1).await.unwrap();
         let client = caller.client::<old::Callee>();
         let transfer = || old::Transfer { from: 1, to: 2 };
@@ -248,13 +241,7 @@ async fn a_struct_with_its_fields_in_another_order_never_swaps_values() {
         assert_eq!(client.same().await.unwrap(), "new");
 
         // Beside one that means the same by them, nobody notices.
-        let old = old::Callee::node(Old)
-            .keys(mesh.keys())
-            .master(mesh.master().addr())
-            .bind("127.0.0.1:0")
-            .start()
-            .await
-            .unwrap();
+        let old = join(&mesh, old::Callee::node(Old)).await;
         caller.ready::<old::Callee>(2).await.unwrap();
         for _ in 0..4 {
             assert_eq!(client.transfer(transfer()).await.unwrap(), "from 1 to 2");
