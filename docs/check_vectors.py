@@ -299,6 +299,15 @@ def frames():
     }
 
 
+def jobs():
+    args = string("day")
+    return {
+        "plain": uint(0) + b"\0" + args,
+        "delayed": uint(1) + uint(1500) + b"\0" + args,
+        "at-with-key": uint(2) + uint(1700000000000) + b"\1" + string("order-17") + uint(60000) + args,
+    }
+
+
 def handshake():
     psk, key_id = VECTORS["keys.generated.psk"], VECTORS["keys.generated.id"]
     prologue = b"mesh/1 handshake" + b"\1" + key_id
@@ -355,6 +364,7 @@ def main():
     computed = dict(keys())
     computed.update({"codec." + name: value for name, value in codec().items()})
     computed.update({"frame." + name: value for name, value in frames().items()})
+    computed.update({"job." + name: value for name, value in jobs().items()})
     computed.update(handshake())
     computed.update(discovery())
     wrong = [name for name in {**VECTORS, **computed} if VECTORS.get(name) != computed.get(name)]

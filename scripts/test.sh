@@ -11,6 +11,7 @@ missing_packages() {
   { command -v pkg-config >/dev/null && pkg-config --exists openssl; } || echo "libssl-dev"
   command -v node >/dev/null || echo "nodejs"
   command -v npm >/dev/null || echo "npm"
+  command -v redis-server >/dev/null || echo "redis-server"
 }
 
 install_packages() {
@@ -32,6 +33,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
     echo "test.sh: please install these (Debian's names), then run it again: ${packages[*]}" >&2
     echo "test.sh: libssl-dev: OpenSSL's headers, for rust_socketio, which only the interop tests use" >&2
     echo "test.sh: nodejs, npm: for the interop tests with the official socket.io-client" >&2
+    echo "test.sh: redis-server (7.0 or newer, with redis-cli): for the tests of durable queues" >&2
     exit 1
   fi
 fi

@@ -1,6 +1,13 @@
 //! Newtypes for everything that is named or numbered. Knows nothing of sockets or schemas.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    fmt,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +153,24 @@ impl JobId {
         &self.0
     }
 
-    pub(crate) fn new(id: impl Into<Arc<str>>) -> Self {
+    /// An id that no other job has: a number of this process, and 16 random hexadecimal digits for the process.
+    pub fn fresh() -> Self {
+        static PROCESS: LazyLock<u64> = LazyLock::new(rand::random);
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("{:016x}-{number}", *PROCESS).into())
+    }
+}
+
+/// An id that was printed or stored. One that no job has does no harm: nothing is found under it.
+impl From<&str> for JobId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<String> for JobId {
+    fn from(id: String) -> Self {
         Self(id.into())
     }
 }

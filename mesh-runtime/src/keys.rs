@@ -32,13 +32,14 @@ const ARGON2_KIB: u32 = 19 * 1024;
 const ARGON2_PASSES: u32 = 2;
 const ARGON2_LANES: u32 = 1;
 
-// Every derivation has its own label, so that no derived secret can stand for another. A key for
-// sealing queues gets a label of its own here when queues are sealed.
+// Every derivation has its own label, so that no derived secret can stand for another.
 const LABEL_SALT: &[u8] = b"mesh/1 salt";
 const LABEL_GENERATED: &[u8] = b"mesh/1 generated key";
 const LABEL_CHECKSUM: &[u8] = b"mesh/1 key checksum";
 const LABEL_KEY_ID: &[u8] = b"mesh/1 key id";
 const LABEL_HANDSHAKE: &[u8] = b"mesh/1 handshake key";
+const LABEL_QUEUES: &[u8] = b"mesh/1 queues key";
+const LABEL_QUEUE: &[u8] = b"mesh/1 queue ";
 const LABEL_DISCOVERY: &[u8] = b"mesh/1 discovery key";
 const LABEL_CACHE: &[u8] = b"mesh/1 cache";
 
@@ -241,6 +242,8 @@ pub(crate) struct MeshKey {
     pub(crate) id: KeyId,
     /// The pre-shared key of the handshake.
     pub(crate) psk: Zeroizing<[u8; 32]>,
+    /// What the keys of queues are derived from.
+    queues: Zeroizing<[u8; 32]>,
 }
 
 impl MeshKey {
@@ -249,8 +252,26 @@ impl MeshKey {
         let mut id = [0; 8];
         let mut psk = Zeroizing::new([0; 32]);
         expand(&hkdf, LABEL_KEY_ID, &mut id);
+        let mut queues = Zeroizing::new([0; 32]);
         expand(&hkdf, LABEL_HANDSHAKE, &mut psk[..]);
-        Self { id: KeyId(id), psk }
+        expand(&hkdf, LABEL_QUEUES, &mut queues[..]);
+        Self {
+            id: KeyId(id),
+            psk,
+            queues,
+        }
+    }
+
+    /// The key that seals what a node gives to the queue of that name.
+    pub(crate) fn for_queue(&self, name: &str) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        let hkdf = Hkdf::<Sha256>::new(None, &self.queues[..]);
+        expand(
+            &hkdf,
+            &[LABEL_QUEUE, name.as_bytes()].concat(),
+            &mut key[..],
+        );
+        key
     }
 }
 

@@ -10,7 +10,7 @@
 //! - [`Balanced`], [`GatherCall`], [`Broadcast`], [`QueuedCall`]: calls, before they are awaited; [`Gather`],
 //!   [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
 //! - [`Context`]: what a handler knows, and how it calls on.
-//! - [`Queue`], [`MemoryQueue`]: where jobs wait.
+//! - [`Queue`], [`MemoryQueue`]: where jobs wait; [`CommandQueue`]: how many, and which are dead.
 //! - [`testing`]: a whole mesh in one process, and a peer that breaks the rules.
 //!
 //! Inside, imports point one way: `id`, `error` ← `wire` (bytes, no I/O) ← `socketio` (the transport) ← `link` (one
@@ -49,9 +49,11 @@ pub use link::close_reason::CloseReason;
 pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::{mesh_node, mesh_schema};
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
+#[cfg(feature = "redis")]
+pub use queue::RedisQueue;
 pub use queue::{
-    DeadLetter, Failure, Job, MemoryQueue, NewJob, Queue, QueueError, QueueFuture, QueueName,
-    QueueStats,
+    Buried, CommandQueue, DeadLetter, Dedupe, Due, Enqueued, Failure, Job, MemoryQueue, NewJob,
+    Queue, QueueError, QueueFuture, QueueName, QueueStats,
 };
 pub use serve::{Caller, Context, JobInfo};
 pub use wire::frame::Farewell;

@@ -1,7 +1,9 @@
-//! What the tests of this package share: one small mesh, a handler that tells the test what it is asked, and a limit
-//! on how long a test may take. Knows nothing of any single test.
+//! What the tests of this package share: one small mesh, a handler that tells the test what it is asked, a Redis of
+//! their own, and a limit on how long a test may take. Knows nothing of any single test.
 
+mod planted;
 mod port;
+mod redis;
 mod schema;
 mod stage;
 
@@ -9,7 +11,9 @@ use std::{future::Future, time::Duration};
 
 use mesh_runtime::{Event, Events};
 
+pub use planted::{Defect, Planted};
 pub use port::HeldPort;
+pub use redis::RedisServer;
 pub use schema::*;
 pub use stage::{Heard, Hearing, Stage};
 

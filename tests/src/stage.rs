@@ -54,6 +54,7 @@ impl Hearing {
 pub struct Stage {
     heard: mpsc::UnboundedSender<Heard>,
     open: Arc<watch::Sender<bool>>,
+    refuses_jobs: bool,
 }
 
 impl Stage {
@@ -61,7 +62,12 @@ impl Stage {
     pub fn new() -> (Self, Hearing) {
         let (heard, hearing) = mpsc::unbounded_channel();
         let open = Arc::new(watch::Sender::new(true));
-        (Self { heard, open }, Hearing(hearing))
+        let stage = Self {
+            heard,
+            open,
+            refuses_jobs: false,
+        };
+        (stage, Hearing(hearing))
     }
 
     /// A handler with an open gate that nobody listens to.
@@ -74,6 +80,15 @@ impl Stage {
         Self {
             heard: self.heard.clone(),
             open: Arc::new(watch::Sender::new(false)),
+            refuses_jobs: self.refuses_jobs,
+        }
+    }
+
+    /// Another handler that discards all jobs, and is heard with none of them.
+    pub fn refusing_jobs(&self) -> Self {
+        Self {
+            refuses_jobs: true,
+            ..self.clone()
         }
     }
 
@@ -95,6 +110,15 @@ impl Stage {
     async fn pass_gate(&self) {
         // The sender lives as long as this handler.
         let _ = self.open.subscribe().wait_for(|open| *open).await;
+    }
+
+    async fn work<N: NodeType>(&self, cx: Context<N>, text: String) -> Result<(), JobError> {
+        self.pass_gate().await;
+        if self.refuses_jobs {
+            return Err(JobError::discard(format!("{text} is refused")));
+        }
+        self.hear(&cx, text);
+        Ok(())
     }
 
     async fn wait<N: NodeType>(&self, cx: Context<N>, text: String) -> String {
@@ -155,15 +179,11 @@ impl BackHandler for Stage {
     }
 
     async fn job(&self, cx: Context<Back>, text: String) -> Result<(), JobError> {
-        self.pass_gate().await;
-        self.hear(&cx, text);
-        Ok(())
+        self.work(cx, text).await
     }
 
     async fn jobs(&self, cx: Context<Back>, text: String) -> Result<(), JobError> {
-        self.pass_gate().await;
-        self.hear(&cx, text);
-        Ok(())
+        self.work(cx, text).await
     }
 
     async fn wait(&self, cx: Context<Back>, text: String) -> String {

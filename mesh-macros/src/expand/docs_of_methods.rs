@@ -34,12 +34,15 @@ pub(super) fn client_method(schema: &Schema, node: &NodeType, command: &Command)
         ),
         Delivery::QueuedBalanced => format!(
             "**Queued, balanced**: one instance takes the job into its queue within {deadline}, and it is worked off \
-             later, at least once. `.timeout(..)` gives this call another deadline, `.to(..)` chooses the instance."
+             later, at least once. `.timeout(..)` gives this call another deadline, `.to(..)` chooses the instance; \
+             `.delay(..)` and `.at(..)` say when the job may run at the earliest, `.dedupe(..)` leaves it out if there \
+             was one like it."
         ),
         Delivery::QueuedBroadcast => format!(
             "**Queued, broadcast**: every instance takes the job into its own queue within {deadline}, and works it \
              off later, at least once. `.timeout(..)` gives this call another deadline; `.only(..)` and \
-             `.except(..)` choose the instances."
+             `.except(..)` choose the instances; `.delay(..)` and `.at(..)` say when the job may run at the earliest, \
+             `.dedupe(..)` leaves it out if there was one like it."
         ),
     };
     let mut paragraphs = vec![what];
@@ -99,9 +102,10 @@ fn outcome(command: &Command) -> Option<&'static str> {
             "`sent.to` are the instances whose links have it, no more; `sent.failed` are those whose links did not \
              take it.",
         ),
-        Delivery::QueuedBalanced => {
-            Some("`queued.instance` has the job, and knows it by `queued.job_id`.")
-        }
+        Delivery::QueuedBalanced => Some(
+            "`queued.instance` has taken the job, and it is known by `queued.job_id`; `queued.duplicate` tells that \
+                 there was one like it already.",
+        ),
         Delivery::QueuedBroadcast => Some(
             "`gathered.errors()` and `gathered.missing()` tell of the instances that have not taken it; without any \
              instance the gather is empty.",

@@ -1,6 +1,10 @@
 //! Calls to one instance: chosen, tried, and tried elsewhere if that is safe.
 
-use std::{future::IntoFuture, sync::Arc, time::Duration};
+use std::{
+    future::IntoFuture,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -103,6 +107,31 @@ impl QueuedCall {
         self
     }
 
+    /// The job does not run for this long after it was accepted. Of `delay` and [`at`](Self::at) the last one given
+    /// counts.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.placed.outgoing.set_delay(delay);
+        self
+    }
+
+    /// The job does not run before `time`, by the clock of the instance that takes it, or its engine's; at once if that
+    /// has passed. Of [`delay`](Self::delay) and `at` the last one given counts.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.placed.outgoing.set_at(time);
+        self
+    }
+
+    /// Leaves the job out if its queue has accepted one of this command with the same key within the last `window`, run
+    /// or not: the answer then has the id of that one, and is a [`duplicate`](Queued::duplicate). Instances that share
+    /// a queue share its keys; in memory each instance has its own, so choose it by [`to`](Self::to) or a `#[key]`.
+    ///
+    /// A key has 1 to 256 bytes; another is an error before anything is sent. Whoever does not know what became of a
+    /// call can make it again with the same key.
+    pub fn dedupe(mut self, key: impl Into<String>, window: Duration) -> Self {
+        self.placed.outgoing.set_dedupe(key.into(), window);
+        self
+    }
+
     /// Written by the macro for `#[key]`.
     #[doc(hidden)]
     pub fn keyed<K: Serialize + ?Sized>(mut self, key: &K) -> Self {
@@ -165,7 +194,7 @@ impl Placed {
     }
 
     async fn call(&self) -> Result<Bytes, CallError> {
-        let args = self.outgoing.args()?;
+        let payload = self.outgoing.payload()?;
         let _under_way = self.outgoing.core.calls.token();
         let placing = self.placing()?;
         let deadline = self.outgoing.deadline();
@@ -176,7 +205,7 @@ impl Placed {
                 return Err(last.unwrap_or_else(|| self.nobody()));
             };
             let failure = match link
-                .call(self.outgoing.spec.id, args.clone(), deadline.at)
+                .call(self.outgoing.spec.id, payload.clone(), deadline.at)
                 .await
             {
                 Ok(answer) => return Ok(answer),

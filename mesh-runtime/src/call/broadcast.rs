@@ -64,17 +64,17 @@ impl IntoFuture for Broadcast {
 }
 
 async fn broadcast(call: Broadcast) -> Result<Sent, CallError> {
-    let args = call.outgoing.args()?;
+    let payload = call.outgoing.payload()?;
     let deadline = call.outgoing.deadline();
     let command = call.outgoing.spec.id;
     let links = call.audience.links(&call.outgoing);
     let told = join_all(links.iter().map(|link| {
-        let args = args.clone();
+        let payload = payload.clone();
         async move {
             if link.peer.incompatible.contains(&command) {
                 return Err(None);
             }
-            link.tell(command, args, deadline.at).await.map_err(Some)
+            link.tell(command, payload, deadline.at).await.map_err(Some)
         }
     }))
     .await;

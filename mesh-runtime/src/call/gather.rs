@@ -1,10 +1,15 @@
 //! Calls to all instances that gather every answer.
 
-use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    future::IntoFuture,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-use super::{Outgoing, outgoing::Decode};
+use super::{Outgoing, Queued, outgoing::Decode};
 use crate::{
     error::CallError,
     id::InstanceId,
@@ -97,6 +102,34 @@ impl<T> GatherCall<T> {
     }
 }
 
+/// How the job of a `queued broadcast` command is queued.
+impl GatherCall<Queued> {
+    /// The job does not run for this long after it was accepted. Of `delay` and [`at`](Self::at) the last one given
+    /// counts.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.outgoing.set_delay(delay);
+        self
+    }
+
+    /// The job does not run before `time`, by the clock of the instance that takes it, or its engine's; at once if that
+    /// has passed. Of [`delay`](Self::delay) and `at` the last one given counts.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.outgoing.set_at(time);
+        self
+    }
+
+    /// Leaves the job out of the queue of each instance that has accepted one of this command with the same key within
+    /// the last `window`, run or not: its answer then has the id of that one, and is a
+    /// [`duplicate`](Queued::duplicate).
+    ///
+    /// A key has 1 to 256 bytes; another is an error before anything is sent. Whoever does not know what became of a
+    /// call can make it again with the same key.
+    pub fn dedupe(mut self, key: impl Into<String>, window: Duration) -> Self {
+        self.outgoing.set_dedupe(key.into(), window);
+        self
+    }
+}
+
 impl<T: Send + 'static> IntoFuture for GatherCall<T> {
     type Output = Result<Gather<T>, CallError>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
@@ -107,7 +140,7 @@ impl<T: Send + 'static> IntoFuture for GatherCall<T> {
 }
 
 async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
-    let args = call.outgoing.args()?;
+    let payload = call.outgoing.payload()?;
     let _under_way = call.outgoing.core.calls.token();
     let deadline = call.outgoing.deadline();
     let command = call.outgoing.spec.id;
@@ -122,8 +155,8 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
             outcomes[place].1 = Outcome::Failed(call.outgoing.incompatible(&link.peer.id));
             continue;
         }
-        let args = args.clone();
-        open.push(async move { (place, link.call(command, args, deadline.at).await) });
+        let payload = payload.clone();
+        open.push(async move { (place, link.call(command, payload, deadline.at).await) });
     }
     let mut wanted = call.first;
     while wanted > 0 {

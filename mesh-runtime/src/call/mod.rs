@@ -29,4 +29,7 @@ pub struct Queued {
     pub job_id: JobId,
     /// The instance that took the job.
     pub instance: InstanceId,
+    /// Whether the queue had a job with the same deduplication key within its window: then `job_id` is that one's,
+    /// and this one was left out.
+    pub duplicate: bool,
 }

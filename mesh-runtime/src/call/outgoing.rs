@@ -1,6 +1,9 @@
 //! What all calls have in common: their arguments, encoded once, and their deadline.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,6 +19,7 @@ use crate::{
     wire::{
         codec::{self, MAX_PAYLOAD},
         frame::Status,
+        job_options::{JobDue, JobOptions},
     },
 };
 
@@ -72,7 +76,7 @@ impl ClientCore {
         spec: &'static CommandSpec,
         args: &A,
     ) -> QueuedCall {
-        QueuedCall::new(self.outgoing(spec, args))
+        QueuedCall::new(self.outgoing_job(spec, args))
     }
 
     /// A job for every instance.
@@ -81,7 +85,14 @@ impl ClientCore {
         spec: &'static CommandSpec,
         args: &A,
     ) -> GatherCall<Queued> {
-        GatherCall::new(self.outgoing(spec, args), codec::decode)
+        GatherCall::new(self.outgoing_job(spec, args), codec::decode)
+    }
+
+    fn outgoing_job<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Outgoing {
+        Outgoing {
+            job: Some(JobOptions::default()),
+            ..self.outgoing(spec, args)
+        }
     }
 
     fn outgoing<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Outgoing {
@@ -90,6 +101,7 @@ impl ClientCore {
             callee: Arc::clone(&self.callee),
             spec,
             args: codec::encode(args, MAX_PAYLOAD),
+            job: None,
             timeout: None,
             inherited: self.inherited,
         }
@@ -105,6 +117,9 @@ pub(crate) struct Outgoing {
     pub(crate) callee: Arc<Callee>,
     pub(crate) spec: &'static CommandSpec,
     args: Result<Bytes, CodecError>,
+    /// What is said of the job, if it is one. A command that merely answers with a `Queued` is none, and takes no
+    /// options.
+    job: Option<JobOptions>,
     timeout: Option<Duration>,
     inherited: Option<Instant>,
 }
@@ -121,18 +136,56 @@ impl Outgoing {
         self.timeout = Some(timeout);
     }
 
-    /// The encoded arguments, unless they could not be encoded or this node is shutting down.
-    pub(crate) fn args(&self) -> Result<Bytes, CallError> {
+    /// The job is not to be run for this long.
+    pub(crate) fn set_delay(&mut self, delay: Duration) {
+        self.set_due(JobDue::After(millis(delay)));
+    }
+
+    /// The job is not to be run before `time`.
+    pub(crate) fn set_at(&mut self, time: SystemTime) {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.set_due(JobDue::At(millis(since_epoch)));
+    }
+
+    fn set_due(&mut self, due: JobDue) {
+        if let Some(job) = &mut self.job {
+            job.due = due;
+        }
+    }
+
+    /// The job is left out if the queue has had one with that key.
+    pub(crate) fn set_dedupe(&mut self, key: String, window: Duration) {
+        if let Some(job) = &mut self.job {
+            job.dedupe = Some((key, millis(window)));
+        }
+    }
+
+    /// What is sent: the encoded arguments, behind the options of a job. Unless they could not be encoded or this
+    /// node is shutting down.
+    pub(crate) fn payload(&self) -> Result<Bytes, CallError> {
         if self.core.is_closed() {
             return Err(CallError::ShuttingDown {
                 who: self.core.id.clone(),
             });
         }
-        self.args.clone().map_err(|source| CallError::Codec {
-            what: format!("the arguments of {} could not be encoded", self.command()),
+        let args = self
+            .args
+            .clone()
+            .map_err(|source| self.not_encoded("arguments", source))?;
+        match &self.job {
+            None => Ok(args),
+            Some(options) => options
+                .in_front_of(&args)
+                .map_err(|source| self.not_encoded("job options", source)),
+        }
+    }
+
+    fn not_encoded(&self, what: &str, source: CodecError) -> CallError {
+        CallError::Codec {
+            what: format!("the {what} of {} could not be encoded", self.command()),
             source,
             maybe_executed: false,
-        })
+        }
     }
 
     /// The deadline, counted from now: that of the call, of the command, or the default; and never later than that
@@ -241,5 +294,23 @@ impl Outgoing {
             },
             Status::ShuttingDown => CallError::ShuttingDown { who: peer },
         }
+    }
+}
+
+/// Whole milliseconds, no less than the span: a job must not run too early.
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_rounded_up_to_milliseconds() {
+        assert_eq!(millis(Duration::ZERO), 0);
+        assert_eq!(millis(Duration::from_nanos(1)), 1);
+        assert_eq!(millis(Duration::from_millis(7)), 7);
+        assert_eq!(millis(Duration::MAX), u64::MAX);
     }
 }

@@ -9,6 +9,7 @@ use super::{
     config::{self, Config, MasterAddr, host_and_port, variable},
     core::{NodeCore, Parts},
     events::Callbacks,
+    jobs::Jobs,
     registration::{Advertised, FirstAttempt, keep_registered},
 };
 use crate::{
@@ -18,8 +19,8 @@ use crate::{
     id::{InstanceId, NodeId},
     keys::Keys,
     link::{close_reason::CloseReason, gate::Gate},
-    queue::{Job, MemoryQueue, Queue, QueueName, RunJob, Worker, WorkerOptions},
-    schema::{CommandSpec, Delivery},
+    queue::{CommandQueue, Queue, QueueName},
+    schema::{CommandSpec, Delivery, NodeSpec},
     serve::{Dispatcher, Erased, RawServe, Serve},
     shape::Fingerprints,
     socketio::{Limits, Server},
@@ -31,7 +32,7 @@ const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
 /// Sets a node up. Made by the generated `X::node(..)`.
 ///
 /// What is not set in code is taken from the environment: `MESH_PUBLIC_KEY` and `MESH_PRIVATE_KEY`, `MESH_MASTER`,
-/// `MESH_BIND`, `MESH_ADVERTISE`, `MESH_INSTANCE`, `MESH_DISCOVERY_PORT`.
+/// `MESH_BIND`, `MESH_ADVERTISE`, `MESH_INSTANCE`, `MESH_DISCOVERY_PORT`, `MESH_REDIS_URL`.
 #[must_use = "a node does nothing until it is started"]
 pub struct NodeBuilder<N: NodeType> {
     serve: Option<Box<dyn RawServe>>,
@@ -115,8 +116,8 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// Where this node keeps the jobs of its queued commands. Default: a [`MemoryQueue`], bounded, and lost with the
-    /// process.
+    /// Where this node keeps the jobs of its queued commands. Default: the Redis of `MESH_REDIS_URL` if that is set (and
+    /// the feature `redis` on), else a [`MemoryQueue`](crate::MemoryQueue), bounded, and lost with the process.
     pub fn queue(mut self, queue: impl Queue) -> Self {
         self.queue = Some(Arc::new(queue));
         self
@@ -188,7 +189,8 @@ impl<N: NodeType> NodeBuilder<N> {
             .map(advertised_addr)
             .transpose()?
             .unzip();
-        let id = NodeId::new(N::NAME, config::instance(self.instance)?);
+        let (instance, chosen) = config::instance(self.instance)?;
+        let id = NodeId::new(N::NAME, instance.clone());
         let keys = config::derived(&config::keys(self.keys)?).await?;
         let schema = <N::Mesh as Mesh>::SCHEMA;
         let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
@@ -198,10 +200,16 @@ impl<N: NodeType> NodeBuilder<N> {
             source,
         })?;
 
-        let queue = self.queue.unwrap_or_else(|| Arc::new(MemoryQueue::new()));
-        let instance = id.instance.clone();
-        let dispatcher = Dispatcher::new(N::SPEC, self.serve, &queue, |command| {
-            queue_name::<N>(command, &instance)
+        let queue = match self.queue {
+            Some(queue) => queue,
+            None => config::queue(N::SPEC).await?,
+        };
+        if queue.is_durable() && !chosen {
+            warn_of_orphans(N::SPEC);
+        }
+        let dispatcher = Dispatcher::new(N::SPEC, self.serve, |command| {
+            let name = queue_name::<N>(command, &instance);
+            CommandQueue::new(Arc::clone(&queue), name, &keys)
         });
         let core = NodeCore::new(Parts {
             id,
@@ -229,7 +237,7 @@ impl<N: NodeType> NodeBuilder<N> {
             addr: addr.to_string(),
             source,
         })?;
-        let workers = workers(&core);
+        let jobs = Jobs::start(&core);
         let advertised = Advertised {
             host,
             port: port.flatten().unwrap_or_else(|| addr.port()),
@@ -241,7 +249,7 @@ impl<N: NodeType> NodeBuilder<N> {
             advertised,
             first,
         ));
-        let running = Running::start(core, addr, server, workers, registration);
+        let running = Running::start(core, addr, server, jobs, registration);
         let node = Node::new(running);
         match tokio::time::timeout(FIRST_ATTEMPT, outcome).await {
             Ok(Ok(FirstAttempt::Refused { addr, refusal })) => {
@@ -286,6 +294,19 @@ pub(crate) async fn listen(
         .map_err(|source| StartError::Bind { addr, source })
 }
 
+/// Jobs of `queued broadcast` commands belong to their instance.
+fn warn_of_orphans(spec: &NodeSpec) {
+    let mine = |command: &&CommandSpec| command.delivery == Delivery::QueuedBroadcast;
+    if let Some(command) = spec.commands.iter().find(mine) {
+        tracing::warn!(
+            node_type = spec.name,
+            command = command.name,
+            "the instance id is random: jobs that this instance leaves behind are orphans after each restart; choose \
+             an id with instance() or MESH_INSTANCE"
+        );
+    }
+}
+
 fn queue_name<N: NodeType>(command: &CommandSpec, instance: &InstanceId) -> QueueName {
     QueueName {
         mesh: <N::Mesh as Mesh>::SCHEMA.mesh.into(),
@@ -293,27 +314,4 @@ fn queue_name<N: NodeType>(command: &CommandSpec, instance: &InstanceId) -> Queu
         command: command.name.into(),
         instance: (command.delivery == Delivery::QueuedBroadcast).then(|| instance.clone()),
     }
-}
-
-/// One worker for each queued command.
-fn workers(core: &Arc<NodeCore>) -> Vec<Worker> {
-    let start = |entry: &crate::serve::CommandEntry| {
-        let (queue, name) = entry.queue.clone()?;
-        let defaults = WorkerOptions::default();
-        let spec = entry.spec;
-        let options = WorkerOptions {
-            concurrency: spec
-                .concurrency
-                .map_or(defaults.concurrency, |handlers| handlers as usize),
-            attempts: spec.attempts.unwrap_or(defaults.attempts),
-            backoff: spec.backoff.unwrap_or(defaults.backoff),
-        };
-        let core = Arc::clone(core);
-        let run: RunJob = Arc::new(move |job: Job| {
-            let core = Arc::clone(&core);
-            Box::pin(async move { core.dispatcher.work(&core, spec.id, job).await })
-        });
-        Some(Worker::start(queue, name, options, run))
-    };
-    core.dispatcher.queued().filter_map(start).collect()
 }

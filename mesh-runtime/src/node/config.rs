@@ -9,6 +9,8 @@ use crate::{
     id::InstanceId,
     keys::Keys,
     link::{channel::Pace, link::Grant},
+    queue::{MemoryQueue, Queue},
+    schema::NodeSpec,
     wire::control::MAX_HOST,
 };
 
@@ -130,13 +132,13 @@ pub(crate) fn keys(given: Option<Keys>) -> Result<Keys, StartError> {
     }
 }
 
-/// The instance id given in code, else that of the environment, else a random one.
-pub(crate) fn instance(given: Option<InstanceId>) -> Result<InstanceId, StartError> {
-    let instance = given
-        .or_else(|| variable("MESH_INSTANCE").map(InstanceId::from))
-        .unwrap_or_else(InstanceId::random);
+/// The instance id given in code, else that of the environment, else a random one; and whether it was chosen.
+pub(crate) fn instance(given: Option<InstanceId>) -> Result<(InstanceId, bool), StartError> {
+    let chosen = given.or_else(|| variable("MESH_INSTANCE").map(InstanceId::from));
+    let is_chosen = chosen.is_some();
+    let instance = chosen.unwrap_or_else(InstanceId::random);
     if instance.is_valid() {
-        return Ok(instance);
+        return Ok((instance, is_chosen));
     }
     Err(StartError::Config {
         setting: "instance() or MESH_INSTANCE",
@@ -157,6 +159,32 @@ pub(crate) fn discovery_port(given: Option<u16>) -> Result<u16, StartError> {
         }),
         (None, None) => Ok(discovery::DEFAULT_PORT),
     }
+}
+
+/// The engine for a node's jobs if none was given in code.
+pub(crate) async fn queue(spec: &NodeSpec) -> Result<Arc<dyn Queue>, StartError> {
+    let has_jobs = spec.commands.iter().any(|c| c.delivery.is_queued());
+    match variable("MESH_REDIS_URL").filter(|_| has_jobs) {
+        Some(url) => redis(&url).await.map_err(|problem| StartError::Config {
+            setting: "MESH_REDIS_URL",
+            problem,
+        }),
+        None => Ok(Arc::new(MemoryQueue::new())),
+    }
+}
+
+#[cfg(feature = "redis")]
+async fn redis(url: &str) -> Result<Arc<dyn Queue>, String> {
+    // Not the URL: there may be a password in it.
+    let queue = crate::queue::RedisQueue::connect(url).await;
+    queue
+        .map(|queue| Arc::new(queue) as Arc<dyn Queue>)
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis(_: &str) -> Result<Arc<dyn Queue>, String> {
+    Err("this program was built without the feature `redis` of mesh-runtime: enable it in Cargo.toml".into())
 }
 
 /// An environment variable that is set and not empty.

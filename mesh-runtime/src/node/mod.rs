@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod core;
 mod dialer;
 pub(crate) mod events;
+mod jobs;
 mod ready;
 mod registration;
 mod running;
@@ -23,6 +24,8 @@ use crate::{
     call::ClientCore,
     id::{InstanceId, NodeId},
     link::link::{Link, Role},
+    queue::{CommandQueue, QueueError},
+    schema::NodeSpec,
 };
 
 /// A running node of type `N`. Cheap to clone; when the last clone is dropped, the node ends without a grace. Stubs
@@ -117,6 +120,29 @@ impl<N: NodeType> Node<N> {
         self.running.core.link(&id).as_ref().map(LinkInfo::of)
     }
 
+    /// The queue of a queued command of this node: how full it is, its dead letters, pausing and resuming.
+    ///
+    /// ```no_run
+    /// # use mesh_runtime::{Node, NodeType, QueueError};
+    /// # async fn look<Billing: NodeType>(billing: Node<Billing>) -> Result<(), QueueError> {
+    /// let exports = billing.queue("export")?;
+    /// exports.pause().await?;
+    /// println!("{} jobs wait", exports.stats().await?.waiting);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`QueueError::Unknown`] if the node type has no queued command of that name.
+    pub fn queue(&self, command: &str) -> Result<CommandQueue, QueueError> {
+        let queue = self.running.core.dispatcher.queue(command);
+        queue.cloned().ok_or_else(|| QueueError::Unknown {
+            command: command.to_owned(),
+            node_type: N::NAME,
+            known: queued_commands(N::SPEC),
+        })
+    }
+
     /// What happens to this node from now on.
     pub fn events(&self) -> Events {
         self.running.core.events.listen()
@@ -136,6 +162,18 @@ impl<N: NodeType> Node<N> {
     pub async fn run_until_signal(&self) -> std::io::Result<ShutdownReport> {
         crate::signal::terminated().await?;
         Ok(self.shutdown().await)
+    }
+}
+
+/// The names of a node type's queued commands, for people.
+fn queued_commands(spec: &NodeSpec) -> String {
+    let queued = spec.commands.iter();
+    let queued = queued.filter(|command| command.delivery.is_queued());
+    let names: Vec<_> = queued.map(|command| command.name).collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
     }
 }
 

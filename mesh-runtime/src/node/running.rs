@@ -9,8 +9,8 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
-use super::core::NodeCore;
-use crate::{queue::Worker, socketio::Server, wire::frame::Farewell};
+use super::{core::NodeCore, jobs::Jobs};
+use crate::{socketio::Server, wire::frame::Farewell};
 
 /// How long the last words on all connections may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -21,7 +21,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct ShutdownReport {
     /// Handlers that were still running at the end of the grace, and were dropped.
     pub unfinished_calls: usize,
-    /// Jobs that were waiting or running in memory at the end of the grace, and are lost.
+    /// Jobs that were not done at the end of the grace. With a durable engine: those that had to be given back, for
+    /// others to run. In memory: those that were waiting or running, and are lost.
     pub unfinished_jobs: u64,
 }
 
@@ -29,7 +30,7 @@ pub struct ShutdownReport {
 pub(crate) struct Running {
     pub(crate) core: Arc<NodeCore>,
     pub(crate) addr: SocketAddr,
-    workers: Mutex<Vec<Worker>>,
+    jobs: Mutex<Option<Jobs>>,
     /// Told once everything is closed.
     ended: watch::Receiver<Option<ShutdownReport>>,
     report: watch::Sender<ShutdownReport>,
@@ -40,7 +41,7 @@ impl Running {
         core: Arc<NodeCore>,
         addr: SocketAddr,
         server: Server,
-        workers: Vec<Worker>,
+        jobs: Jobs,
         registration: JoinHandle<()>,
     ) -> Arc<Self> {
         let (report, reported) = watch::channel(ShutdownReport::default());
@@ -54,7 +55,7 @@ impl Running {
         Arc::new(Self {
             core,
             addr,
-            workers: Mutex::new(workers),
+            jobs: Mutex::new(Some(jobs)),
             ended,
             report,
         })
@@ -89,13 +90,17 @@ async fn drain(running: Arc<Running>) {
     tracing::info!(node = %core.id, ?grace, "draining");
     core.handlers.close();
     core.calls.close();
-    let workers = std::mem::take(
-        &mut *running
-            .workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner),
-    );
-    let jobs = join_all(workers.into_iter().map(|worker| worker.stop(grace)));
+    let jobs = running
+        .jobs
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let jobs = async {
+        match jobs {
+            Some(jobs) => jobs.stop(grace).await,
+            None => 0,
+        }
+    };
     let calls = tokio::time::timeout_at(deadline, async {
         core.handlers.wait().await;
         core.calls.wait().await;
@@ -104,10 +109,10 @@ async fn drain(running: Arc<Running>) {
     let links = core.links();
     let settled = join_all(links.iter().map(|link| link.settled()));
     let settled = tokio::time::timeout_at(deadline.min(Instant::now() + FAREWELL), settled);
-    let (jobs, _, _) = tokio::join!(jobs, calls, settled);
+    let (unfinished_jobs, _, _) = tokio::join!(jobs, calls, settled);
     let report = ShutdownReport {
         unfinished_calls: core.handlers.len(),
-        unfinished_jobs: jobs.iter().map(|report| report.unfinished).sum(),
+        unfinished_jobs,
     };
     if report != ShutdownReport::default() {
         tracing::warn!(node = %core.id, ?report, "the grace is over; not everything was finished");

@@ -1,5 +1,8 @@
-//! The jobs of one queue in memory, as pure state: what waits, runs, is put off or is dead. Is told the time and
-//! waits for nothing; knows nothing of tasks, locks or other queues.
+//! The jobs of one queue in memory, as pure state: what waits, runs or is put off. Is told the time and waits for
+//! nothing; knows nothing of tasks, locks, dead letters or other queues.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -10,7 +13,9 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{DeadLetter, Failure, Job, QueueError, QueueStats};
+use super::{
+    Due, Enqueued, Failure, Job, NewJob, QueueError, QueueStats, remembered_keys::RememberedKeys,
+};
 use crate::id::JobId;
 
 /// How much one queue holds.
@@ -22,9 +27,19 @@ pub(super) struct Limits {
     pub(super) bytes: usize,
     /// Dead letters.
     pub(super) dead: usize,
+    /// Deduplication keys. None for [`Limits::KEYS_PER_JOB`] for each job.
+    pub(super) keys: Option<usize>,
 }
 
 impl Limits {
+    /// A key is often remembered for longer than its job takes.
+    pub(super) const KEYS_PER_JOB: usize = 16;
+
+    fn keys(&self) -> usize {
+        self.keys
+            .unwrap_or_else(|| self.jobs.saturating_mul(Self::KEYS_PER_JOB))
+    }
+
     fn full(&self) -> QueueError {
         QueueError::Full {
             limit: self.jobs as u64,
@@ -34,6 +49,12 @@ impl Limits {
     fn full_bytes(&self) -> QueueError {
         QueueError::FullBytes {
             limit: self.bytes as u64,
+        }
+    }
+
+    fn full_keys(&self) -> QueueError {
+        QueueError::FullKeys {
+            limit: self.keys() as u64,
         }
     }
 }
@@ -81,46 +102,72 @@ impl Ord for PutOff {
     }
 }
 
+/// A job that has left the queue for the dead letters.
+pub(super) struct Ended {
+    pub(super) payload: Bytes,
+    pub(super) enqueued_at: SystemTime,
+}
+
 /// One queue.
 #[derive(Default)]
 pub(super) struct QueueState {
     waiting: VecDeque<Held>,
     put_off: BinaryHeap<Reverse<PutOff>>,
     running: HashMap<JobId, Held>,
-    dead: VecDeque<DeadLetter>,
     /// Of the payloads of `waiting`, `put_off` and `running`.
     bytes: usize,
-    dead_bytes: usize,
     next_order: u64,
+    keys: RememberedKeys,
+    paused: bool,
 }
 
 impl QueueState {
-    /// Accepts a job, to run now or when it is `due`.
+    /// Accepts a job, or finds the one that it repeats.
     pub(super) fn enqueue(
         &mut self,
-        id: JobId,
-        payload: Bytes,
-        enqueued_at: SystemTime,
-        due: Option<Instant>,
+        job: NewJob,
+        now: Instant,
+        wall: SystemTime,
         limits: &Limits,
-    ) -> Result<(), QueueError> {
-        self.check_room(payload.len(), limits)?;
-        self.bytes += payload.len();
-        let job = Held {
-            id,
-            payload,
-            attempts: 0,
-            enqueued_at,
-        };
-        match due {
-            Some(due) => self.put_off(job, due),
-            None => self.waiting.push_back(job),
+    ) -> Result<Enqueued, QueueError> {
+        self.keys.forget_expired(now);
+        if let Some(dedupe) = &job.dedupe {
+            if let Some(job_id) = self.keys.job_of(&dedupe.key) {
+                return Ok(Enqueued {
+                    job_id: job_id.clone(),
+                    duplicate: true,
+                });
+            }
+            if self.keys.len() >= limits.keys() {
+                return Err(limits.full_keys());
+            }
         }
-        Ok(())
+        self.check_room(job.payload.len(), limits)?;
+        if let Some(dedupe) = job.dedupe {
+            let until = later(now, dedupe.window);
+            self.keys.remember(dedupe.key, job.id.clone(), until);
+        }
+        let job_id = job.id.clone();
+        self.bytes += job.payload.len();
+        let held = Held {
+            id: job.id,
+            payload: job.payload,
+            attempts: 0,
+            enqueued_at: wall,
+        };
+        match delay(job.due, wall) {
+            Some(delay) => self.put_off(held, later(now, delay)),
+            None => self.waiting.push_back(held),
+        }
+        Ok(Enqueued {
+            job_id,
+            duplicate: false,
+        })
     }
 
-    /// Running jobs count too: they can come back, and must then find room.
-    fn check_room(&self, bytes: usize, limits: &Limits) -> Result<(), QueueError> {
+    /// Whether another job of so many bytes may come. Running jobs count too: they can come back, and must then find
+    /// room.
+    pub(super) fn check_room(&self, bytes: usize, limits: &Limits) -> Result<(), QueueError> {
         if self.waiting.len() + self.put_off.len() + self.running.len() >= limits.jobs {
             return Err(limits.full());
         }
@@ -128,6 +175,17 @@ impl QueueState {
             return Err(limits.full_bytes());
         }
         Ok(())
+    }
+
+    /// Takes a dead letter back, with its attempts counted anew. See to it that there is room.
+    pub(super) fn put_back(&mut self, id: JobId, payload: Bytes, enqueued_at: SystemTime) {
+        self.bytes += payload.len();
+        self.waiting.push_back(Held {
+            id,
+            payload,
+            attempts: 0,
+            enqueued_at,
+        });
     }
 
     fn put_off(&mut self, job: Held, due: Instant) {
@@ -138,7 +196,7 @@ impl QueueState {
 
     /// Moves those whose time has come to the end of those that wait.
     fn wake(&mut self, now: Instant) {
-        while self.next_due().is_some_and(|due| due <= now) {
+        while self.first_due().is_some_and(|due| due <= now) {
             let Some(Reverse(PutOff { job, .. })) = self.put_off.pop() else {
                 return;
             };
@@ -146,13 +204,20 @@ impl QueueState {
         }
     }
 
-    /// When the next job that is put off can run.
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    fn first_due(&self) -> Option<Instant> {
         self.put_off.peek().map(|Reverse(put_off)| put_off.due)
+    }
+
+    /// When it is worth asking for jobs again if nothing happens before.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.first_due().filter(|_| !self.paused)
     }
 
     /// Up to `max` jobs that can run now.
     pub(super) fn lease(&mut self, max: usize, now: Instant) -> Vec<Job> {
+        if self.paused {
+            return Vec::new();
+        }
         self.wake(now);
         let count = max.min(self.waiting.len());
         let mut jobs = Vec::with_capacity(count);
@@ -182,47 +247,27 @@ impl QueueState {
         Ok(())
     }
 
-    /// The attempt failed. Returns how many dead letters had to go to make room.
+    /// The attempt failed. Returns the job if it is to be buried.
     pub(super) fn fail(
         &mut self,
         job: &JobId,
-        error: String,
         failure: Failure,
         now: Instant,
-        wall: SystemTime,
-        limits: &Limits,
-    ) -> Result<usize, QueueError> {
+    ) -> Result<Option<Ended>, QueueError> {
         let held = self.end_lease(job)?;
         match failure {
             Failure::Retry { after } => {
                 self.put_off(held, later(now, after));
-                Ok(0)
+                Ok(None)
             }
             Failure::Dead => {
                 self.bytes -= held.payload.len();
-                self.dead_bytes += held.payload.len();
-                self.dead.push_back(DeadLetter {
-                    job_id: held.id,
+                Ok(Some(Ended {
                     payload: held.payload,
-                    error,
-                    attempts: held.attempts,
                     enqueued_at: held.enqueued_at,
-                    died_at: wall,
-                });
-                Ok(self.trim_dead(limits))
+                }))
             }
         }
-    }
-
-    fn trim_dead(&mut self, limits: &Limits) -> usize {
-        let before = self.dead.len();
-        while self.dead.len() > limits.dead || self.dead_bytes > limits.bytes {
-            let Some(letter) = self.dead.pop_front() else {
-                break;
-            };
-            self.dead_bytes -= letter.payload.len();
-        }
-        before - self.dead.len()
     }
 
     /// The job is as it was before its lease.
@@ -233,6 +278,12 @@ impl QueueState {
         Ok(())
     }
 
+    /// Whether jobs may begin.
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Everything but the dead letters, which are kept elsewhere.
     pub(super) fn stats(&mut self, now: Instant, wall: SystemTime) -> QueueStats {
         self.wake(now);
         // Not always the first: a job that is tried again is older than its neighbours.
@@ -241,259 +292,25 @@ impl QueueState {
             waiting: self.waiting.len() as u64,
             running: self.running.len() as u64,
             delayed: self.put_off.len() as u64,
-            dead: self.dead.len() as u64,
+            dead: 0,
             oldest_age: oldest.map(|at| wall.duration_since(at).unwrap_or_default()),
+            paused: self.paused,
         }
     }
+}
 
-    pub(super) fn dead_letters(&self, max: usize) -> Vec<DeadLetter> {
-        self.dead.iter().take(max).cloned().collect()
-    }
-
-    fn find_dead(&self, job: &JobId) -> Option<usize> {
-        self.dead.iter().position(|letter| letter.job_id == *job)
-    }
-
-    fn take_dead(&mut self, job: &JobId) -> Option<DeadLetter> {
-        let letter = self.dead.remove(self.find_dead(job)?)?;
-        self.dead_bytes -= letter.payload.len();
-        Some(letter)
-    }
-
-    /// Back to those that wait.
-    pub(super) fn requeue(&mut self, job: &JobId, limits: &Limits) -> Result<bool, QueueError> {
-        let Some(at) = self.find_dead(job) else {
-            return Ok(false);
-        };
-        self.check_room(self.dead[at].payload.len(), limits)?;
-        let Some(letter) = self.take_dead(job) else {
-            return Ok(false);
-        };
-        self.bytes += letter.payload.len();
-        self.waiting.push_back(Held {
-            id: letter.job_id,
-            payload: letter.payload,
-            attempts: 0,
-            enqueued_at: letter.enqueued_at,
-        });
-        Ok(true)
-    }
-
-    pub(super) fn purge(&mut self, job: &JobId) -> bool {
-        self.take_dead(job).is_some()
-    }
+/// How long a job has to wait. None if it need not.
+fn delay(due: Due, wall: SystemTime) -> Option<Duration> {
+    let delay = match due {
+        Due::Now => return None,
+        Due::After(delay) => delay,
+        Due::At(time) => time.duration_since(wall).unwrap_or_default(),
+    };
+    (!delay.is_zero()).then_some(delay)
 }
 
 /// `now` and `after` together, or what is as good as never where that cannot be reckoned.
 pub(super) fn later(now: Instant, after: Duration) -> Instant {
     const AS_GOOD_AS_NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     now + after.min(AS_GOOD_AS_NEVER)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: Limits = Limits {
-        jobs: 3,
-        bytes: 100,
-        dead: 2,
-    };
-
-    fn push(state: &mut QueueState, id: &str, bytes: usize) -> Result<(), QueueError> {
-        let payload = Bytes::from(vec![0; bytes]);
-        state.enqueue(
-            JobId::new(id),
-            payload,
-            SystemTime::UNIX_EPOCH,
-            None,
-            &LIMITS,
-        )
-    }
-
-    fn bury(state: &mut QueueState, id: &str) -> usize {
-        bury_bytes(state, id, 10)
-    }
-
-    fn bury_bytes(state: &mut QueueState, id: &str, bytes: usize) -> usize {
-        let now = Instant::now();
-        let wall = SystemTime::UNIX_EPOCH;
-        push(state, id, bytes).unwrap();
-        state.lease(1, now);
-        state
-            .fail(
-                &JobId::new(id),
-                "no".into(),
-                Failure::Dead,
-                now,
-                wall,
-                &LIMITS,
-            )
-            .unwrap()
-    }
-
-    fn ids(jobs: &[Job]) -> Vec<&str> {
-        jobs.iter().map(|job| job.id.as_str()).collect()
-    }
-
-    #[test]
-    fn jobs_are_leased_in_their_order_and_no_more_than_asked_for() {
-        let mut state = QueueState::default();
-        for id in ["a", "b", "c"] {
-            push(&mut state, id, 1).unwrap();
-        }
-        let now = Instant::now();
-        assert_eq!(ids(&state.lease(2, now)), ["a", "b"]);
-        assert_eq!(ids(&state.lease(2, now)), ["c"]);
-        assert!(state.lease(2, now).is_empty());
-    }
-
-    #[test]
-    fn a_queue_is_full_at_its_number_of_jobs_until_one_is_done() {
-        let mut state = QueueState::default();
-        for id in ["a", "b", "c"] {
-            push(&mut state, id, 1).unwrap();
-        }
-        let full = Err(QueueError::Full { limit: 3 });
-        assert_eq!(push(&mut state, "d", 1), full);
-        state.lease(1, Instant::now());
-        assert_eq!(push(&mut state, "d", 1), full, "a running job has its room");
-        state.complete(&JobId::new("a")).unwrap();
-        push(&mut state, "d", 1).unwrap();
-    }
-
-    #[test]
-    fn a_queue_is_full_at_its_number_of_bytes_until_they_are_freed() {
-        let mut state = QueueState::default();
-        push(&mut state, "a", 60).unwrap();
-        let full = Err(QueueError::FullBytes { limit: 100 });
-        assert_eq!(push(&mut state, "b", 41), full);
-        push(&mut state, "c", 40).unwrap();
-        state.lease(1, Instant::now());
-        state.complete(&JobId::new("a")).unwrap();
-        push(&mut state, "b", 60).unwrap();
-        assert_eq!(push(&mut QueueState::default(), "d", 101), full);
-    }
-
-    #[test]
-    fn a_job_that_is_put_off_comes_when_it_is_due_and_not_before() {
-        let mut state = QueueState::default();
-        let now = Instant::now();
-        let wall = SystemTime::UNIX_EPOCH;
-        for (id, seconds) in [("late", 2), ("soon", 1), ("also soon", 1)] {
-            let due = Some(now + Duration::from_secs(seconds));
-            state
-                .enqueue(JobId::new(id), Bytes::new(), wall, due, &LIMITS)
-                .unwrap();
-        }
-        assert!(state.lease(9, now).is_empty());
-        assert_eq!(state.stats(now, wall).delayed, 3);
-        let due = state.next_due().unwrap();
-        assert_eq!(due, now + Duration::from_secs(1));
-        assert_eq!(ids(&state.lease(9, due)), ["soon", "also soon"]);
-        assert_eq!(ids(&state.lease(9, due + Duration::from_secs(1))), ["late"]);
-    }
-
-    #[test]
-    fn a_job_given_back_is_the_next_and_its_attempt_does_not_count() {
-        let mut state = QueueState::default();
-        push(&mut state, "a", 1).unwrap();
-        push(&mut state, "b", 1).unwrap();
-        let now = Instant::now();
-        state.lease(1, now);
-        state.release(&JobId::new("a")).unwrap();
-        let again = state.lease(1, now);
-        assert_eq!((again[0].id.as_str(), again[0].attempt), ("a", 1));
-    }
-
-    #[test]
-    fn a_lease_ends_once() {
-        let mut state = QueueState::default();
-        push(&mut state, "a", 1).unwrap();
-        state.lease(1, Instant::now());
-        let id = JobId::new("a");
-        state.complete(&id).unwrap();
-        let not_leased = QueueError::NotLeased { job: id.clone() };
-        assert_eq!(state.complete(&id), Err(not_leased.clone()));
-        assert_eq!(state.release(&id), Err(not_leased));
-    }
-
-    #[test]
-    fn the_oldest_dead_letter_goes_when_there_are_too_many() {
-        let mut state = QueueState::default();
-        assert_eq!(bury(&mut state, "a"), 0);
-        assert_eq!(bury(&mut state, "b"), 0);
-        assert_eq!(bury(&mut state, "c"), 1);
-        let left = state.dead_letters(9);
-        let left: Vec<_> = left.iter().map(|letter| letter.job_id.as_str()).collect();
-        assert_eq!(left, ["b", "c"]);
-        assert_eq!(state.dead_letters(1).len(), 1);
-    }
-
-    #[test]
-    fn the_oldest_dead_letter_goes_when_their_payloads_take_too_much_room() {
-        let mut state = QueueState::default();
-        assert_eq!(bury_bytes(&mut state, "a", 60), 0);
-        assert_eq!(bury_bytes(&mut state, "b", 60), 1);
-        assert_eq!(state.dead_letters(9)[0].job_id.as_str(), "b");
-        assert_eq!((state.bytes, state.dead_bytes), (0, 60));
-    }
-
-    #[test]
-    fn a_dead_letter_can_be_put_back_or_thrown_away() {
-        let mut state = QueueState::default();
-        bury(&mut state, "a");
-        bury(&mut state, "b");
-        let (a, b) = (JobId::new("a"), JobId::new("b"));
-        assert_eq!(state.requeue(&a, &LIMITS), Ok(true));
-        assert_eq!(state.requeue(&a, &LIMITS), Ok(false));
-        assert!(state.purge(&b));
-        assert!(!state.purge(&b));
-        assert!(state.dead_letters(9).is_empty());
-        let jobs = state.lease(9, Instant::now());
-        assert_eq!(ids(&jobs), ["a"]);
-        assert_eq!(jobs[0].attempt, 1);
-        assert_eq!((state.bytes, state.dead_bytes), (10, 0));
-    }
-
-    #[test]
-    fn a_dead_letter_stays_where_it_is_while_the_queue_is_full() {
-        let mut state = QueueState::default();
-        bury(&mut state, "dead");
-        for id in ["a", "b", "c"] {
-            push(&mut state, id, 1).unwrap();
-        }
-        let full = Err(QueueError::Full { limit: 3 });
-        assert_eq!(state.requeue(&JobId::new("dead"), &LIMITS), full);
-        assert_eq!(state.dead_letters(9).len(), 1);
-    }
-
-    #[test]
-    fn the_stats_count_every_job_where_it_is() {
-        let mut state = QueueState::default();
-        let now = Instant::now();
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
-        bury(&mut state, "dead");
-        push(&mut state, "running", 1).unwrap();
-        push(&mut state, "retry", 1).unwrap();
-        push(&mut state, "waiting", 1).unwrap();
-        state.lease(2, now);
-        let retry = Failure::Retry {
-            after: Duration::MAX,
-        };
-        state
-            .fail(&JobId::new("retry"), "no".into(), retry, now, wall, &LIMITS)
-            .unwrap();
-        let stats = state.stats(now, wall);
-        assert_eq!(
-            stats,
-            QueueStats {
-                waiting: 1,
-                running: 1,
-                delayed: 1,
-                dead: 1,
-                oldest_age: Some(Duration::from_secs(7)),
-            }
-        );
-    }
 }

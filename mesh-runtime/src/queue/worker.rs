@@ -16,14 +16,14 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
-use super::{Failure, Job, Queue, QueueError, QueueFuture, QueueName, state::later};
+use super::{CommandQueue, Failure, Job, QueueError, QueueFuture, QueueName, state::later};
 use crate::error::JobError;
 
 /// The longest backoff, before its jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(10 * 60);
 /// The pause after the first failed lease. It doubles with each further one.
-const LEASE_PAUSE: Duration = Duration::from_secs(1);
-const MAX_LEASE_PAUSE: Duration = Duration::from_secs(30);
+const LEASE_PAUSE: Duration = Duration::from_millis(200);
+const MAX_LEASE_PAUSE: Duration = Duration::from_secs(5);
 /// How long aborted jobs have to get out of the way, and then the engine to take back what is left.
 const SETTLE: Duration = Duration::from_secs(2);
 /// The longest error text that is kept with a job.
@@ -40,6 +40,8 @@ pub(crate) enum JobOutcome {
     Discard(String),
     /// Its handler panicked with this text. It may be tried again.
     Panicked(String),
+    /// It was not run, for this reason, and will not be: this attempt does not count.
+    Unrun(String),
 }
 
 impl From<Result<(), JobError>> for JobOutcome {
@@ -95,17 +97,12 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts to work off the queue `name` of the engine `queue`. Must be called on a Tokio runtime.
-    pub(crate) fn start(
-        queue: Arc<dyn Queue>,
-        name: QueueName,
-        options: WorkerOptions,
-        run: RunJob,
-    ) -> Self {
+    /// Starts to work off a queue. Must be called on a Tokio runtime.
+    pub(crate) fn start(queue: CommandQueue, options: WorkerOptions, run: RunJob) -> Self {
         let (stop, stopped) = oneshot::channel();
+        let name = queue.name().clone();
         let floor = Arc::new(Floor {
             queue,
-            name: name.clone(),
             options,
             run,
         });
@@ -134,8 +131,7 @@ impl Worker {
 
 /// What all the tasks of one worker share.
 struct Floor {
-    queue: Arc<dyn Queue>,
-    name: QueueName,
+    queue: CommandQueue,
     options: WorkerOptions,
     run: RunJob,
 }
@@ -240,12 +236,12 @@ async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> St
                         }
                     }
                     Err(QueueError::Closed) => {
-                        tracing::warn!(queue = %floor.name, "the queue's engine is shut down: no more jobs run");
+                        tracing::warn!(queue = %floor.queue.name(), "the queue's engine is shut down: no more jobs run");
                         leasing = false;
                     }
                     Err(error) => {
                         failed_leases += 1;
-                        tracing::warn!(queue = %floor.name, %error, "no jobs could be leased: trying again");
+                        tracing::warn!(queue = %floor.queue.name(), %error, "no jobs could be leased: trying again");
                     }
                 }
             }
@@ -284,33 +280,36 @@ impl Floor {
                 let spread = rand::random_range(0.75..=1.25);
                 sleep(backoff(LEASE_PAUSE, failures, MAX_LEASE_PAUSE, spread)).await;
             }
-            self.queue.lease(&self.name, max).await
+            self.queue.lease(max).await
         })
     }
 
-    /// Whether any job could run now.
+    /// Whether any job could run now: none while the queue is paused.
     async fn has_waiting(&self, deadline: Instant) -> bool {
-        match timeout_at(deadline, self.queue.stats(&self.name)).await {
-            Ok(Ok(stats)) => stats.waiting > 0,
+        match timeout_at(deadline, self.queue.stats()).await {
+            Ok(Ok(stats)) => stats.waiting > 0 && !stats.paused,
             Ok(Err(_)) | Err(_) => false,
         }
     }
 
     /// Runs a job, and tells the engine how it ended.
-    async fn run(self: Arc<Self>, job: Job) -> Finished {
-        let run = AssertUnwindSafe(async { (self.run)(job.clone()).await });
-        let outcome = run
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|panic| JobOutcome::Panicked(panic_text(&*panic)));
+    async fn run(self: Arc<Self>, mut job: Job) -> Finished {
+        let outcome = match self.opened(&job) {
+            Ok(opened) => self.attempt(opened).await,
+            Err(why) => JobOutcome::Unrun(why),
+        };
         let (error, retry) = match outcome {
             JobOutcome::Done => {
-                let completed = self.queue.complete(&self.name, &job).await;
+                let completed = self.queue.complete(&job).await;
                 return self.settled(&job, completed);
             }
             JobOutcome::Retry(error) => (error, true),
             JobOutcome::Discard(error) => (error, false),
             JobOutcome::Panicked(text) => (format!("the handler panicked: {text}"), true),
+            JobOutcome::Unrun(why) => {
+                job.attempt = job.attempt.saturating_sub(1);
+                (why, false)
+            }
         };
         let error = shortened(error);
         let failure = if retry && job.attempt < self.options.attempts {
@@ -322,21 +321,46 @@ impl Floor {
             Failure::Dead
         };
         tracing::warn!(
-            queue = %self.name,
+            queue = %self.queue.name(),
             job = %job.id,
             attempt = job.attempt,
             error,
             ?failure,
             "a job failed"
         );
-        let failed = self.queue.fail(&self.name, &job, error, failure).await;
+        let failed = self.queue.fail(&job, &error, failure).await;
         self.settled(&job, failed) && failure == Failure::Dead
+    }
+
+    /// The job as its handler gets it, or why it is not to run.
+    fn opened(&self, job: &Job) -> Result<Job, String> {
+        let payload = self
+            .queue
+            .open(job)
+            .map_err(|why| format!("the job cannot be opened: {why}"))?;
+        if job.attempt > self.options.attempts.max(1) {
+            return Err(format!(
+                "attempt {} never ended: its node died, or lost the job to another, and no attempt is left",
+                job.attempt - 1
+            ));
+        }
+        Ok(Job {
+            payload,
+            ..job.clone()
+        })
+    }
+
+    async fn attempt(&self, job: Job) -> JobOutcome {
+        AssertUnwindSafe(async { (self.run)(job).await })
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| JobOutcome::Panicked(panic_text(&*panic)))
     }
 
     fn settled(&self, job: &Job, result: Result<(), QueueError>) -> Finished {
         if let Err(error) = &result {
             tracing::warn!(
-                queue = %self.name,
+                queue = %self.queue.name(),
                 job = %job.id,
                 %error,
                 "the end of a job could not be recorded: it may run again"
@@ -354,9 +378,9 @@ impl Floor {
         let aborted_count = aborted.len() as u64;
         let left = timeout(SETTLE, async {
             for job in aborted {
-                if let Err(error) = self.queue.release(&self.name, &job).await {
+                if let Err(error) = self.queue.release(&job).await {
                     tracing::warn!(
-                        queue = %self.name,
+                        queue = %self.queue.name(),
                         job = %job.id,
                         %error,
                         "a job could not be given back"
@@ -364,9 +388,13 @@ impl Floor {
                 }
             }
             if self.queue.is_durable() {
+                // Nothing depends on it.
+                if let Err(error) = self.queue.leave().await {
+                    tracing::debug!(queue = %self.queue.name(), %error, "the queue was not left in order");
+                }
                 return Ok(aborted_count);
             }
-            let stats = self.queue.stats(&self.name).await?;
+            let stats = self.queue.stats().await?;
             Ok::<_, QueueError>(stats.waiting + stats.delayed)
         });
         let unfinished = match left.await {
@@ -374,17 +402,17 @@ impl Floor {
             Ok(Err(_)) | Err(_) => aborted_count,
         };
         if unfinished == 0 {
-            tracing::debug!(queue = %self.name, finished, "the worker has stopped");
+            tracing::debug!(queue = %self.queue.name(), finished, "the worker has stopped");
         } else if self.queue.is_durable() {
             tracing::info!(
-                queue = %self.name,
+                queue = %self.queue.name(),
                 finished,
                 unfinished,
                 "the worker has stopped and gave jobs back"
             );
         } else {
             tracing::warn!(
-                queue = %self.name,
+                queue = %self.queue.name(),
                 finished,
                 unfinished,
                 "the worker has stopped: what is left in memory is lost with the process"

@@ -1,6 +1,10 @@
 //! From a call that has arrived to the handler: is the command known, may this caller use it, is it a job?
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
@@ -13,11 +17,12 @@ use crate::{
     call::Queued,
     link::serving::{Answering, Incoming, Responder},
     node::core::NodeCore,
-    queue::{Job, JobOutcome, NewJob, Queue, QueueError, QueueName},
+    queue::{CommandQueue, Enqueued, Job, JobOutcome, NewJob},
     schema::{CommandSpec, Delivery, NodeSpec},
     wire::{
         codec::{self, MAX_PAYLOAD},
         frame::Status,
+        job_options::{JobDue, JobOptions},
     },
 };
 
@@ -33,15 +38,14 @@ pub(crate) struct CommandEntry {
     /// Bounds how many of its handlers run at once.
     places: Option<Arc<Semaphore>>,
     /// Where its jobs go.
-    pub(crate) queue: Option<(Arc<dyn Queue>, QueueName)>,
+    pub(crate) queue: Option<CommandQueue>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(
         spec: &'static NodeSpec,
         serve: Option<Box<dyn RawServe>>,
-        queue: &Arc<dyn Queue>,
-        name: impl Fn(&'static CommandSpec) -> QueueName,
+        queue: impl Fn(&'static CommandSpec) -> CommandQueue,
     ) -> Self {
         let entry = |spec: &'static CommandSpec| CommandEntry {
             spec,
@@ -50,10 +54,7 @@ impl Dispatcher {
                 .concurrency
                 .filter(|_| !spec.delivery.is_queued())
                 .map(|handlers| Arc::new(Semaphore::new(handlers as usize))),
-            queue: spec
-                .delivery
-                .is_queued()
-                .then(|| (Arc::clone(queue), name(spec))),
+            queue: spec.delivery.is_queued().then(|| queue(spec)),
         };
         Self {
             commands: spec
@@ -68,6 +69,13 @@ impl Dispatcher {
     /// The commands that are jobs.
     pub(crate) fn queued(&self) -> impl Iterator<Item = &CommandEntry> {
         self.commands.values().filter(|entry| entry.queue.is_some())
+    }
+
+    /// The queue of a command that is a job.
+    pub(crate) fn queue(&self, command: &str) -> Option<&CommandQueue> {
+        self.queued()
+            .find(|entry| entry.spec.name == command)
+            .and_then(|entry| entry.queue.as_ref())
     }
 
     /// Serves a call or tell that has arrived.
@@ -100,7 +108,7 @@ impl Dispatcher {
         };
         match answer {
             Answering::Call(responder) if entry.queue.is_some() => {
-                enqueue(core, entry, parcel.take(), responder);
+                enqueue(core, entry, &parcel.take(), responder);
             }
             Answering::Call(responder) => {
                 let deadline = Some(responder.deadline());
@@ -208,29 +216,57 @@ fn origin(caller: &crate::id::NodeId, deadline: Option<tokio::time::Instant>) ->
 }
 
 /// Puts a job into its queue, and answers only when the engine has it.
-fn enqueue(core: &Arc<NodeCore>, entry: &CommandEntry, payload: Bytes, responder: Responder) {
-    let Some((queue, name)) = entry.queue.clone() else {
+fn enqueue(core: &Arc<NodeCore>, entry: &CommandEntry, payload: &[u8], responder: Responder) {
+    let Some(queue) = entry.queue.clone() else {
         return;
     };
-    // A copy, because the payload may be a small part of an envelope, all of which it would keep in memory.
-    let payload = Bytes::copy_from_slice(&payload);
+    let job = match JobOptions::split(payload) {
+        // A copy, because the payload may be a small part of an envelope, all of which it would keep in memory.
+        Ok((options, args)) => new_job(options, Bytes::copy_from_slice(args)),
+        Err(error) => {
+            responder.fail(Status::Incompatible, &format!("the job options: {error}"));
+            return;
+        }
+    };
     let instance = core.id.instance.clone();
     let running = core.handlers.token();
     tokio::spawn(async move {
         let _running = running;
         let deadline = responder.deadline();
-        let enqueued =
-            tokio::time::timeout_at(deadline, queue.enqueue(&name, NewJob::new(payload))).await;
-        match enqueued {
-            Ok(Ok(job_id)) => match codec::encode(&Queued { job_id, instance }, MAX_PAYLOAD) {
-                Ok(payload) => responder.respond(Status::Ok, payload),
-                Err(error) => responder.fail(Status::Codec, &error.to_string()),
-            },
-            Ok(Err(error @ (QueueError::Full { .. } | QueueError::FullBytes { .. }))) => {
+        match tokio::time::timeout_at(deadline, queue.enqueue(job)).await {
+            Ok(Ok(Enqueued { job_id, duplicate })) => {
+                let queued = Queued {
+                    job_id,
+                    instance,
+                    duplicate,
+                };
+                match codec::encode(&queued, MAX_PAYLOAD) {
+                    Ok(payload) => responder.respond(Status::Ok, payload),
+                    Err(error) => responder.fail(Status::Codec, &error.to_string()),
+                }
+            }
+            Ok(Err(error)) if error.is_full() => {
                 responder.fail(Status::QueueFull, &error.to_string());
             }
             Ok(Err(error)) => responder.fail(Status::QueueFailed, &error.to_string()),
             Err(_) => responder.fail(Status::DeadlineExceeded, ""),
         }
     });
+}
+
+fn new_job(options: JobOptions, args: Bytes) -> NewJob {
+    let job = NewJob::new(args);
+    let job = match options.due {
+        JobDue::Now => job,
+        JobDue::After(ms) => job.delay(Duration::from_millis(ms)),
+        JobDue::At(ms) => match UNIX_EPOCH.checked_add(Duration::from_millis(ms)) {
+            Some(time) => job.at(time),
+            // Some systems cannot reckon with a time so far off. A wait of as long does as well.
+            None => job.delay(Duration::from_millis(ms)),
+        },
+    };
+    match options.dedupe {
+        Some((key, ms)) => job.dedupe(key, Duration::from_millis(ms)),
+        None => job,
+    }
 }

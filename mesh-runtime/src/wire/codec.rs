@@ -37,6 +37,14 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<B
 
 /// Decodes a value that must fill `bytes` to the last one.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    match decode_prefix(bytes)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(CodecError::Trailing(rest.len())),
+    }
+}
+
+/// Decodes a value that `bytes` begin with, and returns what comes behind it too.
+pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
     if bytes.len() > MAX_PAYLOAD {
         return Err(CodecError::TooLarge {
             size: bytes.len(),
@@ -53,10 +61,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
         bincode::serde::decode_from_slice(bytes, config.with_limit::<{ MAX_PAYLOAD * WIDEST }>())
     };
     let (value, consumed) = decoded.map_err(|error| CodecError::Decode(describe_decode(&error)))?;
-    match bytes.len() - consumed {
-        0 => Ok(value),
-        left => Err(CodecError::Trailing(left)),
-    }
+    Ok((value, &bytes[consumed..]))
 }
 
 /// Input up to this length may make the decoder allocate a mebibyte and no more.
@@ -215,6 +220,14 @@ pub(crate) mod tests {
         let mut bytes = encode(&7_u32, 10).unwrap().to_vec();
         bytes.push(0);
         assert_eq!(decode::<u32>(&bytes), Err(CodecError::Trailing(1)));
+    }
+
+    #[test]
+    fn a_value_in_front_comes_with_what_is_behind_it() {
+        let mut bytes = encode("a text", 10).unwrap().to_vec();
+        bytes.extend_from_slice(b"behind");
+        let (value, rest) = decode_prefix::<String>(&bytes).unwrap();
+        assert_eq!((&*value, rest), ("a text", &b"behind"[..]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub(crate) mod control;
 pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;
+pub(crate) mod job_options;
 #[cfg(test)]
 mod vectors;
 

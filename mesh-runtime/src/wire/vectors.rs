@@ -9,6 +9,7 @@ fn computed() -> Vec<String> {
         keys::tests::vectors(),
         wire::codec::tests::vectors(),
         wire::frame::tests::vectors(),
+        wire::job_options::tests::vectors(),
         wire::handshake::tests::vectors(),
         discovery::tests::vectors(),
     ];

@@ -1,11 +1,15 @@
 //! Queued commands with the engine in memory.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use mesh_runtime::{
-    CallError, InstanceId, MemoryQueue, Node, Outcome, Queue, QueueName, testing::TestMesh,
+    CallError, InstanceId, MemoryQueue, Node, Outcome, Queue, QueueError, QueueName,
+    testing::TestMesh,
 };
-use mesh_tests::{Back, Front, Parity, Stage, within};
+use mesh_tests::{Back, Front, Ledger, Parity, Stage, within};
 
 async fn two(mesh: &TestMesh<Parity>, stage: &Stage) -> (Node<Front>, [Node<Back>; 2]) {
     let back = |name: &str| mesh.start_node(Back::node(stage.clone()).instance(name));
@@ -13,6 +17,15 @@ async fn two(mesh: &TestMesh<Parity>, stage: &Stage) -> (Node<Front>, [Node<Back
     let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
     front.ready::<Back>(2).await.unwrap();
     (front, backs)
+}
+
+/// One `Back` and a `Front` that is linked to it.
+async fn one(mesh: &TestMesh<Parity>, stage: &Stage) -> (Node<Front>, Node<Back>) {
+    let builder = Back::node(stage.clone()).instance("b");
+    let back = mesh.start_node(builder).await.unwrap();
+    let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
+    front.ready::<Back>(1).await.unwrap();
+    (front, back)
 }
 
 fn pairs<const N: usize>(expected: [(&str, &str); N]) -> Vec<(String, String)> {
@@ -168,14 +181,14 @@ async fn a_job_that_one_instance_has_no_room_for_goes_to_the_next() {
 }
 
 #[tokio::test]
-async fn the_queue_of_a_node_can_be_looked_into() {
+async fn the_engine_of_a_node_can_be_looked_into() {
     within(async {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, mut hearing) = Stage::new();
         let stage = stage.behind_closed_gate();
-        let queue = Arc::new(MemoryQueue::new());
-        let builder = Back::node(stage.clone()).queue(Arc::clone(&queue));
-        let _back = mesh.start_node(builder).await.unwrap();
+        let engine = Arc::new(MemoryQueue::new());
+        let builder = Back::node(stage.clone()).queue(Arc::clone(&engine));
+        let back = mesh.start_node(builder).await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         front.ready::<Back>(1).await.unwrap();
         front.client::<Back>().job("x".into()).await.unwrap();
@@ -185,10 +198,292 @@ async fn the_queue_of_a_node_can_be_looked_into() {
             command: "job".into(),
             instance: None,
         };
-        let stats = queue.stats(&name).await.unwrap();
+        let stats = engine.stats(&name).await.unwrap();
         assert_eq!(stats.waiting + stats.running, 1);
+        assert_eq!(*back.queue("job").unwrap().name(), name);
         stage.open();
         assert_eq!(hearing.next().await.text, "x");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_for_later_does_not_run_before_its_time_and_holds_up_no_other() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (front, back) = one(&mesh, &stage).await;
+        let client = front.client::<Back>();
+        let next_year = SystemTime::now() + Duration::from_secs(365 * 24 * 60 * 60);
+        client.job("at".into()).at(next_year).await.unwrap();
+        client
+            .job("after".into())
+            .delay(Duration::MAX)
+            .await
+            .unwrap();
+        client.jobs("each".into()).at(next_year).await.unwrap();
+        client.job("now".into()).await.unwrap();
+        assert_eq!(hearing.next().await.text, "now");
+        let delayed = async |command| back.queue(command).unwrap().stats().await.unwrap().delayed;
+        assert_eq!((delayed("job").await, delayed("jobs").await), (2, 1));
+        assert_eq!(back.shutdown().await.unfinished_jobs, 3);
+        assert_eq!(hearing.so_far(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_runs_when_its_time_has_come() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (front, _back) = one(&mesh, &stage).await;
+        let client = front.client::<Back>();
+        let short = Duration::from_millis(5);
+        client.job("soon".into()).delay(short).await.unwrap();
+        assert_eq!(hearing.next().await.text, "soon");
+        client
+            .jobs("soon, on each".into())
+            .delay(short)
+            .await
+            .unwrap();
+        assert_eq!(hearing.next().await.text, "soon, on each");
+        client.job("past".into()).at(UNIX_EPOCH).await.unwrap();
+        assert_eq!(hearing.next().await.text, "past");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_delay_and_a_time_the_last_one_given_counts() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (front, back) = one(&mesh, &stage).await;
+        let client = front.client::<Back>();
+        let job = client.job("at".into()).delay(Duration::MAX);
+        job.at(UNIX_EPOCH).await.unwrap();
+        assert_eq!(hearing.next().await.text, "at");
+        let job = client.job("delayed".into()).at(UNIX_EPOCH);
+        job.delay(Duration::MAX).await.unwrap();
+        let stats = back.queue("job").unwrap().stats().await.unwrap();
+        assert_eq!((stats.waiting, stats.delayed), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_with_the_key_of_an_earlier_one_is_left_out() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (front, back) = one(&mesh, &stage).await;
+        let client = front.client::<Back>();
+        let keyed = |text: &str, key: &str| {
+            let job = client.job(text.into());
+            job.dedupe(key, Duration::from_secs(3_600))
+        };
+        let first = keyed("first", "order-17").await.unwrap();
+        assert!(!first.duplicate);
+        let second = keyed("second", "order-17").await.unwrap();
+        assert!(second.duplicate);
+        assert_eq!(second.job_id, first.job_id);
+        let other = keyed("other", "order-18").await.unwrap();
+        assert!(!other.duplicate);
+        assert_ne!(other.job_id, first.job_id);
+        assert_eq!(back.shutdown().await.unfinished_jobs, 0);
+        let mut ran: Vec<_> = hearing
+            .so_far()
+            .into_iter()
+            .map(|heard| heard.text)
+            .collect();
+        ran.sort();
+        assert_eq!(ran, ["first", "other"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_instance_leaves_out_what_it_had_of_a_queued_broadcast() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (front, backs) = two(&mesh, &stage).await;
+        let keyed = |text: &str| {
+            let jobs = front.client::<Back>().jobs(text.into());
+            jobs.dedupe("today", Duration::from_secs(3_600))
+        };
+        let first = keyed("first").only(["b1"]).await.unwrap();
+        assert!(first.ok().all(|queued| !queued.duplicate));
+        let second = keyed("second").await.unwrap();
+        let duplicates: Vec<_> = second
+            .answers()
+            .map(|(instance, queued)| (instance.as_str(), queued.duplicate))
+            .collect();
+        assert_eq!(duplicates, [("b1", true), ("b2", false)]);
+        let [of_first, of_second] = [&first, &second].map(|queued| queued.ok().next().unwrap());
+        assert_eq!(of_second.job_id, of_first.job_id);
+        for back in &backs {
+            back.shutdown().await;
+        }
+        assert_eq!(
+            hearing.next_sorted(2).await,
+            pairs([("b1", "first"), ("b2", "second")])
+        );
+        assert_eq!(hearing.so_far(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_queue_with_all_the_keys_it_may_have_refuses_another() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let builder = Back::node(Stage::quiet()).queue(MemoryQueue::new().max_keys(1));
+        let _back = mesh.start_node(builder).await.unwrap();
+        let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
+        front.ready::<Back>(1).await.unwrap();
+        let client = front.client::<Back>();
+        let keyed = |key| client.job("x".into()).dedupe(key, Duration::MAX);
+        keyed("one").await.unwrap();
+        let error = keyed("two").await.unwrap_err();
+        assert!(matches!(error, CallError::QueueFull { .. }), "{error:?}");
+        assert!(keyed("one").await.unwrap().duplicate);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_empty_or_too_long_is_an_error_and_nothing_is_sent() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (front, back) = one(&mesh, &stage).await;
+        let client = front.client::<Back>();
+        for key in [String::new(), "k".repeat(257)] {
+            let job = client.job("x".into()).dedupe(&*key, Duration::MAX);
+            let error = job.await.unwrap_err();
+            assert!(matches!(error, CallError::Codec { .. }), "{error:?}");
+            assert!(!error.maybe_executed());
+            let text = error.to_string();
+            assert!(text.contains("the job options of Back.job"), "{text}");
+            assert!(text.contains("1 to 256 bytes"), "{text}");
+            let jobs = client.jobs("x".into()).dedupe(key, Duration::MAX);
+            assert!(jobs.await.is_err());
+        }
+        back.shutdown().await;
+        assert_eq!(hearing.so_far(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_paused_queue_takes_jobs_and_runs_them_once_resumed() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (front, back) = one(&mesh, &stage).await;
+        let client = front.client::<Back>();
+        let queue = back.queue("job").unwrap();
+        queue.pause().await.unwrap();
+        client.job("paused".into()).await.unwrap();
+        client.jobs("of another queue".into()).await.unwrap();
+        assert_eq!(hearing.next().await.text, "of another queue");
+        let stats = queue.stats().await.unwrap();
+        assert_eq!((stats.waiting, stats.running, stats.paused), (1, 0, true));
+        queue.resume().await.unwrap();
+        assert_eq!(hearing.next().await.text, "paused");
+        assert!(!queue.stats().await.unwrap().paused);
+    })
+    .await;
+}
+
+/// Starts a `Back` that buries one job of each command, and ends it. What it leaves is in the engine.
+async fn leave_dead_letters(mesh: &TestMesh<Parity>, engine: &Arc<MemoryQueue>) {
+    let builder = Back::node(Stage::quiet().refusing_jobs())
+        .instance("b1")
+        .queue(Arc::clone(engine));
+    let back = mesh.start_node(builder).await.unwrap();
+    let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
+    front.ready::<Back>(1).await.unwrap();
+    front.client::<Back>().job("one".into()).await.unwrap();
+    front.client::<Back>().jobs("each".into()).await.unwrap();
+    assert_eq!(back.shutdown().await.unfinished_jobs, 0);
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_with_their_arguments_and_run_once_requeued() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let engine = Arc::new(MemoryQueue::new());
+        leave_dead_letters(&mesh, &engine).await;
+        let (stage, mut hearing) = Stage::new();
+        let builder = Back::node(stage).instance("b2").queue(engine);
+        let back = mesh.start_node(builder).await.unwrap();
+        for (command, text, instance) in [("job", "one", None), ("jobs", "each", Some("b1"))] {
+            let queue = back.queue(command).unwrap();
+            let letters = queue.dead_letters(9).await.unwrap();
+            assert_eq!(letters.len(), 1);
+            let letter = &letters[0];
+            assert_eq!(letter.args::<(String,)>(), Some(Ok((text.to_owned(),))));
+            assert_eq!(letter.error, format!("{text} is refused"));
+            assert_eq!(letter.attempts, 1);
+            assert_eq!(letter.instance, instance.map(InstanceId::from));
+            assert_eq!(queue.stats().await.unwrap().dead, 1);
+
+            assert_eq!(queue.requeue(&letter.job_id).await, Ok(true));
+            let heard = hearing.next().await;
+            assert_eq!((heard.instance.as_str(), &*heard.text), ("b2", text));
+            assert_eq!(queue.dead_letters(9).await, Ok(Vec::new()));
+            assert_eq!(queue.requeue(&letter.job_id).await, Ok(false));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dead_letters_can_be_thrown_away_and_requeued_all_at_once() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let engine = Arc::new(MemoryQueue::new());
+        for _ in 0..3 {
+            leave_dead_letters(&mesh, &engine).await;
+        }
+        let (stage, mut hearing) = Stage::new();
+        let builder = Back::node(stage).instance("b2").queue(engine);
+        let back = mesh.start_node(builder).await.unwrap();
+        let queue = back.queue("job").unwrap();
+        let oldest = queue.dead_letters(1).await.unwrap().remove(0);
+        assert_eq!(queue.purge(&oldest.job_id).await, Ok(true));
+        assert_eq!(queue.purge(&oldest.job_id).await, Ok(false));
+        assert_eq!(queue.requeue_all().await, Ok(2));
+        assert_eq!(
+            hearing.next_sorted(2).await,
+            pairs([("b2", "one"), ("b2", "one")])
+        );
+        assert_eq!(back.queue("jobs").unwrap().purge_all().await, Ok(3));
+        assert_eq!(back.shutdown().await.unfinished_jobs, 0);
+        assert_eq!(hearing.so_far(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_says_which_queues_it_has_when_asked_for_another() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = mesh.start_node(Back::node(Stage::quiet())).await.unwrap();
+        for command in ["nothing", "name"] {
+            let error = back.queue(command).unwrap_err();
+            assert!(matches!(error, QueueError::Unknown { .. }), "{error:?}");
+            assert_eq!(
+                error.to_string(),
+                format!("`{command}` is no queued command of Back: it has job, jobs")
+            );
+        }
+        let ledger = mesh.start_node(Ledger::node(Stage::quiet())).await.unwrap();
+        let error = ledger.queue("write").unwrap_err();
+        assert!(error.to_string().ends_with("it has none"), "{error}");
     })
     .await;
 }

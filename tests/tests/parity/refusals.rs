@@ -247,6 +247,33 @@ async fn arguments_that_do_not_fit_are_incompatible_and_the_link_goes_on() {
 }
 
 #[tokio::test]
+async fn job_options_that_do_not_fit_are_incompatible_and_the_link_goes_on() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = start_back(&mesh).await;
+        let mut front = link_by_hand(&mesh, "Front", &back).await;
+        let job = command("Back", "job");
+        let no_such_due = [3, 0, 1, b'x'];
+        let empty_key = [0, 1, 0, 9, 1, b'x'];
+        let mut long_key = vec![0, 1, 251, 1, 1];
+        long_key.extend([b'k'; 257]);
+        long_key.extend([9, 1, b'x']);
+        for (call, payload) in [&[][..], &no_such_due, &empty_key, &long_key]
+            .into_iter()
+            .enumerate()
+        {
+            front.call(call as u64, job, payload).await.unwrap();
+            let answer = reply(&mut front).await;
+            assert!(answer.contains("status: Incompatible"), "{answer}");
+        }
+        front.call(9, job, &[0, 0, 1, b'x']).await.unwrap();
+        let answer = reply(&mut front).await;
+        assert!(answer.contains("status: Ok"), "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_the_master_refuses_does_not_disturb_those_inside() {
     within(async {
         let mesh = TestMesh::<Parity>::start().await.unwrap();

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub(crate) mod factory;
 pub(crate) mod hard;
 pub(crate) mod log;
 pub(crate) mod proxy;

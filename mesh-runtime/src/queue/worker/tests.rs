@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Semaphore, mpsc};
+use bytes::Bytes;
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::*;
 use crate::{
     id::JobId,
-    queue::{DeadLetter, MemoryQueue, NewJob, QueueStats},
+    keys::DerivedKeys,
+    queue::{Buried, DeadLetter, Enqueued, MemoryQueue, NewJob, Queue, QueueStats},
 };
 
 const LONG: Duration = Duration::from_secs(3_600);
@@ -29,20 +31,27 @@ where
     Arc::new(move |job| run(job).boxed())
 }
 
-fn start(queue: &Arc<impl Queue>, options: WorkerOptions, run: RunJob) -> Worker {
-    Worker::start(queue.clone(), name(), options, run)
+/// The queue as the node that has it sees it. All with the same keys.
+fn view<Q: Queue>(engine: &Arc<Q>) -> CommandQueue {
+    let engine: Arc<dyn Queue> = engine.clone();
+    CommandQueue::new(engine, name(), &DerivedKeys::for_tests("shop", &[1]))
 }
 
-async fn enqueue(queue: &Arc<impl Queue>, payload: &'static str) -> JobId {
-    queue.enqueue(&name(), NewJob::new(payload)).await.unwrap()
+fn start(engine: &Arc<impl Queue>, options: WorkerOptions, run: RunJob) -> Worker {
+    Worker::start(view(engine), options, run)
 }
 
-async fn stats(queue: &Arc<impl Queue>) -> QueueStats {
-    queue.stats(&name()).await.unwrap()
+async fn enqueue(engine: &Arc<impl Queue>, payload: &'static str) -> JobId {
+    let accepted = view(engine).enqueue(NewJob::new(payload)).await.unwrap();
+    accepted.job_id
 }
 
-async fn dead_letters(queue: &Arc<impl Queue>) -> Vec<DeadLetter> {
-    queue.dead_letters(&name(), 9).await.unwrap()
+async fn stats(engine: &Arc<impl Queue>) -> QueueStats {
+    view(engine).stats().await.unwrap()
+}
+
+async fn dead_letters(engine: &Arc<impl Queue>) -> Vec<DeadLetter> {
+    view(engine).dead_letters(9).await.unwrap()
 }
 
 /// Runs one job, queued before the worker starts, up to its end in the dead letters.
@@ -122,7 +131,7 @@ async fn a_failing_job_is_tried_again_after_a_growing_backoff_and_is_then_a_dead
     assert_eq!(letters[0].job_id, id);
     assert_eq!(letters[0].attempts, 3);
     assert_eq!(letters[0].error, "attempt 3 failed");
-    assert_eq!(letters[0].payload, "x");
+    assert_eq!(letters[0].payload.as_deref(), Some(&b"x"[..]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,9 +252,8 @@ async fn stop_works_off_what_waits_in_memory_and_reports_what_is_put_off() {
     for _ in 0..5 {
         enqueue(&queue, "x").await;
     }
-    let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
-    let delayed = NewJob::new("delayed").not_before(tomorrow);
-    queue.enqueue(&name(), delayed).await.unwrap();
+    let delayed = NewJob::new("delayed").delay(Duration::from_secs(86_400));
+    view(&queue).enqueue(delayed).await.unwrap();
     let options = WorkerOptions {
         concurrency: 2,
         ..WorkerOptions::default()
@@ -318,13 +326,15 @@ async fn a_dropped_worker_aborts_its_jobs() {
 struct Durable {
     inner: MemoryQueue,
     failing_leases: AtomicUsize,
+    /// Rings when there is a dead letter.
+    buried: Notify,
 }
 
 impl Queue for Durable {
     fn is_durable(&self) -> bool {
         true
     }
-    fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, JobId> {
+    fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, Enqueued> {
         self.inner.enqueue(queue, job)
     }
     fn lease<'a>(&'a self, queue: &'a QueueName, max: usize) -> QueueFuture<'a, Vec<Job>> {
@@ -346,10 +356,16 @@ impl Queue for Durable {
         &'a self,
         queue: &'a QueueName,
         job: &'a Job,
-        error: String,
+        error: Bytes,
         failure: Failure,
     ) -> QueueFuture<'a, ()> {
-        self.inner.fail(queue, job, error, failure)
+        Box::pin(async move {
+            let failed = self.inner.fail(queue, job, error, failure).await;
+            if failure == Failure::Dead {
+                self.buried.notify_one();
+            }
+            failed
+        })
     }
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
         self.inner.release(queue, job)
@@ -357,15 +373,33 @@ impl Queue for Durable {
     fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats> {
         self.inner.stats(queue)
     }
+    fn pause<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
+        self.inner.pause(queue)
+    }
+    fn resume<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
+        self.inner.resume(queue)
+    }
     fn dead_letters<'a>(
         &'a self,
         queue: &'a QueueName,
         max: usize,
-    ) -> QueueFuture<'a, Vec<DeadLetter>> {
+    ) -> QueueFuture<'a, Vec<Buried>> {
         self.inner.dead_letters(queue, max)
     }
-    fn requeue<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
-        self.inner.requeue(queue, job)
+    fn dead_letter<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a JobId,
+    ) -> QueueFuture<'a, Option<Buried>> {
+        self.inner.dead_letter(queue, job)
+    }
+    fn requeue<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a JobId,
+        payload: Bytes,
+    ) -> QueueFuture<'a, bool> {
+        self.inner.requeue(queue, job, payload)
     }
     fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
         self.inner.purge(queue, job)
@@ -421,6 +455,140 @@ async fn an_engine_that_fails_for_a_while_is_asked_again() {
     assert_eq!(runs.recv().await, Some(id));
     worker.stop(LONG).await;
     assert_eq!(stats(&queue).await, QueueStats::default());
+}
+
+/// A runner that tells what it is given and fails for good, and what it was told.
+fn discarding() -> (RunJob, mpsc::UnboundedReceiver<Bytes>) {
+    let (ran, runs) = mpsc::unbounded_channel();
+    let run = runner(move |job| {
+        ran.send(job.payload).unwrap();
+        async { JobOutcome::Discard("a secret error".into()) }
+    });
+    (run, runs)
+}
+
+/// Runs until there is a dead letter.
+async fn run_until_dead(engine: &Arc<Durable>, run: RunJob) {
+    let worker = start(engine, WorkerOptions::default(), run);
+    engine.buried.notified().await;
+    worker.stop(LONG).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_engine_sees_neither_payloads_nor_errors() {
+    let engine = Arc::new(Durable::default());
+    enqueue(&engine, "a secret order").await;
+    let (run, mut runs) = discarding();
+    run_until_dead(&engine, run).await;
+    assert_eq!(runs.recv().await.unwrap(), "a secret order");
+
+    let kept = engine.dead_letters(&name(), 9).await.unwrap().remove(0);
+    for text in [&kept.payload, &kept.error] {
+        assert!(!text.windows(6).any(|window| window == b"secret"));
+    }
+    let letter = dead_letters(&engine).await.remove(0);
+    assert_eq!(letter.payload.as_deref(), Some(&b"a secret order"[..]));
+    assert_eq!(letter.error, "a secret error");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_in_memory_is_given_everything_as_it_is() {
+    let engine = Arc::new(MemoryQueue::new());
+    enqueue(&engine, "x").await;
+    let (run, _runs) = discarding();
+    start(&engine, WorkerOptions::default(), run)
+        .stop(LONG)
+        .await;
+    let kept = engine.dead_letters(&name(), 9).await.unwrap().remove(0);
+    assert_eq!(kept.payload, "x");
+    assert_eq!(kept.error, "a secret error");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_of_a_durable_engine_runs_after_it_was_requeued_by_another_instance() {
+    let engine = Arc::new(Durable::default());
+    let keys = DerivedKeys::for_tests("shop", &[1]);
+    let of = |instance: &str| CommandQueue::new(engine.clone(), name().of(instance), &keys);
+    let (one, other) = (of("one"), of("other"));
+    let accepted = one.enqueue(NewJob::new("x")).await.unwrap();
+    let job = one.lease(1).await.unwrap().remove(0);
+    one.fail(&job, "away", Failure::Dead).await.unwrap();
+    let letter = other.dead_letters(9).await.unwrap().remove(0);
+    assert_eq!(letter.instance, Some("one".into()));
+    assert_eq!(letter.error, "away");
+
+    assert_eq!(other.requeue(&accepted.job_id).await, Ok(true));
+    assert_eq!(one.stats().await.unwrap(), QueueStats::default());
+    let again = other.lease(1).await.unwrap().remove(0);
+    assert_eq!((&again.id, again.attempt), (&accepted.job_id, 1));
+    assert_eq!(other.open(&again).unwrap(), "x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_that_cannot_be_opened_is_a_dead_letter_at_once() {
+    let engine = Arc::new(Durable::default());
+    // As it is, where it should be sealed.
+    let not_sealed = NewJob::new("x");
+    engine.enqueue(&name(), not_sealed).await.unwrap();
+    let (run, mut runs) = discarding();
+    run_until_dead(&engine, run).await;
+    assert_eq!(runs.recv().await, None, "the handler did not run");
+
+    let letter = dead_letters(&engine).await.remove(0);
+    assert_eq!((letter.attempts, letter.payload), (0, None));
+    assert!(
+        letter.error.starts_with("the job cannot be opened"),
+        "{}",
+        letter.error
+    );
+    let requeued = view(&engine).requeue(&letter.job_id).await;
+    assert!(
+        matches!(requeued, Err(QueueError::Sealed(_))),
+        "{requeued:?}"
+    );
+    assert_eq!(view(&engine).requeue_all().await, Ok(0));
+    assert_eq!(view(&engine).purge_all().await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_attempts_never_ended_is_buried_without_another() {
+    let engine = Arc::new(Durable::default());
+    enqueue(&engine, "x").await;
+    let attempts = WorkerOptions::default().attempts;
+    // As if each of its workers had died.
+    for attempt in 1..=attempts {
+        let job = view(&engine).lease(1).await.unwrap().remove(0);
+        assert_eq!(job.attempt, attempt);
+        let again = Failure::Retry {
+            after: Duration::ZERO,
+        };
+        view(&engine).fail(&job, "", again).await.unwrap();
+    }
+    let (run, mut runs) = discarding();
+    run_until_dead(&engine, run).await;
+    assert_eq!(runs.recv().await, None, "the handler did not run");
+    let letter = dead_letters(&engine).await.remove(0);
+    assert!(letter.error.contains("never ended"), "{}", letter.error);
+    assert_eq!(letter.payload.as_deref(), Some(&b"x"[..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_runs_nothing_of_a_paused_queue_until_it_is_resumed() {
+    let engine = Arc::new(MemoryQueue::new());
+    let queue = view(&engine);
+    queue.pause().await.unwrap();
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let run = runner(move |job| {
+        ran.send(job.id).unwrap();
+        async { JobOutcome::Done }
+    });
+    let worker = start(&engine, WorkerOptions::default(), run);
+    let id = enqueue(&engine, "x").await;
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.paused), (1, true));
+    queue.resume().await.unwrap();
+    assert_eq!(runs.recv().await, Some(id));
+    worker.stop(LONG).await;
 }
 
 #[test]

@@ -1,0 +1,128 @@
+//! Jobs that outlive the node that took them. Needs a Redis (Debian: `apt install redis-server`):
+//!
+//! `MESH_REDIS_URL=redis://127.0.0.1:6379 cargo run -p mesh-examples --example durable`
+//!
+//! A first mailer takes ten letters and is gone before they are sent; a second one sends them. One letter is queued
+//! twice and sent once, one is sent later, and one cannot be sent.
+
+use std::{env, error::Error, process::ExitCode, time::Duration};
+
+use mesh_runtime::{Context, JobError, RedisQueue, mesh_schema, testing::TestMesh};
+use tokio::{sync::mpsc, time::timeout};
+
+mesh_schema! {
+    /// Letters.
+    mesh Post;
+
+    /// Writes letters.
+    node Office { connect: [Mailer]; }
+
+    /// Sends them.
+    node Mailer {
+        allow: [Office];
+
+        /// Sends one letter.
+        #[attempts = 3]
+        #[backoff = "100ms"]
+        queued balanced fn send(to: String);
+    }
+}
+
+/// Says to whom it has sent a letter.
+struct Sender(mpsc::UnboundedSender<String>);
+
+impl MailerHandler for Sender {
+    async fn send(&self, cx: Context<Mailer>, to: String) -> Result<(), JobError> {
+        if to == "nobody" {
+            // Any error will do: after three attempts it is a dead letter. `JobError::discard` makes it one at once.
+            return Err(JobError::retry("there is no such address"));
+        }
+        let attempt = cx.job().map_or(0, |job| job.attempt);
+        self.0.send(format!("to {to}, attempt {attempt}"))?;
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Ok(url) = env::var("MESH_REDIS_URL") else {
+        eprintln!(
+            "durable: set MESH_REDIS_URL, for example to redis://127.0.0.1:6379 (Debian: apt install redis-server)"
+        );
+        return ExitCode::FAILURE;
+    };
+    match post(&url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("durable: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn post(url: &str) -> Result<(), Box<dyn Error>> {
+    let mesh = TestMesh::<Post>::start().await?;
+    let (sender, mut sent) = mpsc::unbounded_channel();
+    let mailer = |name: &str| {
+        let mailer = Mailer::node(Sender(sender.clone())).instance(name);
+        let redis = RedisQueue::connect(url);
+        // A mesh of its own in every run, so that nothing is left over from the last.
+        async move { Ok::<_, Box<dyn Error>>(mailer.queue(redis.await?.prefix(run_id()))) }
+    };
+    let office = mesh.start_node(Office::node()).await?;
+    let letters = office.client::<Mailer>();
+
+    let first = mesh.start_node(mailer("first").await?).await?;
+    office.ready::<Mailer>(1).await?;
+    first.queue("send")?.pause().await?;
+    for number in 0..10 {
+        letters.send(format!("customer {number}")).await?;
+    }
+    let window = Duration::from_secs(60);
+    letters
+        .send("customer 10".into())
+        .dedupe("order-10", window)
+        .await?;
+    let again = letters
+        .send("customer 10".into())
+        .dedupe("order-10", window)
+        .await?;
+    println!("queued twice, kept once: {}", again.duplicate);
+    letters
+        .send("customer 11".into())
+        .delay(Duration::from_secs(1))
+        .await?;
+    letters.send("nobody".into()).await?;
+    println!("waiting: {:?}", first.queue("send")?.stats().await?);
+    first.shutdown().await;
+    println!("the first mailer is gone");
+
+    let second = mesh.start_node(mailer("second").await?).await?;
+    let queue = second.queue("send")?;
+    queue.resume().await?;
+    for _ in 0..12 {
+        let letter = timeout(Duration::from_secs(10), sent.recv()).await?;
+        println!("sent {}", letter.ok_or("the mailer has ended")?);
+    }
+    let dead = timeout(Duration::from_secs(10), async {
+        loop {
+            if let Some(letter) = queue.dead_letters(1).await?.pop() {
+                return Ok::<_, Box<dyn Error>>(letter);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await??;
+    println!(
+        "dead letter: {} after {} attempts",
+        dead.error, dead.attempts
+    );
+    println!("thrown away: {}", queue.purge_all().await?);
+    second.shutdown().await;
+    Ok(())
+}
+
+/// Different in each run.
+fn run_id() -> String {
+    format!("durable-example-{}", std::process::id())
+}

@@ -1,0 +1,48 @@
+-- In front of every script. A job is a stream entry while it waits or runs (`i` id, `n` attempts so far, `t` accepted
+-- at, `p` payload), and a member of the sorted set `later`, scored by its time, until it may run.
+
+local GROUP = 'workers'
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function add(jobs, id, attempts, accepted, payload)
+  redis.call('XADD', jobs, '*', 'i', id, 'n', attempts, 't', accepted, 'p', payload)
+end
+
+-- Equal scores keep their order by the number in front.
+local function put_off(later, seq, due, id, attempts, accepted, payload)
+  local order = string.format('%016x', redis.call('INCR', seq))
+  redis.call('ZADD', later, due, order .. cmsgpack.pack({id, attempts, accepted, payload}))
+end
+
+-- Moves up to `max` jobs whose time has come to the stream; what is no job goes, or nothing would get past it. Returns in how many milliseconds the next is due, or -1.
+local function promote(jobs, later, max)
+  local at = now()
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', at, 'LIMIT', 0, max)) do
+    local is_job, job = pcall(cmsgpack.unpack, string.sub(member, 17))
+    if is_job and type(job) == 'table' and job[4] then add(jobs, job[1], job[2], job[3], job[4]) end
+    redis.call('ZREM', later, member)
+  end
+  local next = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
+  if not next[2] then return -1 end
+  return math.max(0, tonumber(next[2]) - at)
+end
+
+-- The fields of an entry that this consumer has leased, or nil.
+local function leased(jobs, consumer, entry)
+  local pending = redis.pcall('XPENDING', jobs, GROUP, entry, entry, 1, consumer)
+  if pending.err or not pending[1] then return nil end
+  local found = redis.call('XRANGE', jobs, entry, entry)
+  if not found[1] then return nil end
+  local fields = {}
+  for at = 1, #found[1][2], 2 do fields[found[1][2][at]] = found[1][2][at + 1] end
+  return fields
+end
+
+local function remove(jobs, entry)
+  redis.call('XACK', jobs, GROUP, entry)
+  redis.call('XDEL', jobs, entry)
+end

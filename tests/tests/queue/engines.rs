@@ -1,0 +1,182 @@
+//! The engines under test, and what tests ask of them again and again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use mesh_runtime::{Job, JobId, MemoryQueue, NewJob, Queue, QueueName, QueueStats, RedisQueue};
+use mesh_tests::RedisServer;
+use tokio::{sync::OnceCell, time::Instant};
+
+/// How long a test may take, and a condition to come true. Far more than any needs: it is there so that nothing hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Between two looks whether a condition is true by now.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// As good as never.
+pub(crate) const LONG: Duration = Duration::from_secs(3_600);
+/// As good as at once.
+pub(crate) const SHORT: Duration = Duration::from_millis(5);
+
+/// The server that all tests share which do it no harm. It ends with the process.
+static SERVER: OnceCell<RedisServer> = OnceCell::const_new();
+
+/// Ends a test that hangs.
+pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, Box::pin(test))
+        .await
+        .expect("the test waits for something that does not happen")
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "it never came true: {what}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The server that all tests share, and a prefix that no other test has.
+pub(crate) async fn shared_server() -> (&'static RedisServer, String) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(RedisServer::start).await;
+    let prefix = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    (server, prefix)
+}
+
+/// An engine with time limits for a slow machine.
+pub(crate) async fn connect(url: &str, prefix: &str) -> RedisQueue {
+    let queue = RedisQueue::connect(url).await.expect("Redis is there");
+    queue.prefix(prefix).timeout(Duration::from_secs(30))
+}
+
+/// How much an engine holds. `None` is its default.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Limits {
+    pub(crate) jobs: Option<u32>,
+    pub(crate) keys: Option<u32>,
+}
+
+/// One kind of engine, and where it keeps what it has.
+pub(crate) struct Engines {
+    redis: Option<(&'static RedisServer, String)>,
+    memory: Arc<MemoryQueue>,
+}
+
+impl Engines {
+    pub(crate) fn memory() -> Self {
+        Self {
+            redis: None,
+            memory: Arc::default(),
+        }
+    }
+
+    pub(crate) async fn redis() -> Self {
+        Self {
+            redis: Some(shared_server().await),
+            memory: Arc::default(),
+        }
+    }
+
+    /// An engine over the same jobs: in memory always the same, in Redis one more consumer.
+    pub(crate) async fn one(&self) -> Arc<dyn Queue> {
+        match &self.redis {
+            None => Arc::clone(&self.memory) as _,
+            Some((server, prefix)) => Arc::new(connect(&server.url(), prefix).await),
+        }
+    }
+
+    /// An engine with other limits. In memory it has jobs of its own.
+    pub(crate) async fn with(&self, limits: Limits) -> Arc<dyn Queue> {
+        let Some((server, prefix)) = &self.redis else {
+            let mut queue = MemoryQueue::new();
+            if let Some(jobs) = limits.jobs {
+                queue = queue.max_jobs(jobs as usize);
+            }
+            if let Some(keys) = limits.keys {
+                queue = queue.max_keys(keys as usize);
+            }
+            return Arc::new(queue);
+        };
+        let mut queue = connect(&server.url(), prefix).await;
+        if let Some(jobs) = limits.jobs {
+            queue = queue.max_jobs(jobs.into());
+        }
+        if let Some(keys) = limits.keys {
+            queue = queue.max_keys(keys.into());
+        }
+        Arc::new(queue)
+    }
+
+    /// An engine, and how many dead letters of a command it keeps.
+    pub(crate) async fn with_few_dead_letters(&self) -> (Arc<dyn Queue>, usize) {
+        match &self.redis {
+            None => (Arc::new(MemoryQueue::new()), MemoryQueue::MAX_DEAD),
+            Some((server, prefix)) => {
+                let queue = connect(&server.url(), prefix).await.max_dead(3);
+                (Arc::new(queue), 3)
+            }
+        }
+    }
+}
+
+/// The queue of a `queued balanced` command.
+pub(crate) fn name(command: &str) -> QueueName {
+    QueueName {
+        mesh: "Shop".into(),
+        node_type: "Billing".into(),
+        command: command.into(),
+        instance: None,
+    }
+}
+
+pub(crate) async fn enqueue(
+    engine: &dyn Queue,
+    queue: &QueueName,
+    text: impl Into<Bytes>,
+) -> JobId {
+    let enqueued = engine.enqueue(queue, NewJob::new(text)).await.unwrap();
+    assert!(!enqueued.duplicate);
+    enqueued.job_id
+}
+
+/// Leases exactly one.
+pub(crate) async fn lease(engine: &dyn Queue, queue: &QueueName) -> Job {
+    let mut jobs = engine.lease(queue, 1).await.unwrap();
+    assert_eq!(jobs.len(), 1);
+    jobs.remove(0)
+}
+
+/// Leases so many, and returns their payloads as texts. They stay leased.
+pub(crate) async fn lease_texts(
+    engine: &dyn Queue,
+    queue: &QueueName,
+    count: usize,
+) -> Vec<String> {
+    let mut texts = Vec::new();
+    while texts.len() < count {
+        let jobs = engine.lease(queue, count - texts.len()).await.unwrap();
+        assert!(!jobs.is_empty());
+        texts.extend(jobs.iter().map(|job| text(&job.payload)));
+    }
+    texts
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Waiting, running, delayed and dead.
+pub(crate) fn counts(stats: &QueueStats) -> [u64; 4] {
+    [stats.waiting, stats.running, stats.delayed, stats.dead]
+}
+
+pub(crate) async fn stats(engine: &dyn Queue, queue: &QueueName) -> [u64; 4] {
+    counts(&engine.stats(queue).await.unwrap())
+}

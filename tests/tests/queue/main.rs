@@ -1,0 +1,29 @@
+//! Queued commands: one suite that every engine passes, by itself ([`engine`]) and behind a mesh ([`mesh`]), and what
+//! only an engine in Redis can do ([`redis_only`]). Each test is named by its situation.
+
+/// Runs each test once for each engine, as `memory::a_test` and `redis::a_test`.
+macro_rules! both_engines {
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                crate::engines::within(super::$test(crate::engines::Engines::memory())).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                crate::engines::within(async {
+                    super::$test(crate::engines::Engines::redis().await).await;
+                })
+                .await;
+            })*
+        }
+    };
+}
+
+mod engine;
+mod engines;
+mod mesh;
+mod redis_only;
+mod workshop;

@@ -1,0 +1,31 @@
+//! What an engine in Redis can do beyond what every engine does: jobs outlive their node, are shared and sealed, and come
+//! through trouble with Redis itself.
+
+mod damage;
+mod durable;
+mod leases;
+mod places;
+
+use std::{fs, path::Path};
+
+use mesh_tests::RedisServer;
+
+/// All that a server has written, as it is on disk.
+fn written(server: &RedisServer) -> Vec<u8> {
+    fn read(path: &Path, all: &mut Vec<u8>) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).unwrap() {
+                read(&entry.unwrap().path(), all);
+            }
+        } else {
+            all.extend(fs::read(path).unwrap());
+        }
+    }
+    let mut all = Vec::new();
+    read(server.directory(), &mut all);
+    all
+}
+
+fn contains(all: &[u8], text: &str) -> bool {
+    all.windows(text.len()).any(|part| part == text.as_bytes())
+}

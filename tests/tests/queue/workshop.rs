@@ -1,0 +1,141 @@
+//! A small mesh with queued commands, and a handler that does with a job what its text says.
+
+use std::sync::Arc;
+
+use mesh_runtime::{Context, JobError, JobId, NodeType, mesh_schema};
+use tokio::sync::{mpsc, watch};
+
+mesh_schema! {
+    /// The mesh of these tests.
+    pub(crate) mesh Workshop;
+
+    /// Queues jobs.
+    node Office {
+        allow: [];
+        connect: [Bench];
+    }
+
+    /// Works them off.
+    node Bench {
+        allow: [Office];
+        connect: [];
+
+        /// For one of them. What it does is in its text.
+        #[attempts = 3]
+        #[backoff = "10ms"]
+        #[timeout = "60s"]
+        queued balanced fn job(text: String);
+
+        /// For each of them.
+        #[attempts = 3]
+        #[backoff = "10ms"]
+        #[timeout = "60s"]
+        queued broadcast fn jobs(text: String);
+
+        /// Two at a time.
+        #[concurrency = 2]
+        #[attempts = 3]
+        #[timeout = "60s"]
+        queued balanced fn two_at_a_time(text: String);
+    }
+}
+
+/// A run of a handler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) instance: String,
+    pub(crate) id: JobId,
+    pub(crate) attempt: u32,
+    pub(crate) text: String,
+}
+
+/// Where a test learns what runs.
+pub(crate) struct Runs(mpsc::UnboundedReceiver<Run>);
+
+impl Runs {
+    /// The next run that has begun.
+    pub(crate) async fn next(&mut self) -> Run {
+        self.0.recv().await.expect("every worker is gone")
+    }
+
+    /// The texts of the next so many, sorted.
+    pub(crate) async fn next_texts(&mut self, count: usize) -> Vec<String> {
+        let mut texts = Vec::new();
+        for _ in 0..count {
+            texts.push(self.next().await.text);
+        }
+        texts.sort();
+        texts
+    }
+
+    /// What has begun by now and was not asked for yet.
+    pub(crate) fn so_far(&mut self) -> Vec<Run> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).collect()
+    }
+}
+
+/// The handler. Its clones share the gate.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    runs: mpsc::UnboundedSender<Run>,
+    open: Arc<watch::Sender<bool>>,
+}
+
+impl Worker {
+    /// With a closed gate, and where its runs are told.
+    pub(crate) fn new() -> (Self, Runs) {
+        let (runs, told) = mpsc::unbounded_channel();
+        let open = Arc::new(watch::Sender::new(false));
+        (Self { runs, open }, Runs(told))
+    }
+
+    /// Lets all pass who wait at the gate, or will.
+    pub(crate) fn open(&self) {
+        self.open.send_replace(true);
+    }
+
+    /// Another that tells its runs in the same place, with a gate of its own.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            runs: self.runs.clone(),
+            open: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    async fn work<N: NodeType>(&self, cx: &Context<N>, text: String) -> Result<(), JobError> {
+        let job = cx.job().expect("a queued command has a job");
+        // A test that has heard enough listens no more.
+        let _ = self.runs.send(Run {
+            instance: cx.instance().to_string(),
+            id: job.id.clone(),
+            attempt: job.attempt,
+            text: text.clone(),
+        });
+        match text.split(' ').next() {
+            Some("fail") => Err(JobError::retry(format!("{text}: attempt {}", job.attempt))),
+            Some("fail-once") if job.attempt == 1 => Err(JobError::retry(text)),
+            Some("discard") => Err(JobError::discard(text)),
+            Some("panic") => panic!("{text}"),
+            Some("hold") => {
+                // The sender lives as long as this handler.
+                let _ = self.open.subscribe().wait_for(|open| *open).await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl BenchHandler for Worker {
+    async fn job(&self, cx: Context<Bench>, text: String) -> Result<(), JobError> {
+        self.work(&cx, text).await
+    }
+
+    async fn jobs(&self, cx: Context<Bench>, text: String) -> Result<(), JobError> {
+        self.work(&cx, text).await
+    }
+
+    async fn two_at_a_time(&self, cx: Context<Bench>, text: String) -> Result<(), JobError> {
+        self.work(&cx, text).await
+    }
+}
