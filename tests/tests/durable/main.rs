@@ -9,14 +9,15 @@ mod support;
 
 use std::{collections::HashMap, time::Duration};
 
-use mesh_runtime::{CallError, Queue, RedisQueue};
+use mesh_runtime::{CallError, Queue, RedisQueue, testing::TestMesh};
+use mesh_tests::RedisServer;
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     history::{Event, Violation},
     site::{Setup, Site, accepted, any, done, refused},
-    support::factory::Bench,
+    support::factory::{Bench, Factory, Hands},
 };
 
 /// Names for workers.
@@ -342,4 +343,16 @@ async fn an_instance_that_returns_in_time_finds_its_jobs() {
     site.until(&own, |stats| stats.waiting + stats.running == 0)
         .await;
     assert_eq!(site.stats(&own).await.dead, 0);
+}
+
+#[tokio::test]
+async fn a_random_instance_id_is_warned_of_where_jobs_belong_to_their_instance() {
+    support::log::start();
+    let redis = RedisServer::start().await;
+    let mesh = TestMesh::<Factory>::start().await.unwrap();
+    let bench = Bench::node(Hands { say: |_| {} });
+    let queue = RedisQueue::connect(&redis.url()).await.unwrap();
+    let _bench = mesh.start_node(bench.queue(queue)).await.unwrap();
+    let line = support::log::line(&["WARN", "the instance id is random"]).await;
+    assert!(line.contains("adopted"), "the first such command: {line}");
 }

@@ -243,6 +243,7 @@ impl Site {
             .arg(setup.lease.as_millis().to_string())
             .arg(setup.orphan_lease.as_millis().to_string())
             .arg(setup.defect)
+            .env("RUST_BACKTRACE", "0")
             .env("MESH_PUBLIC_KEY", "Factory")
             .env("MESH_PRIVATE_KEY", &self.private)
             .env("MESH_BIND", "127.0.0.1:0")

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use mesh_runtime::{CloseReason, Event, Farewell, Keys};
-use mesh_tests::{Back, Front, HeldPort, Parity, Stage, event, within};
+use mesh_tests::{Back, Front, HeldPort, Parity, RedisServer, Stage, event, within};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
@@ -150,6 +150,58 @@ async fn a_process_that_is_told_to_end_says_goodbye_to_its_peers() {
             CloseReason::Goodbye(Farewell::ShuttingDown)
         );
         assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_go_to_the_redis_of_the_environment() {
+    within(async {
+        let redis = RedisServer::start().await;
+        let private = Keys::generate();
+        let keys = Keys::new("from-env", private.as_str());
+        let builder = Parity::master().keys(&keys).bind("127.0.0.1:0");
+        let master = builder.without_discovery().start().await.unwrap();
+        let addr = master.addr().to_string();
+        let mut child = start(&[
+            ("MESH_PUBLIC_KEY", "from-env"),
+            ("MESH_PRIVATE_KEY", &private),
+            ("MESH_MASTER", &addr),
+            ("MESH_BIND", "127.0.0.1:0"),
+            ("MESH_INSTANCE", "named-by-env"),
+            ("MESH_REDIS_URL", &redis.url()),
+        ]);
+        first_line(&mut child).await;
+        let front = Front::node(Stage::quiet()).keys(&keys).master(&addr);
+        let front = front.bind("127.0.0.1:0").start().await.unwrap();
+        front.ready::<Back>(1).await.unwrap();
+        front.client::<Back>().job("x".into()).await.unwrap();
+        let keys = redis.command(&["KEYS", "*"]).await;
+        assert!(
+            keys.contains("mesh:{Parity/Back.job}:jobs"),
+            "its stream: {keys}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redis_of_the_environment_that_is_not_there_is_told_without_its_password() {
+    within(async {
+        let nobody = HeldPort::any();
+        let url = format!("redis://:a-password@{}", nobody.addr());
+        let mut child = start(&[
+            ("MESH_PUBLIC_KEY", "from-env"),
+            ("MESH_PRIVATE_KEY", "x"),
+            ("MESH_MASTER", "127.0.0.1:9"),
+            ("MESH_BIND", "127.0.0.1:0"),
+            ("MESH_REDIS_URL", &url),
+        ]);
+        let line = first_line(&mut child).await;
+        assert!(line.contains("MESH_REDIS_URL"), "{line}");
+        assert!(line.contains("Redis"), "{line}");
+        assert!(!line.contains("a-password"), "{line}");
+        assert!(!child.wait().await.unwrap().success());
     })
     .await;
 }

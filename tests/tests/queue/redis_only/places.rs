@@ -10,7 +10,8 @@ use tokio::{io::AsyncWriteExt, net::TcpListener};
 use crate::engines::{LONG, SHORT, enqueue, lease, name, stats, text, until, within};
 
 /// All that an engine does, once.
-async fn exercise(engine: &RedisQueue) {
+async fn exercise(engine: RedisQueue) {
+    let engine = &engine.timeout(Duration::from_secs(30)).orphan_lease(SHORT);
     // Several, so that a cluster has them in several places.
     for command in ["a", "b", "c", "d", "e", "f"] {
         let queue = name(command);
@@ -45,8 +46,13 @@ async fn exercise(engine: &RedisQueue) {
         enqueue(engine, &own, "of an instance").await;
         let job = lease(engine, &own).await;
         assert_eq!(engine.complete(&own, &job).await, Ok(()));
-        assert_eq!(engine.orphans(&queue).await, Ok(Vec::new()));
         assert_eq!(engine.leave(&own).await, Ok(()));
+        let gone = queue.of("gone");
+        enqueue(engine, &gone, "left behind").await;
+        assert_eq!(engine.orphans(&queue).await, Ok(vec![gone.clone()]));
+        let job = lease(engine, &gone).await;
+        assert_eq!(engine.complete(&gone, &job).await, Ok(()));
+        assert_eq!(engine.leave(&gone).await, Ok(()));
         for expected in ["three", "four"] {
             let job = lease(engine, &queue).await;
             assert_eq!(text(&job.payload), expected);
@@ -93,8 +99,7 @@ async fn a_cluster_keeps_jobs() {
         let urls: Vec<_> = cluster.iter().map(|(server, _)| server.url()).collect();
         // One of its nodes is enough to find the others.
         let engine = RedisQueue::connect_cluster(&[&*urls[0]]).await.unwrap();
-        let engine = engine.timeout(Duration::from_secs(30));
-        exercise(&engine).await;
+        exercise(engine).await;
         let mut in_use = 0;
         for (server, _) in &cluster {
             in_use += usize::from(server.command(&["DBSIZE"]).await != "0");
@@ -111,8 +116,7 @@ async fn sentinels_say_where_jobs_are_kept() {
         let sentinel = RedisServer::start_sentinel("shop", &master).await;
         let urls = [&*sentinel.url()];
         let engine = RedisQueue::connect_sentinel(&urls, "shop").await.unwrap();
-        let engine = engine.timeout(Duration::from_secs(30));
-        exercise(&engine).await;
+        exercise(engine).await;
         assert_ne!(master.command(&["DBSIZE"]).await, "0");
         let unknown = RedisQueue::connect_sentinel(&urls, "other").await;
         assert_says(unknown, &["Redis"]);
@@ -126,7 +130,7 @@ async fn one_server_keeps_jobs_in_the_database_of_its_url() {
         let server = RedisServer::start().await;
         let url = format!("{}/3", server.url());
         let engine = RedisQueue::connect(&url).await.unwrap();
-        exercise(&engine.timeout(Duration::from_secs(30))).await;
+        exercise(engine).await;
         assert_eq!(server.command(&["DBSIZE"]).await, "0");
         assert_ne!(server.command(&["-n", "3", "DBSIZE"]).await, "0");
     })
@@ -146,7 +150,7 @@ async fn a_password_is_in_the_url() {
         assert!(!error.contains("wrong@"), "no password is told: {error}");
         let url = format!("redis://:sesame@{}", server.addr());
         let engine = RedisQueue::connect(&url).await.unwrap();
-        exercise(&engine.timeout(Duration::from_secs(30))).await;
+        exercise(engine).await;
     })
     .await;
 }
