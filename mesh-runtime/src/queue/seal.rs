@@ -4,6 +4,8 @@
 //! A sealed text is `1: u8, key id: 8 bytes, nonce: 24 bytes, box`; in the box are the kind (`1` payload, `2` error),
 //! the length of the job id (u16, little-endian), the job id and the text.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use xsalsa20poly1305::{AeadInPlace, KeyInit, Tag, XSalsa20Poly1305};
 
@@ -28,17 +30,20 @@ pub(crate) enum Kind {
     Error = 2,
 }
 
-/// Seals and opens for one queue. Without keys it passes everything on as it is, for engines in memory.
+/// Seals and opens for one queue. Without keys it passes everything on as it is, for engines in memory. Cheap to clone:
+/// each job that is queued takes one along.
 #[derive(Clone)]
 pub(crate) struct Seal {
     /// The first seals, all open.
-    keys: Vec<(KeyId, XSalsa20Poly1305)>,
+    keys: Arc<[(KeyId, XSalsa20Poly1305)]>,
 }
 
 impl Seal {
     /// No seal.
     pub(crate) fn none() -> Self {
-        Self { keys: Vec::new() }
+        Self {
+            keys: Arc::default(),
+        }
     }
 
     /// The seal of a queue.

@@ -1,6 +1,8 @@
 //! How long a big schema takes to compile, against the same methods as `tarpc` services: 20 node types of 10 commands
 //! each, every handler implemented, every method called once. What is timed and why: docs/performance.md.
 
+#[path = "../support/options.rs"]
+mod options;
 mod project;
 mod sources;
 
@@ -20,25 +22,11 @@ How long 200 commands take to compile, against the same methods as 20 tarpc serv
 Needs the crates of Cargo.lock (`cargo fetch --locked` downloads them) and a C linker.";
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let given = |name: &str| args.iter().any(|arg| arg == name);
-    if given("--help") || given("-h") {
-        println!("{HELP}");
-        return ExitCode::SUCCESS;
-    }
-    // `cargo test --all-targets` runs benches too, without this flag.
-    if !given("--bench") {
-        println!("compile: not run; it is a benchmark: cargo bench -p mesh-tests --bench compile");
-        return ExitCode::SUCCESS;
-    }
-    if let Some(unknown) = args
-        .iter()
-        .find(|arg| !["--bench", "--quick"].contains(&arg.as_str()))
-    {
-        eprintln!("compile: unknown option `{unknown}`\n\n{HELP}");
-        return ExitCode::FAILURE;
-    }
-    match compare(Rounds::new(given("--quick"))) {
+    let quick = match options::quick("compile", HELP) {
+        Ok(quick) => quick,
+        Err(end) => return end,
+    };
+    match compare(Rounds::new(quick)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("compile: no result. {failure}");

@@ -3,6 +3,8 @@
 
 mod factory;
 mod figures;
+#[path = "../support/options.rs"]
+mod options;
 mod peer;
 
 use std::{error::Error, process::ExitCode, time::Duration};
@@ -33,25 +35,11 @@ struct Extent {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let given = |name: &str| args.iter().any(|arg| arg == name);
-    if given("--help") || given("-h") {
-        println!("{HELP}");
-        return ExitCode::SUCCESS;
-    }
-    // `cargo test --all-targets` runs benches too, without this flag.
-    if !given("--bench") {
-        println!("queue: not run; it is a benchmark: cargo bench -p mesh-tests --bench queue");
-        return ExitCode::SUCCESS;
-    }
-    if let Some(unknown) = args
-        .iter()
-        .find(|arg| !["--bench", "--quick"].contains(&arg.as_str()))
-    {
-        eprintln!("queue: unknown option `{unknown}`\n\n{HELP}");
-        return ExitCode::FAILURE;
-    }
-    let extent = match given("--quick") {
+    let quick = match options::quick("queue", HELP) {
+        Ok(quick) => quick,
+        Err(end) => return end,
+    };
+    let extent = match quick {
         true => Extent {
             rounds: 3,
             jobs: 10_000,

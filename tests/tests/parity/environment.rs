@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use mesh_runtime::{CloseReason, Event, Farewell, Keys};
+use mesh_runtime::{CloseReason, Event, Farewell, Keys, Master, Node};
 use mesh_tests::{Back, Front, HeldPort, Parity, RedisServer, Stage, event, within};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -24,6 +24,28 @@ fn start(variables: &[(&str, &str)]) -> Child {
         .kill_on_drop(true)
         .spawn()
         .unwrap()
+}
+
+/// A master, and a caller that is linked to a node in a process of its own, with these variables too.
+async fn meet(more: &[(&str, &str)]) -> (Master, Child, Node<Front>) {
+    let private = Keys::generate();
+    let keys = Keys::new("from-env", private.as_str());
+    let builder = Parity::master().keys(&keys).bind("127.0.0.1:0");
+    let master = builder.without_discovery().start().await.unwrap();
+    let addr = master.addr().to_string();
+    let mut variables = vec![
+        ("MESH_PUBLIC_KEY", "from-env"),
+        ("MESH_PRIVATE_KEY", &*private),
+        ("MESH_MASTER", &*addr),
+        ("MESH_BIND", "127.0.0.1:0"),
+    ];
+    variables.extend_from_slice(more);
+    let mut child = start(&variables);
+    first_line(&mut child).await;
+    let front = Front::node(Stage::quiet()).keys(&keys).master(&addr);
+    let front = front.bind("127.0.0.1:0").start().await.unwrap();
+    front.ready::<Back>(1).await.unwrap();
+    (master, child, front)
 }
 
 async fn first_line(child: &mut Child) -> String {
@@ -122,21 +144,7 @@ async fn what_is_missing_or_wrong_in_the_environment_is_named() {
 #[tokio::test]
 async fn a_process_that_is_told_to_end_says_goodbye_to_its_peers() {
     within(async {
-        let private = Keys::generate();
-        let keys = Keys::new("from-env", private.as_str());
-        let builder = Parity::master().keys(&keys).bind("127.0.0.1:0");
-        let master = builder.without_discovery().start().await.unwrap();
-        let addr = master.addr().to_string();
-        let mut child = start(&[
-            ("MESH_PUBLIC_KEY", "from-env"),
-            ("MESH_PRIVATE_KEY", &private),
-            ("MESH_MASTER", &addr),
-            ("MESH_BIND", "127.0.0.1:0"),
-        ]);
-        first_line(&mut child).await;
-        let front = Front::node(Stage::quiet()).keys(&keys).master(&addr);
-        let front = front.bind("127.0.0.1:0").start().await.unwrap();
-        front.ready::<Back>(1).await.unwrap();
+        let (_master, mut child, front) = meet(&[]).await;
         let mut events = front.events();
         let pid = child.id().unwrap().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status().await;
@@ -158,23 +166,9 @@ async fn a_process_that_is_told_to_end_says_goodbye_to_its_peers() {
 async fn jobs_go_to_the_redis_of_the_environment() {
     within(async {
         let redis = RedisServer::start().await;
-        let private = Keys::generate();
-        let keys = Keys::new("from-env", private.as_str());
-        let builder = Parity::master().keys(&keys).bind("127.0.0.1:0");
-        let master = builder.without_discovery().start().await.unwrap();
-        let addr = master.addr().to_string();
-        let mut child = start(&[
-            ("MESH_PUBLIC_KEY", "from-env"),
-            ("MESH_PRIVATE_KEY", &private),
-            ("MESH_MASTER", &addr),
-            ("MESH_BIND", "127.0.0.1:0"),
-            ("MESH_INSTANCE", "named-by-env"),
-            ("MESH_REDIS_URL", &redis.url()),
-        ]);
-        first_line(&mut child).await;
-        let front = Front::node(Stage::quiet()).keys(&keys).master(&addr);
-        let front = front.bind("127.0.0.1:0").start().await.unwrap();
-        front.ready::<Back>(1).await.unwrap();
+        let url = redis.url();
+        let more = [("MESH_INSTANCE", "named-by-env"), ("MESH_REDIS_URL", &*url)];
+        let (_master, _child, front) = meet(&more).await;
         front.client::<Back>().job("x".into()).await.unwrap();
         let keys = redis.command(&["KEYS", "*"]).await;
         assert!(

@@ -13,7 +13,8 @@ use tokio::{
 use super::{
     line, scripts,
     server::{Connection, failed},
-    shelf::{Core, RawEntry, millis},
+    shelf::Core,
+    values::{RawEntry, millis},
 };
 use crate::queue::{Job, QueueError};
 

@@ -12,6 +12,7 @@ mod line;
 mod scripts;
 mod server;
 mod shelf;
+mod values;
 
 use std::{
     collections::HashMap,

@@ -3,12 +3,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use deadpool_redis::redis::{self, FromRedisValue, ScriptInvocation};
-use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -17,11 +16,12 @@ use super::{
     keys::Keys,
     line, scripts,
     server::{Pool, Server},
+    values::{RawEntry, delay_of, due_text, hashed, millis, read, time},
 };
 use crate::{
     id::JobId,
     queue::{
-        Buried, Dedupe, Due, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
+        Buried, Dedupe, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
         state::later,
     },
 };
@@ -33,9 +33,6 @@ const MAX_RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// How often it is looked for orphaned queues: four times in their lease, within these bounds.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
-
-/// A job of a stream, as it was leased.
-pub(super) type RawEntry = (String, Vec<Bytes>);
 
 /// What all tasks of one queue share.
 pub(super) struct Core {
@@ -484,95 +481,8 @@ impl Batches {
     }
 }
 
-/// The job of an entry. The group has handed it out `delivered` times since it was added.
-fn read(fields: &[Bytes], delivered: u32) -> Option<Job> {
-    let field = |name: &str| {
-        let at = fields.chunks_exact(2).find(|pair| pair[0] == name)?;
-        Some(at[1].clone())
-    };
-    let number = |name| std::str::from_utf8(&field(name)?).ok()?.parse::<u64>().ok();
-    let id = field("i")?;
-    let attempts = u32::try_from(number("n")?).ok()?;
-    Some(Job {
-        id: std::str::from_utf8(&id).ok()?.into(),
-        payload: field("p")?,
-        attempt: attempts.saturating_add(delivered),
-        enqueued_at: time(number("t")?),
-    })
-}
-
 fn not_leased(job: &Job) -> QueueError {
     QueueError::NotLeased {
         job: job.id.clone(),
-    }
-}
-
-/// How the script is told when a job is due.
-fn due_text(due: Due) -> String {
-    match due {
-        Due::Now => "".into(),
-        Due::After(delay) => format!("+{}", millis(delay)),
-        Due::At(at) => format!(
-            "@{}",
-            millis(at.duration_since(UNIX_EPOCH).unwrap_or_default())
-        ),
-    }
-}
-
-fn delay_of(due: Due) -> Duration {
-    match due {
-        Due::Now => Duration::ZERO,
-        Due::After(delay) => delay,
-        Due::At(at) => at.duration_since(SystemTime::now()).unwrap_or_default(),
-    }
-}
-
-/// Keys of any length, and what they say, stay out of Redis.
-fn hashed(key: &str) -> [u8; 16] {
-    let digest = Sha256::digest(key.as_bytes());
-    std::array::from_fn(|at| digest[at])
-}
-
-/// Milliseconds, few enough to be exact in Lua's numbers, and not 0 for what is more than nothing.
-pub(super) fn millis(span: Duration) -> u64 {
-    const CENTURIES: u64 = 1 << 43;
-    let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    millis.max(u64::from(!span.is_zero())).min(CENTURIES)
-}
-
-fn time(unix_ms: u64) -> SystemTime {
-    UNIX_EPOCH
-        .checked_add(Duration::from_millis(unix_ms))
-        .unwrap_or(UNIX_EPOCH)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_is_read_whatever_the_order_of_its_fields() {
-        let fields = |texts: &[&'static str]| -> Vec<Bytes> {
-            texts.iter().map(|text| Bytes::from(*text)).collect()
-        };
-        let whole = ["p", "payload", "n", "2", "i", "job-1", "t", "5"];
-        let job = read(&fields(&whole), 1).unwrap();
-        assert_eq!((job.id.as_str(), job.attempt), ("job-1", 3));
-        assert_eq!(job.payload, "payload");
-        assert_eq!(job.enqueued_at, time(5));
-        for missing in [&whole[2..], &whole[..6], &whole[..7], &[]] {
-            assert_eq!(read(&fields(missing), 1), None, "{missing:?}");
-        }
-        let garbage = ["p", "", "n", "-1", "i", "job-1", "t", "5"];
-        assert_eq!(read(&fields(&garbage), 1), None);
-    }
-
-    #[test]
-    fn spans_become_milliseconds_that_lua_can_count() {
-        assert_eq!(millis(Duration::ZERO), 0);
-        assert_eq!(millis(Duration::from_nanos(1)), 1);
-        assert_eq!(millis(Duration::MAX), 1 << 43);
-        assert_eq!(due_text(Due::After(Duration::from_secs(2))), "+2000");
-        assert_eq!(due_text(Due::At(UNIX_EPOCH - Duration::from_secs(1))), "@0");
     }
 }
