@@ -1,6 +1,8 @@
 //! What was measured, as medians and ratios.
 
-use std::{fmt, time::Duration};
+use std::fmt;
+
+use crate::stats::{Latencies, median, ratio};
 
 /// Everything under one setting of Redis. Rates are per second, one for each round.
 #[derive(Default)]
@@ -13,59 +15,27 @@ pub(crate) struct Figures {
     pub(crate) ping: Latencies,
 }
 
-/// How long single things took.
-#[derive(Default)]
-pub(crate) struct Latencies(Vec<Duration>);
-
-impl Latencies {
-    pub(crate) fn push(&mut self, span: Duration) {
-        self.0.push(span);
-    }
-
-    /// In microseconds; `share` is 0.5 for the median.
-    fn at(&self, share: f64) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort();
-        let last = sorted.len().saturating_sub(1);
-        let at = (last as f64 * share).round() as usize;
-        sorted
-            .get(at)
-            .map_or(f64::NAN, |span| span.as_secs_f64() * 1e6)
-    }
-}
-
-fn median(rates: &[f64]) -> f64 {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 impl Figures {
     pub(crate) fn ratios(&self) {
         let accepted = median(&self.accepted);
         let one = median(&self.one_node);
         ratio(
             "accept",
+            &[],
             "redis-benchmark",
             accepted,
             median(&self.redis_benchmark),
         );
-        ratio("work", "accept", one, accepted);
-        ratio("two-nodes", "one-node", median(&self.two_nodes), one);
+        ratio("work", &[], "accept", one, accepted);
+        ratio("two-nodes", &[], "one-node", median(&self.two_nodes), one);
         ratio(
             "idle-start",
+            &[],
             "ping",
             self.from_call.at(0.5),
             self.ping.at(0.5),
         );
     }
-}
-
-fn ratio(case: &str, peer: &str, ours: f64, theirs: f64) {
-    println!(
-        "RATIO case={case} peer={peer} ours={ours:.0} theirs={theirs:.0} ratio={:.2}",
-        ours / theirs
-    );
 }
 
 impl fmt::Display for Figures {

@@ -6,12 +6,15 @@ mod figures;
 #[path = "../support/options.rs"]
 mod options;
 mod peer;
+#[path = "../support/stats.rs"]
+mod stats;
 
 use std::{error::Error, process::ExitCode, time::Duration};
 
 use factory::Factory;
-use figures::{Figures, Latencies};
+use figures::Figures;
 use mesh_tests::RedisServer;
+use stats::Latencies;
 
 const HELP: &str = "\
 How fast jobs in Redis are accepted, worked off and begun, against redis-benchmark and PING on the same server.
