@@ -1,0 +1,43 @@
+//! What the cipher alone allows: each call passes it four times (sealed and opened, both ways), on two threads.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use xsalsa20poly1305::{AeadInPlace, KeyInit, Nonce, XSalsa20Poly1305};
+
+use crate::Failure;
+
+/// Payload that is sealed at once: as much as goes into one frame.
+const CHUNK: usize = 64 * 1024;
+
+/// Calls a second, if nothing but the cipher took time.
+pub(crate) fn calls_per_s(bytes: usize, span: Duration) -> Result<f64, Failure> {
+    let passes = || move || passes(bytes, span);
+    let (one, two) = (thread::spawn(passes()), thread::spawn(passes()));
+    let joined = |thread: thread::JoinHandle<Result<f64, Failure>>| {
+        thread
+            .join()
+            .map_err(|_| "the cipher's thread has panicked")?
+    };
+    Ok((joined(one)? + joined(two)?) / 4.0)
+}
+
+/// Passes a second over so many bytes, on this thread.
+fn passes(bytes: usize, span: Duration) -> Result<f64, Failure> {
+    let cipher = XSalsa20Poly1305::new(&[7; 32].into());
+    let nonce = Nonce::default();
+    let mut payload = vec![7; bytes];
+    let begun = Instant::now();
+    let mut passes = 0;
+    while begun.elapsed() < span {
+        for chunk in payload.chunks_mut(CHUNK) {
+            cipher
+                .encrypt_in_place_detached(&nonce, b"", chunk)
+                .map_err(|_| "the cipher has failed")?;
+        }
+        passes += 1;
+    }
+    Ok(f64::from(passes) / begun.elapsed().as_secs_f64())
+}

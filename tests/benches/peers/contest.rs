@@ -1,0 +1,184 @@
+//! Everyone who is compared, started once; one round of one load with one of them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{
+    Failure, cipher,
+    load::{self, Echo, Round},
+    nats::Nats,
+    ours::Ours,
+    raw::{TcpEcho, WebSocketEcho},
+    sides::Sides,
+    tarpc::{self, TarpcEcho},
+    tonic::{self, TonicEcho},
+};
+
+/// Who is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Peer {
+    Ours,
+    /// Two instances, and round robin between them.
+    OursTwice,
+    Tarpc,
+    Tonic,
+    Nats,
+    RawWebSocket,
+    RawTcp,
+    Cipher,
+}
+
+impl Peer {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::OursTwice => "ours, two instances",
+            Self::Tarpc => "tarpc",
+            Self::Tonic => "tonic",
+            Self::Nats => "nats",
+            Self::RawWebSocket => "raw-websocket",
+            Self::RawTcp => "raw-tcp",
+            Self::Cipher => "cipher",
+        }
+    }
+}
+
+/// What is done to each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Load {
+    /// So many callers, each with one call at a time.
+    Closed { bytes: usize, inflight: usize },
+    /// So many calls a second.
+    Open { bytes: usize, rate: usize },
+    /// One caller of 64 bytes, while so many others call with 1 MiB on the same link.
+    Beside { large: usize },
+}
+
+/// Bytes of the small calls beside large ones.
+pub(crate) const SMALL: usize = 64;
+const LARGE: usize = 1024 * 1024;
+
+impl Load {
+    /// Whether it is a load for this one. Raw connections carry one message at a time, and the cipher is the limit of
+    /// large payloads only.
+    pub(crate) fn suits(self, peer: Peer) -> bool {
+        match (self, peer) {
+            (Self::Closed { inflight, .. }, Peer::RawTcp | Peer::RawWebSocket) => inflight == 1,
+            (Self::Closed { bytes, inflight }, Peer::Cipher) => bytes >= 64 * 1024 && inflight > 1,
+            (Self::Closed { .. }, _) => true,
+            (Self::Open { .. }, Peer::RawTcp | Peer::RawWebSocket | Peer::Cipher) => false,
+            (Self::Open { .. }, _) => true,
+            (Self::Beside { .. }, peer) => matches!(peer, Peer::Ours | Peer::Tarpc),
+        }
+    }
+}
+
+pub(crate) struct Contest<'a> {
+    sides: &'a Sides,
+    one: Ours,
+    two: Ours,
+    tarpc: TarpcEcho,
+    tonic: TonicEcho,
+    nats: Option<Nats>,
+    raw_tcp: TcpEcho,
+    raw_websocket: WebSocketEcho,
+}
+
+impl<'a> Contest<'a> {
+    pub(crate) async fn start(sides: &'a Sides) -> Result<Self, Failure> {
+        Ok(Self {
+            one: Ours::start(sides, 1).await?,
+            two: Ours::start(sides, 2).await?,
+            tarpc: tarpc::start(sides).await?,
+            tonic: tonic::start(sides).await?,
+            nats: Nats::start(sides).await?,
+            raw_tcp: TcpEcho::start(sides).await?,
+            raw_websocket: WebSocketEcho::start(sides).await?,
+            sides,
+        })
+    }
+
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let mut peers = vec![Peer::Ours, Peer::OursTwice, Peer::Tarpc, Peer::Tonic];
+        peers.extend(self.nats.as_ref().map(|_| Peer::Nats));
+        peers.extend([Peer::RawWebSocket, Peer::RawTcp, Peer::Cipher]);
+        peers
+    }
+
+    /// One round.
+    pub(crate) async fn round(
+        &self,
+        peer: Peer,
+        load: Load,
+        span: Duration,
+    ) -> Result<Round, Failure> {
+        match (peer, &self.nats) {
+            (Peer::Ours, _) => self.load(self.one.echo(), load, span, None).await,
+            (Peer::OursTwice, _) => self.load(self.two.echo(), load, span, None).await,
+            (Peer::Tarpc, _) => self.load(self.tarpc.clone(), load, span, None).await,
+            (Peer::Tonic, _) => self.load(self.tonic.clone(), load, span, None).await,
+            (Peer::Nats, Some(nats)) => {
+                let server = Some(nats.pid());
+                self.load(nats.echo(), load, span, server).await
+            }
+            (Peer::Nats, None) => Err("nats-server is not installed".into()),
+            (Peer::RawTcp, _) => self.load(self.raw_tcp.clone(), load, span, None).await,
+            (Peer::RawWebSocket, _) => {
+                self.load(self.raw_websocket.clone(), load, span, None)
+                    .await
+            }
+            (Peer::Cipher, _) => self.cipher(load, span).await,
+        }
+    }
+
+    /// `server` is another process whose time counts.
+    async fn load<E: Echo>(
+        &self,
+        echo: E,
+        load: Load,
+        span: Duration,
+        server: Option<u32>,
+    ) -> Result<Round, Failure> {
+        self.sides
+            .on_client(async move {
+                match load {
+                    Load::Closed { bytes, inflight } => {
+                        load::closed(echo, bytes, inflight, span, server).await
+                    }
+                    Load::Open { bytes, rate } => load::open(echo, bytes, rate, span, server).await,
+                    Load::Beside { large } => beside(echo, large, span).await,
+                }
+            })
+            .await
+    }
+
+    async fn cipher(&self, load: Load, span: Duration) -> Result<Round, Failure> {
+        let Load::Closed { bytes, .. } = load else {
+            return Err("the cipher makes no calls".into());
+        };
+        let measured = tokio::task::spawn_blocking(move || cipher::calls_per_s(bytes, span));
+        Ok(Round {
+            per_s: measured.await??,
+            ..Round::default()
+        })
+    }
+}
+
+/// One caller of small calls, while others make large ones.
+async fn beside<E: Echo>(echo: E, large: usize, span: Duration) -> Result<Round, Failure> {
+    let mut others = tokio::task::JoinSet::new();
+    for _ in 0..large {
+        let mut echo = echo.clone();
+        others.spawn(async move {
+            loop {
+                echo.echo(Bytes::from(vec![7; LARGE])).await?;
+            }
+        });
+    }
+    let round = load::closed(echo, SMALL, 1, span, None).await?;
+    match others.try_join_next() {
+        Some(ended) => ended?,
+        None => Ok(round),
+    }
+}

@@ -1,0 +1,124 @@
+//! How calls are made: so many at once, each one after the other; or at a fixed rate, whether or not they come back.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{Failure, sides::cpu_time, stats::Latencies};
+
+/// Whatever sends bytes back. A clone is another caller of the same.
+pub(crate) trait Echo: Clone + Send + Sync + 'static {
+    fn echo(&mut self, payload: Bytes) -> impl Future<Output = Result<Bytes, Failure>> + Send;
+}
+
+/// What one round gave.
+#[derive(Default)]
+pub(crate) struct Round {
+    pub(crate) per_s: f64,
+    pub(crate) latencies: Latencies,
+    /// Processor time, in microseconds, of all that took part: of a thousand calls in milliseconds.
+    pub(crate) cpu_us: f64,
+}
+
+/// Calls from `inflight` callers for so long. Must run on the client's thread.
+pub(crate) async fn closed<E: Echo>(
+    echo: E,
+    bytes: usize,
+    inflight: usize,
+    span: Duration,
+    other: Option<u32>,
+) -> Result<Round, Failure> {
+    let payload = Bytes::from(vec![7; bytes]);
+    let cpu = cpu_time(other);
+    let begun = Instant::now();
+    let callers = (0..inflight).map(|_| {
+        let (mut echo, payload) = (echo.clone(), payload.clone());
+        tokio::spawn(async move {
+            let mut spans = Vec::new();
+            let mut last = Instant::now();
+            while last - begun < span {
+                let answer = echo.echo(payload.clone()).await?;
+                if answer.len() != payload.len() {
+                    return Err(Failure::from("an echo of another length"));
+                }
+                let now = Instant::now();
+                spans.push(now - last);
+                last = now;
+            }
+            Ok(spans)
+        })
+    });
+    let mut latencies = Latencies::default();
+    let mut calls = 0;
+    for caller in join_all(callers).await {
+        for span in caller?? {
+            latencies.push(span);
+            calls += 1;
+        }
+    }
+    let (span, cpu) = (begun.elapsed(), cpu_time(other) - cpu);
+    Ok(Round {
+        per_s: f64::from(calls) / span.as_secs_f64(),
+        latencies,
+        cpu_us: cpu.as_secs_f64() * 1e6 / f64::from(calls),
+    })
+}
+
+/// Calls that may be open at once under [`open`]; one more waits, and its waiting counts.
+const MAX_OPEN: usize = 4096;
+
+/// Begins `rate` calls a second for so long, each a task of its own, in a burst each millisecond. A call's time
+/// counts from when it was due. Must run on the client's thread.
+pub(crate) async fn open<E: Echo>(
+    echo: E,
+    bytes: usize,
+    rate: usize,
+    span: Duration,
+    other: Option<u32>,
+) -> Result<Round, Failure> {
+    let payload = Bytes::from(vec![7; bytes]);
+    let room = std::sync::Arc::new(Semaphore::new(MAX_OPEN));
+    let burst = (rate / 1000).max(1);
+    let mut ticks = interval(Duration::from_millis(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut calls = JoinSet::new();
+    let mut round = Round::default();
+    let mut answered = 0;
+    let cpu = cpu_time(other);
+    let begun = Instant::now();
+    loop {
+        let due = ticks.tick().await.into_std();
+        if begun.elapsed() >= span {
+            break;
+        }
+        for _ in 0..burst {
+            let permit = std::sync::Arc::clone(&room).acquire_owned().await?;
+            let (mut echo, payload) = (echo.clone(), payload.clone());
+            calls.spawn(async move {
+                let answer = echo.echo(payload).await;
+                drop(permit);
+                answer.map(|_| due.elapsed())
+            });
+        }
+        while let Some(call) = calls.try_join_next() {
+            round.latencies.push(call??);
+            answered += 1;
+        }
+    }
+    while let Some(call) = calls.join_next().await {
+        round.latencies.push(call??);
+        answered += 1;
+    }
+    round.per_s = f64::from(answered) / begun.elapsed().as_secs_f64();
+    round.cpu_us = (cpu_time(other) - cpu).as_secs_f64() * 1e6 / f64::from(answered);
+    Ok(round)
+}

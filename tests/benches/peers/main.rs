@@ -1,0 +1,119 @@
+//! How fast calls are, against what people would use instead. What is measured and how: docs/performance.md.
+
+mod cipher;
+mod contest;
+mod load;
+mod nats;
+#[path = "../support/options.rs"]
+mod options;
+mod ours;
+mod raw;
+mod results;
+mod sides;
+#[path = "../support/stats.rs"]
+mod stats;
+mod tarpc;
+mod tonic;
+
+use std::{error::Error, process::ExitCode, time::Duration};
+
+use contest::{Contest, Load, Peer};
+use results::Results;
+use sides::Sides;
+
+const HELP: &str = "\
+How fast calls are, against raw TCP and WebSocket, tarpc, tonic and NATS.
+
+    cargo bench -p mesh-tests --bench peers [-- OPTIONS]
+
+    --quick    64 bytes only, 5 rounds of 0.25 s instead of 7 of 1 s
+    --help     says this
+
+One process with one worker thread for all clients and one for all servers; NATS has its server besides. Compares with
+NATS only where nats-server is installed (Debian: nats-server).";
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// How much is measured.
+struct Extent {
+    rounds: usize,
+    span: Duration,
+    loads: Vec<Load>,
+}
+
+impl Extent {
+    fn new(quick: bool) -> Self {
+        let payloads: &[usize] = match quick {
+            true => &[64],
+            false => &[64, 1024, 64 * 1024, 1024 * 1024],
+        };
+        let mut loads = Vec::new();
+        for bytes in payloads {
+            loads.extend([1, 64, 256].map(|inflight| Load::Closed {
+                bytes: *bytes,
+                inflight,
+            }));
+        }
+        loads.push(Load::Open {
+            bytes: 64,
+            rate: 20_000,
+        });
+        loads.push(Load::Beside { large: 1 });
+        loads.push(Load::Beside { large: 4 });
+        Self {
+            rounds: if quick { 5 } else { 7 },
+            span: Duration::from_millis(if quick { 250 } else { 1000 }),
+            loads,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let quick = match options::quick("peers", HELP) {
+        Ok(quick) => quick,
+        Err(end) => return end,
+    };
+    match compare(&Extent::new(quick)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("peers: no result. {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(extent: &Extent) -> Result<(), Failure> {
+    let sides = Sides::new()?;
+    let results = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(measure(&sides, extent))?;
+    results.tables();
+    results.ratios();
+    Ok(())
+}
+
+/// All peers take turns in each round of each load.
+async fn measure(sides: &Sides, extent: &Extent) -> Result<Results, Failure> {
+    let contest = Contest::start(sides).await?;
+    let peers = contest.peers();
+    if !peers.contains(&Peer::Nats) {
+        eprintln!("peers: without NATS: there is no nats-server");
+    }
+    let mut results = Results::default();
+    for (number, load) in extent.loads.iter().enumerate() {
+        eprintln!("peers: {load:?}, {} of {}", number + 1, extent.loads.len());
+        // The first round warms up and does not count.
+        for round in 0..=extent.rounds {
+            for peer in peers.iter().filter(|peer| load.suits(**peer)) {
+                let measured = contest.round(*peer, *load, extent.span).await;
+                let measured =
+                    measured.map_err(|failure| format!("{}, {load:?}: {failure}", peer.name()))?;
+                if round > 0 {
+                    results.add(*load, *peer, &measured);
+                }
+            }
+        }
+    }
+    Ok(results)
+}

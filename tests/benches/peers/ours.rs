@@ -1,0 +1,78 @@
+//! Us: through the generated stubs, sealed, with every limit and deadline as it is by default.
+
+use bytes::Bytes;
+use mesh_runtime::{Context, Node, mesh_schema, testing::TestMesh};
+
+use crate::{Failure, load::Echo, sides::Sides};
+
+mesh_schema! {
+    /// Calls that come back.
+    mesh Echoes;
+
+    node Caller { allow: []; connect: [Mirror]; }
+
+    node Mirror {
+        allow: [Caller];
+        connect: [];
+
+        #[timeout = "20s"]
+        balanced fn echo(payload: Bytes) -> Bytes;
+    }
+}
+
+struct Glass;
+
+impl MirrorHandler for Glass {
+    async fn echo(&self, _cx: Context<Mirror>, payload: Bytes) -> Bytes {
+        payload
+    }
+}
+
+/// A caller on the one side; master and instances on the other.
+pub(crate) struct Ours {
+    // End when dropped.
+    _mesh: TestMesh<Echoes>,
+    _mirrors: Vec<Node<Mirror>>,
+    caller: Node<Caller>,
+}
+
+impl Ours {
+    pub(crate) async fn start(sides: &Sides, instances: usize) -> Result<Self, Failure> {
+        let (mesh, mirrors) = sides
+            .on_server(async move {
+                let mesh = TestMesh::<Echoes>::start().await?;
+                let mut mirrors = Vec::new();
+                for _ in 0..instances {
+                    mirrors.push(mesh.start_node(Mirror::node(Glass)).await?);
+                }
+                Ok((mesh, mirrors))
+            })
+            .await?;
+        let joining = mesh.join(Caller::node());
+        let caller = sides
+            .on_client(async move {
+                let caller = joining.start().await?;
+                caller.ready::<Mirror>(instances).await?;
+                Ok(caller)
+            })
+            .await?;
+        Ok(Self {
+            _mesh: mesh,
+            _mirrors: mirrors,
+            caller,
+        })
+    }
+
+    pub(crate) fn echo(&self) -> OurEcho {
+        OurEcho(self.caller.client::<Mirror>())
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct OurEcho(MirrorClient<Caller>);
+
+impl Echo for OurEcho {
+    async fn echo(&mut self, payload: Bytes) -> Result<Bytes, Failure> {
+        Ok(self.0.echo(payload).await?)
+    }
+}

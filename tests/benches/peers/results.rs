@@ -1,0 +1,165 @@
+//! What was measured: medians of the rounds, as tables and as ratios.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    contest::{Load, Peer, SMALL},
+    load::Round,
+    stats::{median, number, ratio},
+};
+
+/// One number for each round.
+#[derive(Default)]
+struct Rounds {
+    per_s: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+    p999: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+#[derive(Default)]
+pub(crate) struct Results(BTreeMap<(Load, Peer), Rounds>);
+
+impl Results {
+    pub(crate) fn add(&mut self, load: Load, peer: Peer, round: &Round) {
+        let rounds = self.0.entry((load, peer)).or_default();
+        rounds.per_s.push(round.per_s);
+        rounds.p50.push(round.latencies.at(0.5));
+        rounds.p99.push(round.latencies.at(0.99));
+        rounds.p999.push(round.latencies.at(0.999));
+        rounds.cpu.push(round.cpu_us);
+    }
+
+    fn of(&self, load: Load, peer: Peer) -> Option<&Rounds> {
+        self.0.get(&(load, peer))
+    }
+
+    /// A table for each load.
+    pub(crate) fn tables(&self) {
+        let mut last = None;
+        for ((load, peer), rounds) in &self.0 {
+            if last.replace(load) != Some(load) {
+                println!("\n{}", title(*load));
+                println!(
+                    "  {:<20} {:>9} {:>10} {:>10} {:>10} {:>18}",
+                    "", "calls/s", "p50 us", "p99 us", "p99.9 us", "CPU ms/1000 calls"
+                );
+            }
+            let cell = |rounds: &[f64]| match median(rounds) {
+                none if none.is_nan() || none == 0.0 => "-".to_owned(),
+                value => number(value),
+            };
+            println!(
+                "  {:<20} {:>9} {:>10} {:>10} {:>10} {:>18}",
+                peer.name(),
+                cell(&rounds.per_s),
+                cell(&rounds.p50),
+                cell(&rounds.p99),
+                cell(&rounds.p999),
+                cell(&rounds.cpu)
+            );
+        }
+    }
+
+    /// A line for each comparison.
+    pub(crate) fn ratios(&self) {
+        println!();
+        for ((load, peer), theirs) in &self.0 {
+            let Some(ours) = self.of(*load, Peer::Ours) else {
+                continue;
+            };
+            match *load {
+                Load::Closed { bytes, inflight } => {
+                    compare_echo(bytes, inflight, *peer, ours, theirs)
+                }
+                Load::Open { bytes, rate } if ![Peer::Ours, Peer::OursTwice].contains(peer) => {
+                    let (bytes, rate) = (bytes.to_string(), rate.to_string());
+                    for (metric, ours, theirs) in percentiles(ours, theirs) {
+                        let of = [("bytes", &*bytes), ("rate", &*rate), ("metric", metric)];
+                        ratio("open-loop", &of, peer.name(), median(ours), median(theirs));
+                    }
+                }
+                Load::Beside { large } if *peer == Peer::Ours => self.compare_beside(large, ours),
+                Load::Open { .. } | Load::Beside { .. } => {}
+            }
+        }
+    }
+
+    /// Small calls beside large ones, against the same alone.
+    fn compare_beside(&self, large: usize, ours: &Rounds) {
+        let alone = Load::Closed {
+            bytes: SMALL,
+            inflight: 1,
+        };
+        let Some(alone) = self.of(alone, Peer::Ours) else {
+            return;
+        };
+        let (bytes, large) = (SMALL.to_string(), large.to_string());
+        for (metric, ours, alone) in percentiles(ours, alone) {
+            let of = [
+                ("bytes", &*bytes),
+                ("inflight", "1"),
+                ("large", &*large),
+                ("metric", metric),
+            ];
+            ratio("beside-large", &of, "alone", median(ours), median(alone));
+        }
+    }
+}
+
+fn compare_echo(bytes: usize, inflight: usize, peer: Peer, ours: &Rounds, theirs: &Rounds) {
+    let (bytes, inflight) = (bytes.to_string(), inflight.to_string());
+    let of = |metric| {
+        [
+            ("bytes", &*bytes),
+            ("inflight", &*inflight),
+            ("metric", metric),
+        ]
+    };
+    let per_s = (median(&ours.per_s), median(&theirs.per_s));
+    match peer {
+        Peer::Ours => {}
+        // Two instances are ours, and one is what they are compared with.
+        Peer::OursTwice => ratio(
+            "two-instances",
+            &of("per_s"),
+            "one-instance",
+            per_s.1,
+            per_s.0,
+        ),
+        Peer::Cipher => ratio("echo", &of("per_s"), peer.name(), per_s.0, per_s.1),
+        _ => {
+            ratio("echo", &of("per_s"), peer.name(), per_s.0, per_s.1);
+            for (metric, ours, theirs) in percentiles(ours, theirs) {
+                ratio(
+                    "echo",
+                    &of(metric),
+                    peer.name(),
+                    median(ours),
+                    median(theirs),
+                );
+            }
+        }
+    }
+}
+
+fn percentiles<'a>(
+    ours: &'a Rounds,
+    theirs: &'a Rounds,
+) -> [(&'static str, &'a [f64], &'a [f64]); 2] {
+    [
+        ("p50_us", &ours.p50, &theirs.p50),
+        ("p99_us", &ours.p99, &theirs.p99),
+    ]
+}
+
+fn title(load: Load) -> String {
+    match load {
+        Load::Closed { bytes, inflight } => format!("{bytes} bytes, {inflight} in flight"),
+        Load::Open { bytes, rate } => format!("{bytes} bytes, {rate} calls/s at a fixed rate"),
+        Load::Beside { large } => {
+            format!("64 bytes, 1 in flight, beside {large} callers of 1 MiB on the same connection")
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Where everything runs: one process, and in it one worker thread for clients and one for servers.
+
+use std::{fs, future::Future, time::Duration};
+
+use tokio::{net::TcpListener, net::TcpStream, runtime};
+
+use crate::Failure;
+
+/// The two runtimes, of one worker thread each.
+pub(crate) struct Sides {
+    client: runtime::Runtime,
+    server: runtime::Runtime,
+}
+
+impl Sides {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let runtime = |name: &str| {
+            runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name(name)
+                .enable_all()
+                .build()
+        };
+        Ok(Self {
+            client: runtime("client")?,
+            server: runtime("server")?,
+        })
+    }
+
+    /// Runs to its end on the client's thread.
+    pub(crate) async fn on_client<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.client.spawn(work).await?
+    }
+
+    /// Runs to its end on the server's thread.
+    pub(crate) async fn on_server<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.server.spawn(work).await?
+    }
+
+    /// Goes on on the server's thread.
+    pub(crate) fn serve(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.server.spawn(work);
+    }
+}
+
+/// A listener on loopback.
+pub(crate) async fn listen() -> Result<(TcpListener, std::net::SocketAddr), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
+}
+
+/// A connection without delay, on either end of it.
+pub(crate) fn prompt(tcp: TcpStream) -> Result<TcpStream, Failure> {
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+/// Processor time that this process has used so far, all its threads together; and that of the process `other`.
+pub(crate) fn cpu_time(other: Option<u32>) -> Duration {
+    let mut total = Duration::ZERO;
+    let processes = ["self".to_owned()]
+        .into_iter()
+        .chain(other.map(|pid| pid.to_string()));
+    for process in processes {
+        let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
+            continue;
+        };
+        for thread in threads.flatten() {
+            // The first number is the time on a processor, in nanoseconds.
+            let stat = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            let nanos = stat.split(' ').next().and_then(|text| text.parse().ok());
+            total += Duration::from_nanos(nanos.unwrap_or(0));
+        }
+    }
+    total
+}

@@ -1,0 +1,75 @@
+//! tarpc over TCP with bincode: one task for each request on the server, buffers as large as the load.
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tarpc::{
+    client, context, serde_transport,
+    server::{self, BaseChannel, Channel},
+    tokio_serde::formats::Bincode,
+    tokio_util::codec::LengthDelimitedCodec,
+};
+use tokio::net::TcpStream;
+
+use crate::{
+    Failure,
+    load::Echo,
+    sides::{Sides, listen, prompt},
+};
+
+/// More than are ever in flight.
+const BUFFER: usize = 4096;
+
+#[tarpc::service]
+trait Mirror {
+    async fn echo(payload: Bytes) -> Bytes;
+}
+
+#[derive(Clone)]
+struct Glass;
+
+impl Mirror for Glass {
+    async fn echo(self, _: context::Context, payload: Bytes) -> Bytes {
+        payload
+    }
+}
+
+pub(crate) async fn start(sides: &Sides) -> Result<TarpcEcho, Failure> {
+    let (listener, addr) = sides.on_server(listen()).await?;
+    sides.serve(async move {
+        let Ok((tcp, _)) = listener.accept().await else {
+            return;
+        };
+        let Ok(tcp) = prompt(tcp) else { return };
+        let framed = LengthDelimitedCodec::builder().new_framed(tcp);
+        let transport = serde_transport::new(framed, Bincode::default());
+        let config = server::Config {
+            pending_response_buffer: BUFFER,
+        };
+        BaseChannel::new(config, transport)
+            .execute(Glass.serve())
+            .for_each(|answer| async {
+                tokio::spawn(answer);
+            })
+            .await;
+    });
+    sides
+        .on_client(async move {
+            let tcp = prompt(TcpStream::connect(addr).await?)?;
+            let framed = LengthDelimitedCodec::builder().new_framed(tcp);
+            let transport = serde_transport::new(framed, Bincode::default());
+            let mut config = client::Config::default();
+            config.max_in_flight_requests = BUFFER;
+            config.pending_request_buffer = BUFFER;
+            Ok(TarpcEcho(MirrorClient::new(config, transport).spawn()))
+        })
+        .await
+}
+
+#[derive(Clone)]
+pub(crate) struct TarpcEcho(MirrorClient);
+
+impl Echo for TarpcEcho {
+    async fn echo(&mut self, payload: Bytes) -> Result<Bytes, Failure> {
+        Ok(self.0.echo(context::current(), payload).await?)
+    }
+}
