@@ -353,7 +353,8 @@ async fn pump(
         tokio::select! {
             biased;
             () = channel.closed() => return Ok(()),
-            () = channel.0.wake.notified() => {}
+            // Whoever woke this task is one of many that are ready to run: they all get into one envelope.
+            () = channel.0.wake.notified() => tokio::task::yield_now().await,
             () = &mut proof, if !channel.0.proven.is_cancelled() => {
                 channel.close(CloseReason::Silent(pace.handshake));
             }
