@@ -242,17 +242,15 @@ impl Nonces {
     }
 
     fn seal_port(&self, keys: &DerivedKeys, port: u16) -> io::Result<Vec<u8>> {
-        let mut buffer = bytes::BytesMut::zeroed(TAG);
-        buffer.extend_from_slice(&port.to_le_bytes());
         let sealed = Sealer::new(&self.port_key(keys), Direction::FromResponder)
-            .seal(buffer)
+            .seal(&port.to_le_bytes())
             .map_err(io::Error::other)?;
         Ok([&[FOUND], &sealed[..]].concat())
     }
 
     fn open_port(&self, keys: &DerivedKeys, sealed: &[u8]) -> Result<u16, DiscoverError> {
         let opened = Opener::new(&self.port_key(keys), Direction::FromResponder)
-            .open(bytes::Bytes::copy_from_slice(sealed))
+            .open(sealed)
             .map_err(|_| {
                 DiscoverError::Malformed("its answer is not sealed with this public name")
             })?;

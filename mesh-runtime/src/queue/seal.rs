@@ -7,18 +7,17 @@
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use xsalsa20poly1305::{AeadInPlace, KeyInit, Tag, XSalsa20Poly1305};
 
 use super::QueueName;
 use crate::{
     id::JobId,
     keys::{DerivedKeys, KeyId},
+    wire::secretbox::{Nonce, SecretBox, TAG},
 };
 
 const VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
-const TAG_BYTES: usize = 16;
 /// Everything in front of the box.
 const HEADER_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
 
@@ -35,7 +34,7 @@ pub(crate) enum Kind {
 #[derive(Clone)]
 pub(crate) struct Seal {
     /// The first seals, all open.
-    keys: Arc<[(KeyId, XSalsa20Poly1305)]>,
+    keys: Arc<[(KeyId, SecretBox)]>,
 }
 
 impl Seal {
@@ -51,7 +50,7 @@ impl Seal {
         let name = queue.to_string();
         let keys = keys.ring.iter().map(|key| {
             let secret = key.for_queue(&name);
-            (key.id, XSalsa20Poly1305::new((&*secret).into()))
+            (key.id, SecretBox::new(&secret))
         });
         Self {
             keys: keys.collect(),
@@ -60,23 +59,19 @@ impl Seal {
 
     /// Seals a text of that kind for that job.
     pub(crate) fn seal(&self, kind: Kind, job: &JobId, text: &[u8]) -> Bytes {
-        let Some((id, cipher)) = self.keys.first() else {
+        let Some((id, secret)) = self.keys.first() else {
             return Bytes::copy_from_slice(text);
         };
-        let nonce: [u8; NONCE_BYTES] = rand::random();
-        let bound = bound(kind, job);
-        let mut out = BytesMut::with_capacity(HEADER_BYTES + TAG_BYTES + bound.len() + text.len());
+        let nonce: Nonce = rand::random();
+        let mut message = bound(kind, job);
+        message.extend_from_slice(text);
+        let mut out = BytesMut::with_capacity(HEADER_BYTES + TAG + message.len());
         out.put_u8(VERSION);
         out.put_slice(&id.0);
         out.put_slice(&nonce);
-        out.put_bytes(0, TAG_BYTES);
-        out.put_slice(&bound);
-        out.put_slice(text);
-        let (head, message) = out.split_at_mut(HEADER_BYTES + TAG_BYTES);
-        let tag = cipher
-            .encrypt_in_place_detached((&nonce).into(), b"", message)
-            .expect("a secretbox without associated data seals any length");
-        head[HEADER_BYTES..].copy_from_slice(&tag);
+        secret
+            .seal(&nonce, &message, &mut out)
+            .expect("a payload is far below what a secretbox holds");
         out.freeze()
     }
 
@@ -89,15 +84,15 @@ impl Seal {
             return Ok(sealed.clone());
         }
         let mut head = &sealed[..];
-        if head.len() < HEADER_BYTES + TAG_BYTES || head.get_u8() != VERSION {
+        if head.len() < HEADER_BYTES + TAG || head.get_u8() != VERSION {
             return Err("it is not sealed as this version seals".into());
         }
         let mut key_id = [0; KEY_ID_BYTES];
         head.copy_to_slice(&mut key_id);
-        let mut nonce = [0; NONCE_BYTES];
+        let mut nonce = Nonce::default();
         head.copy_to_slice(&mut nonce);
         let key_id = KeyId(key_id);
-        let (_, cipher) = self
+        let (_, secret) = self
             .keys
             .iter()
             .find(|(id, _)| *id == key_id)
@@ -107,11 +102,9 @@ impl Seal {
                      requeue the job"
                 )
             })?;
-        let (tag, message) = head.split_at(TAG_BYTES);
-        let mut open = BytesMut::from(message);
-        cipher
-            .decrypt_in_place_detached((&nonce).into(), b"", &mut open, Tag::from_slice(tag))
-            .map_err(|_| "it was changed, or sealed for another queue".to_owned())?;
+        let mut open = secret
+            .open(&nonce, head)
+            .ok_or_else(|| "it was changed, or sealed for another queue".to_owned())?;
         let bound = bound(kind, job);
         if !open.starts_with(&bound) {
             return Err("it was sealed for another job".into());

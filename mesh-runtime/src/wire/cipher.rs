@@ -4,11 +4,10 @@
 //! turn and only on the side that it was meant for. Must not know what is in an envelope.
 
 use bytes::{Bytes, BytesMut};
-use xsalsa20poly1305::{AeadInPlace, KeyInit, Nonce, Tag, XSalsa20Poly1305};
 use zeroize::Zeroizing;
 
-/// Bytes of the tag in front of the sealed bytes.
-pub(crate) const TAG: usize = 16;
+pub(crate) use super::secretbox::TAG;
+use super::secretbox::{Nonce, SecretBox};
 
 /// The first 15 bytes of every nonce; the sixteenth tells the direction, the other eight count.
 const NONCE_LABEL: &[u8; 15] = b"mesh/1 envelope";
@@ -42,37 +41,34 @@ fn is_sealing() -> bool {
 
 /// Seals what this side sends. The key is wiped when it is dropped.
 pub(crate) struct Sealer {
-    cipher: XSalsa20Poly1305,
+    secret: SecretBox,
     nonces: Nonces,
 }
 
 impl Sealer {
     pub(crate) fn new(key: &Zeroizing<[u8; 32]>, direction: Direction) -> Self {
         Self {
-            cipher: XSalsa20Poly1305::new((&**key).into()),
+            secret: SecretBox::new(key),
             nonces: Nonces::new(direction),
         }
     }
 
-    /// Seals all of `buffer` behind its first [`TAG`] bytes, which it fills with the tag.
+    /// Seals `plain`, behind its tag.
     ///
     /// The nonce is spent even if the result is never sent; the other side then opens nothing more.
-    pub(crate) fn seal(&mut self, mut buffer: BytesMut) -> Result<Bytes, SealError> {
+    pub(crate) fn seal(&mut self, plain: &[u8]) -> Result<Bytes, SealError> {
         let nonce = self.nonces.current().ok_or(SealError::Exhausted)?;
-        let (room, plain) = buffer
-            .split_at_mut_checked(TAG)
-            .ok_or(SealError::NoRoomForTag)?;
-        if !is_sealing() {
-            self.nonces.advance();
-            return Ok(buffer.freeze());
+        let mut sealed = BytesMut::with_capacity(TAG + plain.len());
+        if is_sealing() {
+            self.secret
+                .seal(&nonce, plain, &mut sealed)
+                .ok_or(SealError::Cipher)?;
+        } else {
+            sealed.extend_from_slice(&[0; TAG]);
+            sealed.extend_from_slice(plain);
         }
-        let tag = self
-            .cipher
-            .encrypt_in_place_detached(&nonce, b"", plain)
-            .map_err(|_| SealError::Cipher)?;
-        room.copy_from_slice(&tag);
         self.nonces.advance();
-        Ok(buffer.freeze())
+        Ok(sealed.freeze())
     }
 }
 
@@ -80,7 +76,7 @@ impl Sealer {
 ///
 /// The first envelope that does not open ends it: everything after fails as well.
 pub(crate) struct Opener {
-    cipher: XSalsa20Poly1305,
+    secret: SecretBox,
     nonces: Nonces,
     failed: bool,
 }
@@ -88,14 +84,14 @@ pub(crate) struct Opener {
 impl Opener {
     pub(crate) fn new(key: &Zeroizing<[u8; 32]>, direction: Direction) -> Self {
         Self {
-            cipher: XSalsa20Poly1305::new((&**key).into()),
+            secret: SecretBox::new(key),
             nonces: Nonces::new(direction),
             failed: false,
         }
     }
 
-    /// Opens the next envelope, in place if nobody else holds its bytes. The caller closes the link on an error.
-    pub(crate) fn open(&mut self, sealed: Bytes) -> Result<Bytes, OpenError> {
+    /// Opens the next envelope. The caller closes the link on an error.
+    pub(crate) fn open(&mut self, sealed: &[u8]) -> Result<Bytes, OpenError> {
         if self.failed {
             return Err(OpenError::AfterFailure);
         }
@@ -104,24 +100,18 @@ impl Opener {
         opened
     }
 
-    fn try_open(&mut self, sealed: Bytes) -> Result<Bytes, OpenError> {
+    fn try_open(&mut self, sealed: &[u8]) -> Result<Bytes, OpenError> {
         let nonce = self.nonces.current().ok_or(OpenError::Exhausted)?;
         if sealed.len() < TAG {
             return Err(OpenError::TooShort(sealed.len()));
         }
-        let mut buffer = sealed
-            .try_into_mut()
-            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-        let tag = buffer.split_to(TAG);
-        if !is_sealing() {
-            self.nonces.advance();
-            return Ok(buffer.freeze());
-        }
-        self.cipher
-            .decrypt_in_place_detached(&nonce, b"", &mut buffer, Tag::from_slice(&tag))
-            .map_err(|_| OpenError::Forged)?;
+        let plain = if is_sealing() {
+            self.secret.open(&nonce, sealed).ok_or(OpenError::Forged)?
+        } else {
+            BytesMut::from(&sealed[TAG..])
+        };
         self.nonces.advance();
-        Ok(buffer.freeze())
+        Ok(plain.freeze())
     }
 }
 
@@ -174,8 +164,6 @@ impl Nonces {
 pub(crate) enum SealError {
     #[error("the link has sent all the envelopes that its keys allow: dial again")]
     Exhausted,
-    #[error("the buffer has no room for the tag")]
-    NoRoomForTag,
     #[error("the cipher failed")]
     Cipher,
 }
@@ -210,97 +198,75 @@ mod tests {
         )
     }
 
-    fn with_room(plain: &[u8]) -> BytesMut {
-        let mut buffer = BytesMut::zeroed(TAG);
-        buffer.extend_from_slice(plain);
-        buffer
-    }
-
     #[test]
     fn sealed_bytes_open_in_their_order() {
         let (mut sealer, mut opener) = pair();
         for plain in [&b"one"[..], b"", &[9; 70_000]] {
-            let sealed = sealer.seal(with_room(plain)).unwrap();
+            let sealed = sealer.seal(plain).unwrap();
             assert_eq!(sealed.len(), plain.len() + TAG);
-            assert_eq!(opener.open(sealed).unwrap(), plain);
+            assert_eq!(opener.open(&sealed).unwrap(), plain);
         }
-    }
-
-    #[test]
-    fn bytes_that_others_hold_are_copied_and_stay_sealed() {
-        let (mut sealer, mut opener) = pair();
-        let sealed = sealer.seal(with_room(b"secret")).unwrap();
-        let held = sealed.clone();
-        assert_eq!(opener.open(sealed).unwrap(), &b"secret"[..]);
-        assert!(!held.windows(6).any(|window| window == b"secret"));
     }
 
     #[test]
     fn equal_plaintexts_seal_differently() {
         let (mut sealer, _) = pair();
-        let one = sealer.seal(with_room(b"same")).unwrap();
-        let two = sealer.seal(with_room(b"same")).unwrap();
+        let one = sealer.seal(b"same").unwrap();
+        let two = sealer.seal(b"same").unwrap();
         assert_ne!(one, two);
     }
 
     #[test]
     fn a_replayed_envelope_fails() {
         let (mut sealer, mut opener) = pair();
-        let sealed = sealer.seal(with_room(b"pay")).unwrap();
-        opener.open(sealed.clone()).unwrap();
-        assert_eq!(opener.open(sealed), Err(OpenError::Forged));
+        let sealed = sealer.seal(b"pay").unwrap();
+        opener.open(&sealed).unwrap();
+        assert_eq!(opener.open(&sealed), Err(OpenError::Forged));
     }
 
     #[test]
     fn reordered_and_left_out_envelopes_fail() {
         let (mut sealer, mut opener) = pair();
-        let _first = sealer.seal(with_room(b"one")).unwrap();
-        let second = sealer.seal(with_room(b"two")).unwrap();
-        assert_eq!(opener.open(second), Err(OpenError::Forged));
+        let _first = sealer.seal(b"one").unwrap();
+        let second = sealer.seal(b"two").unwrap();
+        assert_eq!(opener.open(&second), Err(OpenError::Forged));
     }
 
     #[test]
     fn an_envelope_sent_back_to_its_sender_fails_even_under_one_key() {
         let (mut sealer, _) = pair();
         let mut own_opener = Opener::new(&key(1), Direction::FromResponder);
-        let sealed = sealer.seal(with_room(b"echo")).unwrap();
-        assert_eq!(own_opener.open(sealed), Err(OpenError::Forged));
+        let sealed = sealer.seal(b"echo").unwrap();
+        assert_eq!(own_opener.open(&sealed), Err(OpenError::Forged));
     }
 
     #[test]
     fn another_key_fails() {
         let (mut sealer, _) = pair();
         let mut opener = Opener::new(&key(2), Direction::FromInitiator);
-        let sealed = sealer.seal(with_room(b"x")).unwrap();
-        assert_eq!(opener.open(sealed), Err(OpenError::Forged));
+        let sealed = sealer.seal(b"x").unwrap();
+        assert_eq!(opener.open(&sealed), Err(OpenError::Forged));
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_fails() {
-        let sealed = pair().0.seal(with_room(b"twelve bytes")).unwrap();
+        let sealed = pair().0.seal(b"twelve bytes").unwrap();
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(
-                pair().1.open(flipped.into()),
-                Err(OpenError::Forged),
-                "bit {bit}"
-            );
+            assert_eq!(pair().1.open(&flipped), Err(OpenError::Forged), "bit {bit}");
         }
         for len in 0..sealed.len() {
-            assert!(pair().1.open(sealed.slice(..len)).is_err(), "{len} bytes");
+            assert!(pair().1.open(&sealed[..len]).is_err(), "{len} bytes");
         }
     }
 
     #[test]
     fn a_failure_is_final() {
         let (mut sealer, mut opener) = pair();
-        let good = sealer.seal(with_room(b"good")).unwrap();
-        assert_eq!(
-            opener.open(Bytes::from_static(b"short")),
-            Err(OpenError::TooShort(5))
-        );
-        assert_eq!(opener.open(good), Err(OpenError::AfterFailure));
+        let good = sealer.seal(b"good").unwrap();
+        assert_eq!(opener.open(b"short"), Err(OpenError::TooShort(5)));
+        assert_eq!(opener.open(&good), Err(OpenError::AfterFailure));
     }
 
     #[test]
@@ -308,19 +274,10 @@ mod tests {
         let (mut sealer, mut opener) = pair();
         sealer.nonces.counter = u64::MAX - 1;
         opener.nonces.counter = u64::MAX - 1;
-        let last = sealer.seal(with_room(b"last")).unwrap();
-        assert_eq!(opener.open(last.clone()).unwrap(), &b"last"[..]);
-        assert_eq!(sealer.seal(with_room(b"more")), Err(SealError::Exhausted));
-        assert_eq!(opener.open(last), Err(OpenError::Exhausted));
-    }
-
-    #[test]
-    fn a_buffer_without_room_for_the_tag_is_refused() {
-        let (mut sealer, _) = pair();
-        assert_eq!(
-            sealer.seal(BytesMut::zeroed(TAG - 1)),
-            Err(SealError::NoRoomForTag)
-        );
+        let last = sealer.seal(b"last").unwrap();
+        assert_eq!(opener.open(&last).unwrap(), &b"last"[..]);
+        assert_eq!(sealer.seal(b"more"), Err(SealError::Exhausted));
+        assert_eq!(opener.open(&last), Err(OpenError::Exhausted));
     }
 
     #[test]

@@ -18,15 +18,15 @@ const ACK: usize = 4;
 /// Collects frames for one envelope.
 #[derive(Debug)]
 pub(crate) struct EnvelopeBuilder {
-    /// Room for tag and acknowledgement, then frames.
+    /// Room for the acknowledgement, then frames.
     buffer: BytesMut,
 }
 
 impl EnvelopeBuilder {
     /// An empty envelope with room for `frame_bytes` before it has to grow.
     pub(crate) fn with_capacity(frame_bytes: usize) -> Self {
-        let mut buffer = BytesMut::with_capacity(TAG + ACK + frame_bytes.min(MAX_ENVELOPE - ACK));
-        buffer.put_bytes(0, TAG + ACK);
+        let mut buffer = BytesMut::with_capacity(ACK + frame_bytes.min(MAX_ENVELOPE - ACK));
+        buffer.put_bytes(0, ACK);
         Self { buffer }
     }
 
@@ -35,7 +35,7 @@ impl EnvelopeBuilder {
     /// An empty envelope has room for any frame that is within its limits.
     #[must_use]
     pub(crate) fn push(&mut self, frame: &Frame) -> bool {
-        let fits = self.buffer.len() - TAG + frame.encoded_len() <= MAX_ENVELOPE;
+        let fits = self.buffer.len() + frame.encoded_len() <= MAX_ENVELOPE;
         if fits {
             frame.encode_into(&mut self.buffer);
         }
@@ -44,13 +44,13 @@ impl EnvelopeBuilder {
 
     /// Whether no frame was pushed. Such an envelope only acknowledges.
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.len() == TAG + ACK
+        self.buffer.len() == ACK
     }
 
     /// Seals the envelope. It must then be sent as the next one, or the link closed.
     pub(crate) fn seal(mut self, ack: u32, sealer: &mut Sealer) -> Result<Bytes, SealError> {
-        self.buffer[TAG..TAG + ACK].copy_from_slice(&ack.to_le_bytes());
-        sealer.seal(self.buffer)
+        self.buffer[..ACK].copy_from_slice(&ack.to_le_bytes());
+        sealer.seal(&self.buffer)
     }
 }
 
@@ -68,7 +68,7 @@ impl Envelope {
         if sealed.len() > MAX_ENVELOPE + TAG {
             return Err(EnvelopeError::TooLong(sealed.len()));
         }
-        let mut plain = opener.open(sealed)?;
+        let mut plain = opener.open(&sealed)?;
         let ack = plain.try_get_u32_le().map_err(|_| EnvelopeError::NoAck)?;
         Ok(Self {
             ack,
@@ -112,9 +112,7 @@ mod tests {
     }
 
     fn seal_raw(plain: &[u8], sealer: &mut Sealer) -> Bytes {
-        let mut buffer = BytesMut::zeroed(TAG);
-        buffer.extend_from_slice(plain);
-        sealer.seal(buffer).unwrap()
+        sealer.seal(plain).unwrap()
     }
 
     #[test]
@@ -131,7 +129,7 @@ mod tests {
             assert!(frames.iter().all(|frame| builder.push(frame)));
             let len = builder.buffer.len();
             let sealed = builder.seal(ack, &mut sealer).unwrap();
-            assert_eq!(sealed.len(), len);
+            assert_eq!(sealed.len(), len + TAG);
             let envelope = Envelope::open(sealed, &mut opener).unwrap();
             assert!(envelope.counts());
             assert_eq!(envelope.ack, ack);
@@ -164,7 +162,7 @@ mod tests {
         let pushed = std::iter::repeat_with(|| builder.push(&chunk)).take_while(|fits| *fits);
         assert_eq!(pushed.count(), 3);
         while builder.push(&Frame::Draining) {}
-        assert!(builder.buffer.len() > MAX_ENVELOPE + TAG - 5);
+        assert!(builder.buffer.len() > MAX_ENVELOPE - 5);
         let sealed = builder.seal(0, &mut sealer).unwrap();
         assert!(Envelope::open(sealed, &mut opener).is_ok());
     }

@@ -10,6 +10,7 @@ pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 pub(crate) mod job_options;
+pub(crate) mod secretbox;
 #[cfg(test)]
 mod vectors;
 
