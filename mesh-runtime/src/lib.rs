@@ -18,6 +18,8 @@
 //! `link`. ARCHITECTURE.md is the map.
 
 mod access;
+#[cfg(feature = "bench")]
+mod bench;
 mod call;
 mod discovery;
 mod error;
@@ -61,6 +63,13 @@ pub use wire::frame::Farewell;
 /// The bare transport, for the interop tests of this workspace. May change at any time.
 #[doc(hidden)]
 pub use socketio::interop as __interop;
+
+/// The pieces of a call's way, for the instruction counts of this workspace. May change at any time.
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod __bench {
+    pub use crate::bench::*;
+}
 
 /// What the macro's output names. Not for hand-written code; may change at any time.
 #[doc(hidden)]

@@ -10,6 +10,8 @@ mod gather;
 mod outgoing;
 
 pub use balance::Balance;
+#[cfg(feature = "bench")]
+pub(crate) use balance::Placing;
 pub(crate) use balance::{Callee, pick};
 pub use balanced::{Balanced, QueuedCall};
 pub use broadcast::{Broadcast, Sent};

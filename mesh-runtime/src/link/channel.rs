@@ -399,7 +399,7 @@ async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Resul
 }
 
 /// The next envelope to send, if there is reason for one: frames, or an acknowledgement that is due.
-fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
+pub(crate) fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
     let mut outbound = channel.outbound();
     let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
     if outbound.has_work() {

@@ -172,6 +172,12 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
+    /// The handler alone: for the instruction counts, which need no server.
+    #[cfg(feature = "bench")]
+    pub(crate) fn into_serve(self) -> Option<Box<dyn RawServe>> {
+        self.serve
+    }
+
     /// Listens and registers. `Ok` once the master has this node in its registry; also if the master cannot be
     /// reached yet: the node then goes on trying, and says so in the log ([`Node::registered`] waits for it).
     ///

@@ -1,0 +1,298 @@
+//! Entry points for the instruction counts in `tests/benches/instructions`: the pieces of a call's way are private, and
+//! each function here hands on to one of them and adds nothing. Exists only with the feature `bench`; not API.
+//!
+//! What is not counted, such as making an envelope that is then sealed, is here too, so that the counted functions are
+//! fed with what they get in a running node. No sockets are opened.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Weak},
+};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
+
+use crate::{
+    access::{Mesh, NodeType},
+    call::{Balance, Callee, Placing, pick},
+    error::CodecError,
+    id::{BootEpoch, NodeId},
+    keys::Keys,
+    link::{
+        channel::{Channel, Receiver, next_envelope},
+        link::{Link, LinkHost, Peer, Role},
+    },
+    node::{
+        NodeBuilder,
+        config::Config,
+        core::{NodeCore, Parts},
+    },
+    queue::{CommandQueue, MemoryQueue, Queue, QueueName},
+    schema::NodeSpec,
+    serve::Dispatcher,
+    shape::Fingerprints,
+    wire::{
+        cipher::{Direction, Opener, Sealer},
+        codec::{self, MAX_PAYLOAD},
+        envelope::{Envelope, EnvelopeBuilder},
+        frame::{FirstPart, Frame, Status},
+    },
+};
+
+/// Encodes arguments or an answer.
+///
+/// # Errors
+/// If the value cannot be encoded.
+pub fn encode<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
+    codec::encode(value, MAX_PAYLOAD)
+}
+
+/// Decodes arguments or an answer.
+///
+/// # Errors
+/// If the bytes are not such a value.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    codec::decode(bytes)
+}
+
+/// The sealing end of a link.
+pub struct Sealing(Sealer);
+
+/// The opening end of a link.
+pub struct Opening(Opener);
+
+/// Both ends of one direction of a link, with a fixed key.
+#[must_use]
+pub fn ends() -> (Sealing, Opening) {
+    let key = Zeroizing::new([7; 32]);
+    let direction = Direction::FromInitiator;
+    (
+        Sealing(Sealer::new(&key, direction)),
+        Opening(Opener::new(&key, direction)),
+    )
+}
+
+/// Calls that are to leave.
+pub struct Calls(Vec<Frame>);
+
+impl Calls {
+    /// As many calls with this payload, which must fit one frame.
+    #[must_use]
+    pub fn new(count: u64, payload: &Bytes) -> Self {
+        Self(
+            (0..count)
+                .map(|call| call_frame(call, 1, payload.clone()))
+                .collect(),
+        )
+    }
+}
+
+fn call_frame(call: u64, command: u32, payload: Bytes) -> Frame {
+    Frame::Call {
+        call,
+        command,
+        deadline_ms: 3000,
+        part: FirstPart::whole(payload),
+    }
+}
+
+/// An envelope before sealing.
+pub struct Unsealed(EnvelopeBuilder);
+
+impl Unsealed {
+    /// An empty envelope with room for `calls`.
+    #[must_use]
+    pub fn with_room_for(calls: &Calls) -> Self {
+        let room = calls.0.iter().map(Frame::encoded_len).sum();
+        Self(EnvelopeBuilder::with_capacity(room))
+    }
+
+    /// Writes the calls into it, as long as it has room.
+    #[must_use]
+    pub fn push(mut self, calls: &Calls) -> Self {
+        for frame in &calls.0 {
+            if !self.0.push(frame) {
+                break;
+            }
+        }
+        self
+    }
+
+    /// Seals it.
+    ///
+    /// # Errors
+    /// What the cipher says.
+    pub fn seal(self, sealing: &mut Sealing) -> Result<Bytes, String> {
+        let sealed = self.0.seal(0, &mut sealing.0);
+        sealed.map_err(|error| error.to_string())
+    }
+
+    /// The answer in it, if there is one and it is a good one: to see that what was counted has worked.
+    #[must_use]
+    pub fn answer(self) -> Option<Bytes> {
+        let (mut sealing, mut opening) = ends();
+        let sealed = self.seal(&mut sealing).ok()?;
+        let mut opened = Opened::open(sealed, &mut opening).ok()?;
+        match opened.0.frames.next()? {
+            Ok(Frame::Reply {
+                status: Status::Ok,
+                part,
+                ..
+            }) => Some(part.payload),
+            _ => None,
+        }
+    }
+}
+
+/// An envelope that was opened, its frames not decoded yet.
+pub struct Opened(Envelope);
+
+impl Opened {
+    /// Opens an envelope.
+    ///
+    /// # Errors
+    /// If it was not sealed by the other end, or not in this turn.
+    pub fn open(sealed: Bytes, opening: &mut Opening) -> Result<Self, String> {
+        let opened = Envelope::open(sealed, &mut opening.0);
+        opened.map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Decodes its frames, and says how many they are.
+    ///
+    /// # Errors
+    /// If one of them is broken.
+    pub fn decode(mut self) -> Result<usize, String> {
+        self.0.frames.try_fold(0, |count, frame| match frame {
+            Ok(_) => Ok(count + 1),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+/// The linked instances of a node type, as its callers see them.
+pub struct Instances {
+    callee: Callee,
+    command: u32,
+}
+
+/// The link that a call goes over.
+pub struct Picked(#[expect(dead_code, reason = "held, not read")] Arc<Link>);
+
+impl Instances {
+    /// As many instances. They are linked to nobody, and all can be called.
+    #[must_use]
+    pub fn linked(spec: &'static NodeSpec, count: usize) -> Self {
+        let host: Weak<dyn LinkHost> = Weak::<NodeCore>::new();
+        let link = |number| {
+            let id = NodeId::new(spec.name, format!("instance-{number:03}"));
+            link(id, Channel::new(), Weak::clone(&host))
+        };
+        let callee = Callee::new(spec);
+        callee.set_links((0..count).map(link).collect());
+        Self {
+            callee,
+            command: spec.commands.first().map_or(0, |command| command.id),
+        }
+    }
+
+    /// Chooses an instance by a policy.
+    #[must_use]
+    pub fn pick(&self, policy: Balance) -> Option<Picked> {
+        self.place(Placing::Policy(policy))
+    }
+
+    /// Chooses the instance of a key.
+    #[must_use]
+    pub fn pick_by_key(&self, key: &[u8]) -> Option<Picked> {
+        self.place(Placing::Key(key))
+    }
+
+    fn place(&self, placing: Placing<'_>) -> Option<Picked> {
+        let links = self.callee.links();
+        let cursor = self.callee.cursor(self.command);
+        let picked = pick(placing, cursor, &links, |link| link.is_usable());
+        picked.cloned().map(Picked)
+    }
+}
+
+fn link(id: NodeId, channel: Channel, host: Weak<dyn LinkHost>) -> Arc<Link> {
+    let peer = Peer {
+        id,
+        epoch: BootEpoch {
+            started_ms: 1,
+            random: 1,
+        },
+        addr: String::new(),
+        incompatible: HashSet::new(),
+    };
+    Link::new(peer, Role::Accepted, channel, Config::default().grant, host)
+}
+
+/// A node with one link whose other end is the caller of this.
+pub struct Served {
+    core: Arc<NodeCore>,
+    link: Arc<Link>,
+    channel: Channel,
+    calls: u64,
+}
+
+impl Served {
+    /// The node, without a server and without a master, and its link to a node of type `caller`.
+    ///
+    /// # Errors
+    /// If there are no keys or the link may not be.
+    pub async fn start<N: NodeType>(node: NodeBuilder<N>, caller: &str) -> Result<Self, String> {
+        let keys = Keys::new("bench", Keys::generate()).derive().await;
+        let keys = keys.map_err(|error| error.to_string())?;
+        let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
+        let dispatcher = Dispatcher::new(N::SPEC, node.into_serve(), |command| {
+            let name = QueueName {
+                mesh: "bench".into(),
+                node_type: N::NAME.into(),
+                command: command.name.into(),
+                instance: None,
+            };
+            CommandQueue::new(Arc::clone(&queue), name, &keys)
+        });
+        let schema = <N::Mesh as Mesh>::SCHEMA;
+        let core = NodeCore::new(Parts {
+            id: NodeId::new(N::NAME, "served"),
+            schema,
+            fingerprints: Fingerprints::known_to(schema, N::NAME).await,
+            config: Config::default(),
+            keys: Arc::clone(&keys),
+            dispatcher,
+        });
+        let channel = Channel::new();
+        let host = Arc::downgrade(&core);
+        let link = link(NodeId::new(caller, "caller"), channel.clone(), host);
+        let granted = Config::default().grant;
+        link.on_frame(Frame::Confirm {
+            calls: granted.calls,
+            bytes: granted.bytes,
+        })?;
+        // The confirmation of this side.
+        let _ = next_envelope(&channel);
+        Ok(Self {
+            core,
+            link,
+            channel,
+            calls: 0,
+        })
+    }
+
+    /// From the frame of a call, through the dispatcher and the handler, to the envelope with the answer in it; nothing
+    /// is sealed or opened. The handler must not wait for anything.
+    ///
+    /// # Errors
+    /// If the frame breaks the rules.
+    pub async fn call(&mut self, command: u32, args: Bytes) -> Result<Option<Unsealed>, String> {
+        self.calls += 1;
+        self.link.on_frame(call_frame(self.calls, command, args))?;
+        while !self.core.handlers.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        Ok(next_envelope(&self.channel).map(|(envelope, _)| Unsealed(envelope)))
+    }
+}
