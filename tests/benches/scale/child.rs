@@ -6,6 +6,7 @@ use std::{env, future::pending, io, process, process::ExitCode, thread, time::Du
 use futures_util::future::{join_all, try_join_all};
 use mesh_runtime::Node;
 use tokio::sync::mpsc;
+use tracing_subscriber::EnvFilter;
 
 use crate::{
     Failure,
@@ -24,8 +25,11 @@ pub(crate) const DONE: &str = "done";
 
 /// Nothing takes that long.
 const NEVER: Duration = Duration::from_secs(100);
-/// Interval and silence of a rare heartbeat.
-const RARE: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(3_000));
+/// How often is looked whether links are gone.
+const GLANCE: Duration = Duration::from_millis(2);
+/// Interval and silence of a rare heartbeat. The interval is shorter than the 5 s of a handshake: a link over which
+/// nothing goes for that long after it was opened would be given up.
+const RARE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(60));
 
 /// Which part this process plays; `None` for the bench itself.
 pub(crate) fn part() -> Option<String> {
@@ -44,7 +48,10 @@ pub(crate) fn run(part: &str) -> ExitCode {
         process::exit(0);
     });
     if env::var_os("RUST_LOG").is_some() {
-        tracing_subscriber::fmt().with_writer(io::stderr).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::from_default_env())
+            .with_writer(io::stderr)
+            .init();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -100,6 +107,7 @@ impl Crew {
             match words.first() {
                 Some(&"start") => self.start(number(1)?, number(2)?, rare).await?,
                 Some(&"stop") => self.stop(number(1)?, number(2)?).await,
+                Some(&"parted") => self.parted(number(1)?).await,
                 Some(&"linked") => {}
                 _ => return Err(format!("a process was told `{line}`").into()),
             }
@@ -142,6 +150,15 @@ impl Crew {
         let linked = linked.map(|worker| worker.ready::<Hub>(hubs).timeout(NEVER).into_future());
         try_join_all(linked).await?;
         Ok(())
+    }
+
+    /// Waits until no worker here has more links than that.
+    async fn parted(&self, links: usize) {
+        for worker in &self.workers {
+            while worker.links().len() > links {
+                tokio::time::sleep(GLANCE).await;
+            }
+        }
     }
 
     /// Ends so many, the last first, one after the other.

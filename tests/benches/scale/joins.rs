@@ -6,7 +6,7 @@ use std::{fmt, thread, time::Duration};
 use crate::{
     Failure,
     fit::exponent,
-    process::{Heartbeat, Process, Site},
+    process::{Heartbeat, Site},
     stats::{median, number, ratio},
     traffic::Sockets,
     usage,
@@ -82,64 +82,98 @@ fn one_size(site: &mut Site, workers: usize, extent: &Extent) -> Result<Figures,
     };
     // Longer here: what the growth has left is done.
     thread::sleep(REST * 20);
-    let mut hubs = 1;
-    let join = meter.median(extent.times, 1, || {
-        hubs += 1;
+    let mut joins = Costs::default();
+    for joined in 1..=extent.times {
+        let window = meter.window()?;
         joining.ask("start 1 0")?;
-        crowd.ask(&format!("linked {hubs}"))?;
-        Ok(())
-    })?;
-    let leave = meter.median(extent.times, 1, || each(1, joining, "stop 1 0"))?;
-    let quiet_join = meter.median(extent.times, QUIET, || {
-        each(QUIET, joining, "start 0 1 linked 1")
-    })?;
-    let quiet_leave = meter.median(extent.times, QUIET, || each(QUIET, joining, "stop 0 1"))?;
+        crowd.ask(&format!("linked {}", joined + 1))?;
+        joins.push(window.end(1)?);
+    }
+    let mut leaves = Costs::default();
+    for left in 1..=extent.times {
+        let window = meter.window()?;
+        joining.tell("stop 1 0")?;
+        crowd.ask(&format!("parted {}", extent.times + 1 - left))?;
+        leaves.push(window.end(1)?);
+        // The hub still closes its connections, some of which take their time.
+        joining.answer()?;
+    }
+    let mut quiet = |what: &str| -> Result<Cost, Failure> {
+        let mut costs = Costs::default();
+        for _ in 0..extent.times {
+            let window = meter.window()?;
+            for _ in 0..QUIET {
+                joining.ask(what)?;
+            }
+            costs.push(window.end(QUIET)?);
+        }
+        Ok(costs.median())
+    };
     Ok(Figures {
         workers,
-        join,
-        leave,
-        quiet_join,
-        quiet_leave,
+        join: joins.median(),
+        leave: leaves.median(),
+        quiet_join: quiet("start 0 1 linked 1")?,
+        quiet_leave: quiet("stop 0 1")?,
     })
 }
 
-fn each(times: usize, crew: &mut Process, what: &str) -> Result<(), Failure> {
-    for _ in 0..times {
-        crew.ask(what)?;
-    }
-    Ok(())
-}
-
-/// Tells what the master used for something.
+/// Tells what the master uses.
 struct Meter {
     master: u32,
     port: u16,
 }
 
 impl Meter {
-    /// The cost of one of the `things` that `work` does, as the median of so many windows. All that the master does in
-    /// a window counts, its pings to idle connections too: these come in bursts every 5 s, which the median passes over.
-    fn median(
-        &self,
-        windows: usize,
-        things: usize,
-        mut work: impl FnMut() -> Result<(), Failure>,
-    ) -> Result<Cost, Failure> {
-        let (mut micros, mut bytes) = (Vec::new(), Vec::new());
-        for _ in 0..windows {
-            let sent = Sockets::at(&[self.port])?;
-            let spent = usage::processor_time(self.master)?;
-            work()?;
-            thread::sleep(REST);
-            let spent = usage::processor_time(self.master)? - spent;
-            let sent = Sockets::at(&[self.port])?.sent_since(&sent, self.port);
-            micros.push(spent.as_secs_f64() * 1e6 / things as f64);
-            bytes.push(sent as f64 / things as f64);
-        }
-        Ok(Cost {
-            micros: median(&micros),
-            bytes: median(&bytes),
+    fn window(&self) -> Result<Window<'_>, Failure> {
+        Ok(Window {
+            sent: Sockets::at(&[self.port])?,
+            spent: usage::processor_time(self.master)?,
+            meter: self,
         })
+    }
+}
+
+/// A time in which something happens. All that the master does in it counts, what shows that idle connections
+/// are alive too: it comes in bursts every few seconds, which the median of several windows passes over.
+struct Window<'a> {
+    meter: &'a Meter,
+    sent: Sockets,
+    spent: Duration,
+}
+
+impl Window<'_> {
+    /// The cost of each of the `things` that happened.
+    fn end(self, things: usize) -> Result<Cost, Failure> {
+        thread::sleep(REST);
+        let Meter { master, port } = *self.meter;
+        let spent = usage::processor_time(master)? - self.spent;
+        let sent = Sockets::at(&[port])?.sent_since(&self.sent, port);
+        Ok(Cost {
+            micros: spent.as_secs_f64() * 1e6 / things as f64,
+            bytes: sent as f64 / things as f64,
+        })
+    }
+}
+
+/// The costs of several windows.
+#[derive(Default)]
+struct Costs {
+    micros: Vec<f64>,
+    bytes: Vec<f64>,
+}
+
+impl Costs {
+    fn push(&mut self, cost: Cost) {
+        self.micros.push(cost.micros);
+        self.bytes.push(cost.bytes);
+    }
+
+    fn median(&self) -> Cost {
+        Cost {
+            micros: median(&self.micros),
+            bytes: median(&self.bytes),
+        }
     }
 }
 

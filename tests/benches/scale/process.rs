@@ -90,7 +90,7 @@ impl Drop for Process {
 pub(crate) enum Heartbeat {
     /// As by default.
     Usual,
-    /// Hardly ever: where what else happens is to be told from it.
+    /// Half as often: where what else happens is to be told from it.
     Rare,
 }
 
@@ -105,10 +105,11 @@ impl Heartbeat {
 
 /// A mesh in several processes.
 pub(crate) struct Site {
+    /// First, because they end in this order, and nodes without a master would look for it.
+    pub(crate) crews: Vec<Process>,
     pub(crate) master: Process,
     /// The port of the master.
     pub(crate) port: u16,
-    pub(crate) crews: Vec<Process>,
 }
 
 impl Site {
@@ -132,9 +133,9 @@ impl Site {
         let addr = format!("127.0.0.1:{port}");
         let env = [keys[0], keys[1], ("MESH_MASTER", &addr)];
         let mut site = Self {
+            crews: Vec::new(),
             master,
             port,
-            crews: Vec::new(),
         };
         for _ in 0..crews {
             let mut crew = Process::start(child::CREW, heartbeat, &env)?;

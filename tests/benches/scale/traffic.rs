@@ -2,8 +2,8 @@
 //!
 //! Neither of the cheaper counters is right: `wchar` in /proc/PID/io leaves out what goes through `send`, by which tokio
 //! writes most of it, and the loopback interface counts everything that is on it, whosever it is, with all headers. So
-//! this asks the kernel for each TCP socket, through `ss`: the bytes that an application has given to it and that were
-//! sent. It costs the measured process nothing. A socket that is closed has gone from the list.
+//! this asks the kernel for each TCP socket, through `ss`: the bytes that were sent for its application, without headers, and
+//! those that were sent again counted once. It costs the measured process nothing. A socket that is closed has gone from the list.
 
 use std::{collections::HashMap, process::Command};
 
@@ -60,10 +60,16 @@ fn parse(line: &str, ports: &[u16]) -> Option<((String, String), u64)> {
     if !ours(local) && !ours(remote) {
         return None;
     }
-    // Absent where nothing was sent yet.
-    let sent = fields.find_map(|field| field.strip_prefix("bytes_sent:"));
-    let sent = sent.and_then(|sent| sent.parse().ok()).unwrap_or(0);
-    Some(((local.to_owned(), remote.to_owned()), sent))
+    let (mut sent, mut again) = (0, 0);
+    // Either is left out while it is zero.
+    for field in fields {
+        if let Some(bytes) = field.strip_prefix("bytes_sent:") {
+            sent = bytes.parse().ok()?;
+        } else if let Some(bytes) = field.strip_prefix("bytes_retrans:") {
+            again = bytes.parse().ok()?;
+        }
+    }
+    Some(((local.to_owned(), remote.to_owned()), sent - again))
 }
 
 fn port_of(addr: &str) -> Option<u16> {
