@@ -1,0 +1,67 @@
+//! What a process has used, as Linux tells it in /proc.
+
+use std::{fs, time::Duration};
+
+use crate::Failure;
+
+/// Memory of a process, in KiB.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    /// What is resident now (VmRSS).
+    pub(crate) resident: f64,
+    /// The most that ever was (VmHWM).
+    pub(crate) peak: f64,
+}
+
+/// Reads the memory of a process.
+pub(crate) fn memory(pid: u32) -> Result<Memory, Failure> {
+    let path = format!("/proc/{pid}/status");
+    let status = read(&path)?;
+    let kib = |field: &str| -> Result<f64, Failure> {
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        let number = number.and_then(|number| number.parse().ok());
+        number.ok_or_else(|| format!("{path} has no line `{field}`").into())
+    };
+    Ok(Memory {
+        resident: kib("VmRSS:")?,
+        peak: kib("VmHWM:")?,
+    })
+}
+
+/// The time that a process has spent on a processor, in user mode and in the kernel, to the nanosecond. Threads that
+/// have ended are not in it: the processes measured here keep theirs.
+pub(crate) fn processor_time(pid: u32) -> Result<Duration, Failure> {
+    let mut nanos = 0;
+    let threads = format!("/proc/{pid}/task");
+    let entries = fs::read_dir(&threads).map_err(|error| format!("{threads}: {error}"))?;
+    for entry in entries {
+        let path = format!("{}/schedstat", entry?.path().display());
+        let text = read(&path)?;
+        let first = text.split_whitespace().next();
+        let spent: u64 = first
+            .and_then(|first| first.parse().ok())
+            .ok_or_else(|| format!("{path} says `{text}`"))?;
+        nanos += spent;
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// How many files this process may have open.
+pub(crate) fn open_files() -> Result<usize, Failure> {
+    let path = "/proc/self/limits";
+    let limits = read(path)?;
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3));
+    match soft {
+        Some("unlimited") => Ok(usize::MAX),
+        Some(number) => Ok(number.parse()?),
+        None => Err(format!("{path} has no line `Max open files`").into()),
+    }
+}
+
+fn read(path: &str) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| format!("{path}: {error}").into())
+}
