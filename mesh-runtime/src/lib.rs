@@ -38,6 +38,7 @@ mod signal;
 mod socketio;
 pub mod testing;
 mod travel;
+mod turn;
 mod wire;
 
 pub use access::{MayCall, Mesh, NodeDeclaration, NodeType};

@@ -328,6 +328,30 @@ async fn a_link_that_stalls_is_closed_as_silent_and_dialled_again() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_whose_heartbeats_are_rare_stays_open() {
+    within(async {
+        let here = Here::new().await;
+        let rare = (Duration::from_secs(600), Duration::from_secs(3000));
+        let worker = Worker::node(Hands::idle())
+            .keys(&here.keys)
+            .master(here.master.addr())
+            .bind("127.0.0.1:0")
+            .heartbeat(rare.0, rare.1)
+            .start()
+            .await
+            .unwrap();
+        let caller = here.caller(|caller| caller.heartbeat(rare.0, rare.1)).await;
+        let mut events = caller.events();
+        // Longer than a side waits for the proof of the other, which has come long since.
+        let lost = disconnection(&mut events, worker.id());
+        let lost = tokio::time::timeout(Duration::from_secs(6), lost).await;
+        assert!(lost.is_err(), "{lost:?}");
+        assert_answers(&caller).await;
+    })
+    .await;
+}
+
 async fn a_flipped_bit(way: Way) {
     within(async {
         let here = Here::new().await;

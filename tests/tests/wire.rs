@@ -390,6 +390,31 @@ async fn a_frame_before_the_confirmation_closes_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_frame_is_the_confirmation_however_many_heartbeats_are_due_before() {
+    within(async {
+        let town = Town::open("slow-proof").await;
+        let hasty = Worker::node(Hands::idle())
+            .keys(&town.keys)
+            .master(town.master.addr())
+            .bind("127.0.0.1:0")
+            .heartbeat(Duration::from_millis(20), Duration::from_secs(10))
+            .start()
+            .await
+            .unwrap();
+        let claim = Claim::to_node("Hard", "Caller", "slow-proof-stranger", hasty.id());
+        let mut peer = RawPeer::dial(hasty.addr(), &town.keys, &claim)
+            .await
+            .unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(200), peer.receive()).await;
+        assert!(early.is_err(), "{early:?}");
+        peer.confirm().await.unwrap();
+        let first = peer.receive().await.unwrap();
+        assert!(first[0].starts_with("Confirm"), "{first:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_instead_of_the_first_envelope_closes_the_connection() {
     within(async {
         let town = Town::open("first-envelope").await;

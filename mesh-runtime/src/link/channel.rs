@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{close_reason::CloseReason, outbox::Outgoing, window::Outbound};
 use crate::{
     socketio::{Closer, Sink},
+    turn::behind_the_ready,
     wire::{
         cipher::{Opener, Sealer},
         envelope::{Envelope, EnvelopeBuilder},
@@ -30,6 +30,10 @@ use crate::{
 /// An acknowledgement is owed after that many envelopes, if nothing else has carried it: well within
 /// [`window::CHUNK_WINDOW`](super::window::CHUNK_WINDOW), or chunks would come to a halt.
 const ACK_EVERY: u32 = 8;
+
+/// Frames in one envelope: enough to share its cost, and few enough that the other side has something to do while the
+/// rest is still on its way.
+const FRAMES: usize = 24;
 
 /// Room that an envelope starts with, in bytes: enough for many small frames.
 const ROOM: usize = 4 * 1024;
@@ -211,6 +215,8 @@ pub(crate) struct Inlet {
     channel: Channel,
     opener: Opener,
     receiver: Arc<dyn Receiver>,
+    /// An envelope has opened.
+    proven: bool,
     /// The other side has confirmed: only that may come first.
     confirmed: bool,
 }
@@ -227,6 +233,7 @@ impl Inlet {
             channel,
             opener,
             receiver,
+            proven: false,
             confirmed: false,
         }
     }
@@ -245,7 +252,9 @@ impl Inlet {
         let shared = Arc::clone(&self.channel.0);
         let envelope =
             Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
-        shared.proven.cancel();
+        if !std::mem::replace(&mut self.proven, true) {
+            shared.proven.cancel();
+        }
         if envelope.counts() {
             shared.received.fetch_add(1, Ordering::AcqRel);
         }
@@ -344,8 +353,9 @@ async fn pump(
     sealer: &mut Sealer,
     pace: Pace,
 ) -> Result<(), String> {
-    let proof = tokio::time::sleep(pace.handshake);
+    let proof = tokio::time::timeout(pace.handshake, channel.0.proven.cancelled());
     tokio::pin!(proof);
+    let mut proven = false;
     let mut tick = tokio::time::interval_at(Instant::now() + pace.heartbeat, pace.heartbeat);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sent_at_last_tick = 0;
@@ -356,35 +366,25 @@ async fn pump(
             () = channel.closed() => return Ok(()),
             // Whoever woke this task may be one of many that are ready to run: all that they send gets into one envelope.
             () = channel.0.wake.notified() => behind_the_ready().await,
-            () = &mut proof, if !channel.0.proven.is_cancelled() => {
-                channel.close(CloseReason::Silent(pace.handshake));
+            in_time = &mut proof, if !proven => {
+                proven = true;
+                if in_time.is_err() {
+                    channel.close(CloseReason::Silent(pace.handshake));
+                }
             }
             _ = tick.tick() => {
                 if channel.silent_for() > pace.silence {
                     channel.close(CloseReason::Silent(pace.silence));
                 }
                 let sent = channel.outbound().sent;
-                if sent == sent_at_last_tick {
+                // The first frame of either side is its confirmation, whenever that comes.
+                if sent > 0 && sent == sent_at_last_tick {
                     channel.send(Frame::Ping { token: u64::from(sent) });
                 }
                 sent_at_last_tick = sent;
             }
         }
     }
-}
-
-/// Goes on when all tasks have had their turn that are ready on this thread now. Unlike [`tokio::task::yield_now`] it does
-/// not look for what has arrived from outside meanwhile, which would cost a single call more than it waits for.
-async fn behind_the_ready() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Sends all that may be sent now.
@@ -404,9 +404,9 @@ pub(crate) fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)>
     let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
     if outbound.has_work() {
         let chunks_allowed = outbound.chunks_allowed();
-        let taken = outbound
-            .outbox
-            .fill(chunks_allowed, |frame| envelope.push(frame));
+        let taken = outbound.outbox.fill(chunks_allowed, |frame| {
+            envelope.frames() < FRAMES && envelope.push(frame)
+        });
         if taken.frames > 0 {
             outbound.on_sent(taken.chunk_bytes);
         }

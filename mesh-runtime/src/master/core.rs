@@ -134,7 +134,7 @@ impl MasterCore {
     }
 
     fn recount(&self) {
-        let nodes = self.registry().nodes().len();
+        let nodes = self.registry().len();
         self.count.send_replace(nodes);
     }
 

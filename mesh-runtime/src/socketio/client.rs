@@ -27,6 +27,7 @@ use super::{
     codec::{self, Packet},
     stream::GuardedStream,
 };
+use crate::turn::behind_the_ready;
 
 type WebSocket = WebSocketStream<GuardedStream>;
 /// The writing half, shared by the sink and the reader's pongs. `None` once the connection has ended.
@@ -296,7 +297,8 @@ async fn read(
             frame = frames.next() => {
                 heard = Instant::now();
                 match on_frame(frame, &mut announced, end) {
-                    ControlFlow::Continue(Answer::Nothing) => {}
+                    // Before the next payload, those have their turn whom this one has woken.
+                    ControlFlow::Continue(Answer::Nothing) => behind_the_ready().await,
                     ControlFlow::Continue(Answer::Pong) => {
                         pong.get_or_insert_with(|| Box::pin(send_pong(writer.clone())));
                     }

@@ -47,7 +47,7 @@ const MAX_TEXT_PAYLOAD_BYTES: usize = 512;
 const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
 /// Bytes that a WebSocket reads at once. tungstenite clears the whole buffer before each read, so more is slower.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
+const READ_BUFFER_BYTES: usize = 16 * 1024;
 
 /// How long an orderly close may take before the connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);

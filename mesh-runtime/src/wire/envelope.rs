@@ -20,6 +20,7 @@ const ACK: usize = 4;
 pub(crate) struct EnvelopeBuilder {
     /// Room for the acknowledgement, then frames.
     buffer: BytesMut,
+    frames: usize,
 }
 
 impl EnvelopeBuilder {
@@ -27,7 +28,7 @@ impl EnvelopeBuilder {
     pub(crate) fn with_capacity(frame_bytes: usize) -> Self {
         let mut buffer = BytesMut::with_capacity(ACK + frame_bytes.min(MAX_ENVELOPE - ACK));
         buffer.put_bytes(0, ACK);
-        Self { buffer }
+        Self { buffer, frames: 0 }
     }
 
     /// Appends a frame; `false` if there is no room left for it, and it must go into the next envelope.
@@ -38,13 +39,19 @@ impl EnvelopeBuilder {
         let fits = self.buffer.len() + frame.encoded_len() <= MAX_ENVELOPE;
         if fits {
             frame.encode_into(&mut self.buffer);
+            self.frames += 1;
         }
         fits
     }
 
+    /// How many frames were pushed.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames
+    }
+
     /// Whether no frame was pushed. Such an envelope only acknowledges.
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.len() == ACK
+        self.frames == 0
     }
 
     /// Seals the envelope. It must then be sent as the next one, or the link closed.
