@@ -27,9 +27,10 @@ use crate::{
     },
 };
 
-/// An acknowledgement is owed after that many envelopes, if nothing else has carried it: well within
-/// [`window::CHUNK_WINDOW`](super::window::CHUNK_WINDOW), or chunks would come to a halt.
-const ACK_EVERY: u32 = 8;
+/// An acknowledgement is owed after that many envelopes, if nothing else has carried it.
+const ACK_ENVELOPES: u32 = 8;
+/// Or after that many bytes: as much as a chunk, by which its sender can tell how fast they get through.
+const ACK_BYTES: u32 = 64 * 1024;
 
 /// Frames in one envelope: enough to share its cost, and few enough that the other side has something to do while the
 /// rest is still on its way.
@@ -88,6 +89,8 @@ struct Shared {
     received: AtomicU32,
     /// Of these, how many the other side was told of.
     told: AtomicU32,
+    /// Bytes that have arrived since then.
+    untold_bytes: AtomicU32,
     /// Cancelled with the first envelope that opens: only then is the other side who it says it is.
     proven: CancellationToken,
     /// Cancelled when the other side has answered [`LAST_WORD`].
@@ -108,6 +111,7 @@ impl Channel {
             heard_ms: AtomicU64::new(0),
             received: AtomicU32::new(0),
             told: AtomicU32::new(0),
+            untold_bytes: AtomicU32::new(0),
             proven: CancellationToken::new(),
             settled: CancellationToken::new(),
             reason: OnceLock::new(),
@@ -196,12 +200,14 @@ impl Channel {
 
     fn ack_due(&self) -> bool {
         let received = self.0.received.load(Ordering::Acquire);
-        received.wrapping_sub(self.0.told.load(Ordering::Acquire)) >= ACK_EVERY
+        received.wrapping_sub(self.0.told.load(Ordering::Acquire)) >= ACK_ENVELOPES
+            || self.0.untold_bytes.load(Ordering::Relaxed) >= ACK_BYTES
     }
 
-    fn heard(&self) {
-        let now = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.heard_ms.store(now, Ordering::Relaxed);
+    fn heard(&self, now: Instant) {
+        let after = now.saturating_duration_since(self.0.started).as_millis();
+        let after = u64::try_from(after).unwrap_or(u64::MAX);
+        self.0.heard_ms.store(after, Ordering::Relaxed);
     }
 
     fn silent_for(&self) -> Duration {
@@ -250,6 +256,7 @@ impl Inlet {
 
     fn open(&mut self, payload: Bytes) -> Result<(), String> {
         let shared = Arc::clone(&self.channel.0);
+        let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let envelope =
             Envelope::open(payload, &mut self.opener).map_err(|error| error.to_string())?;
         if !std::mem::replace(&mut self.proven, true) {
@@ -257,11 +264,13 @@ impl Inlet {
         }
         if envelope.counts() {
             shared.received.fetch_add(1, Ordering::AcqRel);
+            shared.untold_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        self.channel.heard();
+        let now = Instant::now();
+        self.channel.heard(now);
         let wake = {
             let mut outbound = self.channel.outbound();
-            if !outbound.on_ack(envelope.ack) {
+            if !outbound.on_ack(envelope.ack, now) {
                 return Err("more envelopes are acknowledged than were sent".into());
             }
             outbound.has_work()
@@ -360,12 +369,11 @@ async fn pump(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sent_at_last_tick = 0;
     loop {
-        flush(channel, sink, sealer).await?;
+        let many = flush(channel, sink, sealer).await? > 1;
         tokio::select! {
             biased;
             () = channel.closed() => return Ok(()),
-            // Whoever woke this task may be one of many that are ready to run: all that they send gets into one envelope.
-            () = channel.0.wake.notified() => behind_the_ready().await,
+            () = channel.0.wake.notified() => gather(many).await,
             in_time = &mut proof, if !proven => {
                 proven = true;
                 if in_time.is_err() {
@@ -387,15 +395,26 @@ async fn pump(
     }
 }
 
-/// Sends all that may be sent now.
-async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<(), String> {
+/// Lets come together what goes into one envelope: whoever woke the writer may be one of many that are ready to run. Where
+/// many have been of late, more may be about to arrive, and are waited for as well; a call that is alone does not wait.
+async fn gather(many: bool) {
+    match many {
+        true => tokio::task::yield_now().await,
+        false => behind_the_ready().await,
+    }
+}
+
+/// Sends all that may be sent now; returns how many frames that were.
+async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<usize, String> {
+    let mut frames = 0;
     while let Some((envelope, ack)) = next_envelope(channel) {
+        frames += envelope.frames();
         let sealed = envelope
             .seal(ack, sealer)
             .map_err(|error| error.to_string())?;
         sink.send(sealed).await.map_err(|error| error.to_string())?;
     }
-    Ok(())
+    Ok(frames)
 }
 
 /// The next envelope to send, if there is reason for one: frames, or an acknowledgement that is due.
@@ -416,5 +435,6 @@ pub(crate) fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)>
     }
     let received = channel.0.received.load(Ordering::Acquire);
     channel.0.told.store(received, Ordering::Release);
+    channel.0.untold_bytes.store(0, Ordering::Relaxed);
     Some((envelope, received))
 }

@@ -1,15 +1,14 @@
 //! How much may be on its way unacknowledged, as pure state. Knows nothing of sockets or sealing.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
 
 use super::outbox::Outbox;
 
 /// Envelopes that may be on their way without an acknowledgement. The server side's socket queue, which holds 1,024
 /// packets and cannot be asked how full it is, never fills up.
 const ENVELOPE_WINDOW: u32 = 256;
-
-/// Bytes of chunks that may be on their way without an acknowledgement: small frames wait behind no more than that.
-pub(crate) const CHUNK_WINDOW: usize = 1024 * 1024;
 
 /// What waits to be sent, and what is on its way.
 #[derive(Default)]
@@ -18,9 +17,7 @@ pub(crate) struct Outbound {
     /// Envelopes with frames that were sent; wraps.
     pub(crate) sent: u32,
     acked: u32,
-    /// Envelopes with chunks that are not acknowledged: their number and bytes.
-    chunks: VecDeque<(u32, usize)>,
-    chunk_bytes: usize,
+    chunks: ChunkWindow,
 }
 
 impl Outbound {
@@ -29,7 +26,7 @@ impl Outbound {
     }
 
     pub(crate) fn chunks_allowed(&self) -> bool {
-        self.chunk_bytes < CHUNK_WINDOW
+        self.chunks.under_way < self.chunks.limit
     }
 
     pub(crate) fn has_work(&self) -> bool {
@@ -39,25 +36,88 @@ impl Outbound {
     pub(crate) fn on_sent(&mut self, chunk_bytes: usize) {
         self.sent = self.sent.wrapping_add(1);
         if chunk_bytes > 0 {
-            self.chunks.push_back((self.sent, chunk_bytes));
-            self.chunk_bytes += chunk_bytes;
+            self.chunks.on_sent(self.sent, chunk_bytes, Instant::now());
         }
     }
 
     /// False if more is acknowledged than was sent.
-    pub(crate) fn on_ack(&mut self, ack: u32) -> bool {
+    pub(crate) fn on_ack(&mut self, ack: u32, now: Instant) -> bool {
         if ack.wrapping_sub(self.acked) > self.sent.wrapping_sub(self.acked) {
             return false;
         }
         self.acked = ack;
-        while let Some((envelope, bytes)) = self.chunks.front().copied() {
+        self.chunks.on_ack(ack, now);
+        true
+    }
+}
+
+/// The bytes of chunks that may be on their way: at least so many, so that a connection is never idle for long.
+const LEAST_CHUNKS: usize = 128 * 1024;
+/// At most so many.
+const MOST_CHUNKS: usize = 1024 * 1024;
+/// Chunks take that much longer than the fastest of them, or twice as long as it, before they are in each other's way.
+const SLACK: Duration = Duration::from_micros(100);
+/// After that many bytes it is measured again how fast a chunk can be.
+const MEASURE_AGAIN: usize = 64 * MOST_CHUNKS;
+
+/// How many bytes of chunks may be on their way.
+///
+/// Whatever waits in a connection holds up the small frames behind it. So there are as many chunks under way as the
+/// connection can carry, and not many more: when acknowledgements come later than the fastest one did, chunks
+/// have begun to queue up, and there are to be fewer of them; as long as they do not, there may be more.
+struct ChunkWindow {
+    /// Envelopes with chunks that are not acknowledged: number, bytes, and when it was sent.
+    open: VecDeque<(u32, usize, Instant)>,
+    under_way: usize,
+    limit: usize,
+    /// The fastest acknowledgement since `measured` was 0.
+    fastest: Duration,
+    measured: usize,
+}
+
+impl Default for ChunkWindow {
+    fn default() -> Self {
+        Self {
+            open: VecDeque::new(),
+            under_way: 0,
+            limit: LEAST_CHUNKS,
+            fastest: Duration::MAX,
+            measured: 0,
+        }
+    }
+}
+
+impl ChunkWindow {
+    fn on_sent(&mut self, envelope: u32, bytes: usize, now: Instant) {
+        self.open.push_back((envelope, bytes, now));
+        self.under_way += bytes;
+    }
+
+    fn on_ack(&mut self, ack: u32, now: Instant) {
+        while let Some((envelope, bytes, sent)) = self.open.front().copied() {
             if ack.wrapping_sub(envelope) >= u32::MAX / 2 {
                 break;
             }
-            self.chunks.pop_front();
-            self.chunk_bytes -= bytes;
+            self.open.pop_front();
+            self.under_way -= bytes;
+            self.adapt(bytes, now - sent);
         }
-        true
+    }
+
+    fn adapt(&mut self, bytes: usize, took: Duration) {
+        self.measured += bytes;
+        if self.measured > MEASURE_AGAIN {
+            // With few chunks under way, so that they do not wait for each other.
+            self.measured = 0;
+            self.fastest = Duration::MAX;
+            self.limit = LEAST_CHUNKS;
+        }
+        self.fastest = self.fastest.min(took);
+        let queued = took > self.fastest.saturating_mul(2).saturating_add(SLACK);
+        self.limit = match queued {
+            true => self.limit.saturating_sub(bytes / 2).max(LEAST_CHUNKS),
+            false => (self.limit + bytes).min(MOST_CHUNKS),
+        };
     }
 }
 
@@ -73,17 +133,17 @@ mod tests {
             outbound.on_sent(0);
         }
         assert!(!outbound.may_send());
-        assert!(outbound.on_ack(1));
+        assert!(outbound.on_ack(1, Instant::now()));
         assert!(outbound.may_send());
     }
 
     #[test]
     fn chunks_wait_for_acknowledgement_while_small_frames_go_on() {
         let mut outbound = Outbound::default();
-        outbound.on_sent(CHUNK_WINDOW);
+        outbound.on_sent(LEAST_CHUNKS);
         assert!(!outbound.chunks_allowed());
         assert!(outbound.may_send());
-        assert!(outbound.on_ack(1));
+        assert!(outbound.on_ack(1, Instant::now()));
         assert!(outbound.chunks_allowed());
     }
 
@@ -91,8 +151,8 @@ mod tests {
     fn acknowledging_what_was_never_sent_is_caught() {
         let mut outbound = Outbound::default();
         outbound.on_sent(0);
-        assert!(!outbound.on_ack(2));
-        assert!(outbound.on_ack(1));
+        assert!(!outbound.on_ack(2, Instant::now()));
+        assert!(outbound.on_ack(1, Instant::now()));
     }
 
     #[test]
@@ -102,10 +162,10 @@ mod tests {
             acked: u32::MAX,
             ..Outbound::default()
         };
-        outbound.on_sent(CHUNK_WINDOW);
+        outbound.on_sent(LEAST_CHUNKS);
         assert_eq!(outbound.sent, 0);
         assert!(!outbound.chunks_allowed());
-        assert!(outbound.on_ack(0));
+        assert!(outbound.on_ack(0, Instant::now()));
         assert!(outbound.chunks_allowed());
     }
 }

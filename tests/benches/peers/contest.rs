@@ -167,12 +167,13 @@ impl<'a> Contest<'a> {
 
 /// One caller of small calls, while others make large ones.
 async fn beside<E: Echo>(echo: E, large: usize, span: Duration) -> Result<Round, Failure> {
+    let payload = Bytes::from(vec![7; LARGE]);
     let mut others = tokio::task::JoinSet::new();
     for _ in 0..large {
-        let mut echo = echo.clone();
+        let (mut echo, payload) = (echo.clone(), payload.clone());
         others.spawn(async move {
             loop {
-                echo.echo(Bytes::from(vec![7; LARGE])).await?;
+                echo.echo(payload.clone()).await?;
             }
         });
     }
