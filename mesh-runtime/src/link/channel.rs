@@ -16,7 +16,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{close_reason::CloseReason, outbox::Outgoing, window::Outbound};
+use super::{
+    close_reason::CloseReason,
+    outbox::{Outgoing, SMALL_PAYLOAD},
+    window::Outbound,
+};
 use crate::{
     socketio::{Closer, Sink},
     turn::behind_the_ready,
@@ -412,7 +416,12 @@ async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Resul
         let sealed = envelope
             .seal(ack, sealer)
             .map_err(|error| error.to_string())?;
+        let large = sealed.len() > SMALL_PAYLOAD;
         sink.send(sealed).await.map_err(|error| error.to_string())?;
+        if large {
+            // Small frames go before the next chunk, also those that are not here yet.
+            behind_the_ready().await;
+        }
     }
     Ok(frames)
 }

@@ -56,7 +56,7 @@ const LEAST_CHUNKS: usize = 128 * 1024;
 /// At most so many.
 const MOST_CHUNKS: usize = 1024 * 1024;
 /// Chunks take that much longer than the fastest of them, or twice as long as it, before they are in each other's way.
-const SLACK: Duration = Duration::from_micros(100);
+const SLACK: Duration = Duration::from_micros(0);
 /// After that many bytes it is measured again how fast a chunk can be.
 const MEASURE_AGAIN: usize = 64 * MOST_CHUNKS;
 

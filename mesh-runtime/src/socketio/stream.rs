@@ -108,11 +108,17 @@ impl Closer {
     }
 }
 
+/// A reader that has got so many bytes without a pause gives the other tasks of its thread a turn: they include those
+/// who write, and small messages must not wait until a large one has been read.
+const READ_TURN_BYTES: usize = 64 * 1024;
+
 /// A TCP stream under a [`Closer`].
 #[derive(Debug)]
 pub(super) struct GuardedStream {
     tcp: TcpStream,
     closer: Closer,
+    /// Bytes read since the reader last paused.
+    read_in_turn: usize,
     /// How long a write may make no progress.
     write_timeout: Duration,
     /// Runs while a write makes no progress.
@@ -132,6 +138,7 @@ impl GuardedStream {
             cut_writer: Box::pin(cut.clone().cancelled_owned()),
             tcp,
             closer,
+            read_in_turn: 0,
             write_timeout,
             stalled: None,
         })
@@ -197,9 +204,15 @@ impl AsyncRead for GuardedStream {
         if this.closer.is_cut() {
             return Poll::Ready(Err(this.aborted()));
         }
+        if this.read_in_turn >= READ_TURN_BYTES {
+            this.read_in_turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         match Pin::new(&mut this.tcp).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
+                this.read_in_turn += buf.filled().len() - before;
                 if buf.filled().len() == before && buf.remaining() > 0 {
                     // No link is ever half open: what the peer does not read needs no writing.
                     this.closer.cut(TransportError::Closed);
@@ -208,6 +221,7 @@ impl AsyncRead for GuardedStream {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.failed(error))),
             Poll::Pending => {
+                this.read_in_turn = 0;
                 ready!(this.cut_reader.as_mut().poll(cx));
                 Poll::Ready(Err(this.aborted()))
             }
