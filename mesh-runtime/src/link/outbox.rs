@@ -58,6 +58,9 @@ struct Stream {
     /// The frame that opens the stream; gone once sent.
     head: Option<Outgoing>,
     rest: Bytes,
+    /// Bytes of each part: they are all about as long, so that what is a little longer than one chunk is not sent as a
+    /// chunk and a scrap.
+    part: usize,
 }
 
 impl Stream {
@@ -67,8 +70,8 @@ impl Stream {
             None => Frame::Chunk {
                 stream: self.kind,
                 id: self.id,
-                more: self.rest.len() > MAX_CHUNK,
-                payload: self.rest.slice(..self.rest.len().min(MAX_CHUNK)),
+                more: self.rest.len() > self.part,
+                payload: self.rest.slice(..self.rest.len().min(self.part)),
             },
         }
     }
@@ -76,7 +79,7 @@ impl Stream {
     /// The frame that is next has left.
     fn advance(&mut self) {
         if self.head.take().is_none() {
-            let _ = self.rest.split_to(self.rest.len().min(MAX_CHUNK));
+            let _ = self.rest.split_to(self.rest.len().min(self.part));
         }
     }
 }
@@ -197,12 +200,15 @@ enum Split {
 fn split(mut outgoing: Outgoing) -> Split {
     match outgoing.frame.part_mut() {
         Some((kind, id, part)) if part.payload.len() > SMALL_PAYLOAD => {
-            let rest = part.split_off_rest();
+            let parts = part.payload.len().div_ceil(MAX_CHUNK);
+            let bytes = part.payload.len().div_ceil(parts);
+            let rest = part.split_off_rest(bytes);
             Split::Stream(Stream {
                 kind,
                 id,
                 head: Some(outgoing),
                 rest,
+                part: bytes,
             })
         }
         _ => Split::Small(outgoing),
@@ -239,6 +245,32 @@ mod tests {
             true
         });
         seen
+    }
+
+    #[test]
+    fn what_is_longer_than_a_chunk_goes_in_parts_of_about_one_length() {
+        for bytes in [MAX_CHUNK + 5, 3 * MAX_CHUNK, 10 * MAX_CHUNK + 1] {
+            let mut outbox = Outbox::default();
+            outbox.push(tell(1, bytes));
+            let mut parts = Vec::new();
+            while outbox.has_work(true) {
+                outbox.fill(true, |frame| {
+                    parts.push(match frame {
+                        Frame::Tell { part, .. } => part.payload.len(),
+                        Frame::Chunk { payload, .. } => payload.len(),
+                        other => panic!("{other:?}"),
+                    });
+                    true
+                });
+            }
+            assert_eq!(parts.iter().sum::<usize>(), bytes);
+            assert_eq!(parts.len(), bytes.div_ceil(MAX_CHUNK));
+            let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
+            assert!(
+                *most <= MAX_CHUNK && most - least < parts.len(),
+                "{parts:?}"
+            );
+        }
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl Outbound {
 const LEAST_CHUNKS: usize = 128 * 1024;
 /// At most so many.
 const MOST_CHUNKS: usize = 1024 * 1024;
-/// Chunks take that much longer than the fastest of them, or twice as long as it, before they are in each other's way.
-const SLACK: Duration = Duration::from_micros(0);
+/// A chunk that takes that many times as long as the fastest has waited for others.
+const QUEUED: u32 = 2;
 /// After that many bytes it is measured again how fast a chunk can be.
 const MEASURE_AGAIN: usize = 64 * MOST_CHUNKS;
 
@@ -113,7 +113,7 @@ impl ChunkWindow {
             self.limit = LEAST_CHUNKS;
         }
         self.fastest = self.fastest.min(took);
-        let queued = took > self.fastest.saturating_mul(2).saturating_add(SLACK);
+        let queued = took > self.fastest.saturating_mul(QUEUED);
         self.limit = match queued {
             true => self.limit.saturating_sub(bytes / 2).max(LEAST_CHUNKS),
             false => (self.limit + bytes).min(MOST_CHUNKS),
@@ -145,6 +145,43 @@ mod tests {
         assert!(outbound.may_send());
         assert!(outbound.on_ack(1, Instant::now()));
         assert!(outbound.chunks_allowed());
+    }
+
+    /// Acknowledges `chunks` of 64 KiB, one after the other, each of which has taken so long.
+    fn chunks(window: &mut ChunkWindow, chunks: usize, took: Duration) {
+        let now = Instant::now() + took;
+        for _ in 0..chunks {
+            window.on_sent(1, 64 * 1024, now - took);
+            window.on_ack(1, now);
+        }
+    }
+
+    const FAST: Duration = Duration::from_micros(100);
+
+    #[test]
+    fn the_chunk_window_grows_while_chunks_are_fast_and_shrinks_when_they_wait_but_within_its_bounds()
+     {
+        let mut window = ChunkWindow::default();
+        assert_eq!(window.limit, LEAST_CHUNKS);
+        chunks(&mut window, 4, FAST);
+        assert_eq!(window.limit, LEAST_CHUNKS + 4 * 64 * 1024);
+        chunks(&mut window, 100, 2 * FAST);
+        assert_eq!(window.limit, MOST_CHUNKS);
+        chunks(&mut window, 4, 3 * FAST);
+        assert_eq!(window.limit, MOST_CHUNKS - 4 * 32 * 1024);
+        chunks(&mut window, 100, 3 * FAST);
+        assert_eq!(window.limit, LEAST_CHUNKS);
+        assert_eq!(window.under_way, 0);
+    }
+
+    #[test]
+    fn a_connection_that_has_become_slower_is_measured_again() {
+        let mut window = ChunkWindow::default();
+        chunks(&mut window, 1, FAST);
+        chunks(&mut window, 100, 10 * FAST);
+        assert_eq!(window.limit, LEAST_CHUNKS);
+        chunks(&mut window, MEASURE_AGAIN / (64 * 1024) + 20, 10 * FAST);
+        assert_eq!(window.limit, MOST_CHUNKS);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) const MAX_PAYLOAD: usize = 32 * 1024 * 1024;
 /// What is over the limit is counted, so that the error tells the size, but not kept.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Bytes, CodecError> {
     let mut out = LimitedWriter {
-        bytes: BytesMut::new(),
+        bytes: BytesMut::with_capacity(ROOM.min(limit)),
         size: 0,
         limit,
     };
@@ -68,6 +68,9 @@ pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u
 const SMALL: usize = 64 * 1024;
 /// Bytes in memory of the widest value that can take one byte on the wire.
 const WIDEST: usize = 16;
+
+/// Room that an encoded value starts with, in bytes: most arguments and answers never have to grow.
+const ROOM: usize = 128;
 
 struct LimitedWriter {
     bytes: BytesMut,

@@ -87,8 +87,9 @@ impl FirstPart {
     }
 
     /// Keeps what goes into the first frame, and returns the rest for chunks.
-    pub(crate) fn split_off_rest(&mut self) -> Bytes {
-        let rest = self.payload.split_off(self.payload.len().min(MAX_CHUNK));
+    /// The first frame gets so many bytes, at most [`MAX_CHUNK`].
+    pub(crate) fn split_off_rest(&mut self, first: usize) -> Bytes {
+        let rest = self.payload.split_off(self.payload.len().min(first));
         self.more = !rest.is_empty();
         rest
     }

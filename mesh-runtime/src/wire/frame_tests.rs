@@ -153,7 +153,7 @@ fn a_payload_splits_into_a_first_part_and_a_rest() {
         (MAX_CHUNK + 1, MAX_CHUNK, 1),
     ] {
         let mut part = FirstPart::whole(Bytes::from(vec![1; len]));
-        let left = part.split_off_rest();
+        let left = part.split_off_rest(MAX_CHUNK);
         assert_eq!((part.total as usize, part.payload.len()), (len, first));
         assert_eq!((part.more, left.len()), (rest > 0, rest));
     }

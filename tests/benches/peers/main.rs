@@ -26,7 +26,7 @@ How fast calls are, against raw TCP and WebSocket, tarpc, tonic and NATS.
 
     cargo bench -p mesh-tests --bench peers [-- OPTIONS]
 
-    --quick    64 bytes only, 5 rounds of 0.25 s instead of 7 of 1 s
+    --quick    64 bytes only, 5 rounds of 0.25 s instead of 7 of 0.5 s
     --help     says this
 
 One process with one worker thread for all clients and one for all servers; NATS has its server besides. Compares with
@@ -62,7 +62,7 @@ impl Extent {
         loads.push(Load::Beside { large: 4 });
         Self {
             rounds: if quick { 5 } else { 7 },
-            span: Duration::from_millis(if quick { 250 } else { 1000 }),
+            span: Duration::from_millis(if quick { 250 } else { 500 }),
             loads,
         }
     }
