@@ -36,10 +36,6 @@ const ACK_ENVELOPES: u32 = 8;
 /// Or after that many bytes: as much as a chunk, by which its sender can tell how fast they get through.
 const ACK_BYTES: u32 = 64 * 1024;
 
-/// Frames in one envelope: enough to share its cost, and few enough that the other side has something to do while the
-/// rest is still on its way.
-const FRAMES: usize = 24;
-
 /// Room that an envelope starts with, in bytes: enough for many small frames.
 const ROOM: usize = 4 * 1024;
 
@@ -268,7 +264,7 @@ impl Inlet {
         }
         if envelope.counts() {
             shared.received.fetch_add(1, Ordering::AcqRel);
-            shared.untold_bytes.fetch_add(bytes, Ordering::Relaxed);
+            shared.untold_bytes.fetch_add(bytes, Ordering::AcqRel);
         }
         let now = Instant::now();
         self.channel.heard(now);
@@ -432,9 +428,9 @@ pub(crate) fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)>
     let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
     if outbound.has_work() {
         let chunks_allowed = outbound.chunks_allowed();
-        let taken = outbound.outbox.fill(chunks_allowed, |frame| {
-            envelope.frames() < FRAMES && envelope.push(frame)
-        });
+        let taken = outbound
+            .outbox
+            .fill(chunks_allowed, |frame| envelope.push(frame));
         if taken.frames > 0 {
             outbound.on_sent(taken.chunk_bytes);
         }
@@ -442,8 +438,9 @@ pub(crate) fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)>
     if envelope.is_empty() && !channel.ack_due() {
         return None;
     }
+    // In this order: whatever has been added to the bytes by now is among the envelopes that are told of.
+    channel.0.untold_bytes.swap(0, Ordering::AcqRel);
     let received = channel.0.received.load(Ordering::Acquire);
     channel.0.told.store(received, Ordering::Release);
-    channel.0.untold_bytes.store(0, Ordering::Relaxed);
     Some((envelope, received))
 }

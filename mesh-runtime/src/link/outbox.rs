@@ -15,6 +15,10 @@ pub(crate) const SMALL_PAYLOAD: usize = 16 * 1024;
 /// How many bytes of small frames one envelope takes before a chunk gets its turn.
 const SMALL_PER_ENVELOPE: usize = 128 * 1024;
 
+/// And how many of them: enough to share the cost of an envelope, and few enough that the other side has something to do
+/// while the rest is still on its way.
+const SMALL_FRAMES: usize = 24;
+
 /// Something to send.
 pub(crate) struct Outgoing {
     frame: Frame,
@@ -149,7 +153,7 @@ impl Outbox {
     ) -> Taken {
         let mut taken = Taken::default();
         let mut small_bytes = 0;
-        while small_bytes < SMALL_PER_ENVELOPE {
+        while taken.frames < SMALL_FRAMES && small_bytes < SMALL_PER_ENVELOPE {
             let Some(outgoing) = self.small.pop_front() else {
                 break;
             };
@@ -245,6 +249,19 @@ mod tests {
             true
         });
         seen
+    }
+
+    #[test]
+    fn an_envelope_has_a_chunk_however_many_small_frames_wait() {
+        let mut outbox = Outbox::default();
+        outbox.push(tell(0, 10 * MAX_CHUNK));
+        for id in 1..=SMALL_FRAMES as u64 + 1 {
+            outbox.push(tell(id, 1));
+        }
+        let taken = outbox.fill(true, |_| true);
+        assert_eq!(taken.frames, SMALL_FRAMES + 1);
+        assert!(taken.chunk_bytes > 0);
+        assert_eq!(outbox.fill(false, |_| true).frames, 1);
     }
 
     #[test]
