@@ -27,9 +27,8 @@ pub(crate) const DONE: &str = "done";
 const NEVER: Duration = Duration::from_secs(100);
 /// How often is looked whether links are gone.
 const GLANCE: Duration = Duration::from_millis(2);
-/// Interval and silence of a rare heartbeat. The interval is shorter than the 5 s of a handshake: a link over which
-/// nothing goes for that long after it was opened would be given up.
-const RARE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(60));
+/// Interval and silence of a heartbeat that does not disturb a measurement.
+const RARE: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(3000));
 
 /// Which part this process plays; `None` for the bench itself.
 pub(crate) fn part() -> Option<String> {
