@@ -150,7 +150,14 @@ impl Connection {
             self.closer.note(TransportError::ClosedHere);
             // The peer closes when it reads this, and then it has read all that was sent before.
             if socket.disconnect().is_ok() {
-                let _ = timeout(CLOSE_GRACE, self.closer.was_cut()).await;
+                // Or the socket is closed without a cut: when the peer had begun to close as well.
+                let ended = async {
+                    tokio::select! {
+                        () = self.closer.was_cut() => {}
+                        () = self.closer.gone() => {}
+                    }
+                };
+                let _ = timeout(CLOSE_GRACE, ended).await;
             }
         }
         self.closer.abort();
