@@ -38,7 +38,7 @@ pub(crate) async fn closed<E: Echo>(
     other: Option<u32>,
 ) -> Result<Round, Failure> {
     let payload = Bytes::from(vec![7; bytes]);
-    let cpu = cpu_time(other);
+    let cpu = cpu_time(other)?;
     let begun = Instant::now();
     let callers = (0..inflight).map(|_| {
         let (mut echo, payload) = (echo.clone(), payload.clone());
@@ -65,7 +65,7 @@ pub(crate) async fn closed<E: Echo>(
             calls += 1;
         }
     }
-    let (span, cpu) = (begun.elapsed(), cpu_time(other) - cpu);
+    let (span, cpu) = (begun.elapsed(), cpu_time(other)?.saturating_sub(cpu));
     Ok(Round {
         per_s: f64::from(calls) / span.as_secs_f64(),
         latencies,
@@ -93,7 +93,7 @@ pub(crate) async fn open<E: Echo>(
     let mut calls = JoinSet::new();
     let mut round = Round::default();
     let mut answered = 0;
-    let cpu = cpu_time(other);
+    let cpu = cpu_time(other)?;
     let begun = Instant::now();
     loop {
         let due = ticks.tick().await.into_std();
@@ -119,6 +119,6 @@ pub(crate) async fn open<E: Echo>(
         answered += 1;
     }
     round.per_s = f64::from(answered) / begun.elapsed().as_secs_f64();
-    round.cpu_us = (cpu_time(other) - cpu).as_secs_f64() * 1e6 / f64::from(answered);
+    round.cpu_us = cpu_time(other)?.saturating_sub(cpu).as_secs_f64() * 1e6 / f64::from(answered);
     Ok(round)
 }

@@ -7,6 +7,8 @@ mod nats;
 #[path = "../support/options.rs"]
 mod options;
 mod ours;
+#[path = "../support/processor.rs"]
+mod processor;
 mod raw;
 mod results;
 mod sides;

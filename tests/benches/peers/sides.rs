@@ -1,10 +1,10 @@
 //! Where everything runs: one process, and in it one worker thread for clients and one for servers.
 
-use std::{fs, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use tokio::{net::TcpListener, net::TcpStream, runtime};
 
-use crate::Failure;
+use crate::{Failure, processor::processor_time};
 
 /// The two runtimes, of one worker thread each.
 pub(crate) struct Sides {
@@ -63,21 +63,7 @@ pub(crate) fn prompt(tcp: TcpStream) -> Result<TcpStream, Failure> {
 }
 
 /// Processor time that this process has used so far, all its threads together; and that of the process `other`.
-pub(crate) fn cpu_time(other: Option<u32>) -> Duration {
-    let mut total = Duration::ZERO;
-    let processes = ["self".to_owned()]
-        .into_iter()
-        .chain(other.map(|pid| pid.to_string()));
-    for process in processes {
-        let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
-            continue;
-        };
-        for thread in threads.flatten() {
-            // The first number is the time on a processor, in nanoseconds.
-            let stat = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-            let nanos = stat.split(' ').next().and_then(|text| text.parse().ok());
-            total += Duration::from_nanos(nanos.unwrap_or(0));
-        }
-    }
-    total
+pub(crate) fn cpu_time(other: Option<u32>) -> Result<Duration, Failure> {
+    let own = processor_time(std::process::id())?;
+    Ok(own + other.map_or(Ok(Duration::ZERO), processor_time)?)
 }

@@ -7,9 +7,9 @@ use crate::{
     Failure,
     fit::exponent,
     process::{Heartbeat, Site},
+    processor::processor_time,
     stats::{median, number, ratio},
     traffic::Sockets,
-    usage,
 };
 
 /// What the master still does when all have heard of a change, such as reading what they acknowledge, is done by then.
@@ -128,7 +128,7 @@ impl Meter {
     fn window(&self) -> Result<Window<'_>, Failure> {
         Ok(Window {
             sent: Sockets::at(&[self.port])?,
-            spent: usage::processor_time(self.master)?,
+            spent: processor_time(self.master)?,
             meter: self,
         })
     }
@@ -147,7 +147,7 @@ impl Window<'_> {
     fn end(self, things: usize) -> Result<Cost, Failure> {
         thread::sleep(REST);
         let Meter { master, port } = *self.meter;
-        let spent = usage::processor_time(master)? - self.spent;
+        let spent = processor_time(master)? - self.spent;
         let sent = Sockets::at(&[port])?.sent_since(&self.sent, port);
         Ok(Cost {
             micros: spent.as_secs_f64() * 1e6 / things as f64,

@@ -10,6 +10,8 @@ mod mesh;
 #[path = "../support/options.rs"]
 mod options;
 mod process;
+#[path = "../support/processor.rs"]
+mod processor;
 mod register;
 #[path = "../support/stats.rs"]
 #[allow(dead_code, reason = "other benches use the rest")]

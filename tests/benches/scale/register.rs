@@ -5,6 +5,7 @@ use std::{fmt, time::Instant};
 use crate::{
     Failure,
     process::{Heartbeat, Site},
+    processor::processor_time,
     stats::{median, ratio},
     traffic::Sockets,
     usage,
@@ -80,7 +81,7 @@ impl Figures {
         let mut site = Site::start(CREWS, files, Heartbeat::Usual)?;
         let master = site.master.pid();
         let before = usage::memory(master)?;
-        let spent = usage::processor_time(master)?;
+        let spent = processor_time(master)?;
         let begun = Instant::now();
         for (number, crew) in site.crews.iter_mut().enumerate() {
             let (hubs, workers) = (share(HUBS, number), share(workers, number));
@@ -93,7 +94,7 @@ impl Figures {
             }
         }
         self.seconds.push(begun.elapsed().as_secs_f64());
-        let spent = usage::processor_time(master)? - spent;
+        let spent = processor_time(master)? - spent;
         self.master_seconds.push(spent.as_secs_f64());
         let sockets = Sockets::at(&ports)?;
         self.master_sent

@@ -1,6 +1,6 @@
 //! What a process has used, as Linux tells it in /proc.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use crate::Failure;
 
@@ -27,24 +27,6 @@ pub(crate) fn memory(pid: u32) -> Result<Memory, Failure> {
         resident: kib("VmRSS:")?,
         peak: kib("VmHWM:")?,
     })
-}
-
-/// The time that a process has spent on a processor, in user mode and in the kernel, to the nanosecond. Threads that
-/// have ended are not in it: the processes measured here keep theirs.
-pub(crate) fn processor_time(pid: u32) -> Result<Duration, Failure> {
-    let mut nanos = 0;
-    let threads = format!("/proc/{pid}/task");
-    let entries = fs::read_dir(&threads).map_err(|error| format!("{threads}: {error}"))?;
-    for entry in entries {
-        let path = format!("{}/schedstat", entry?.path().display());
-        let text = read(&path)?;
-        let first = text.split_whitespace().next();
-        let spent: u64 = first
-            .and_then(|first| first.parse().ok())
-            .ok_or_else(|| format!("{path} says `{text}`"))?;
-        nanos += spent;
-    }
-    Ok(Duration::from_nanos(nanos))
 }
 
 /// How many files this process may have open.
