@@ -237,7 +237,7 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
     for (instance, orders) in gathered.answers() {
         println!("  {instance} has charged {orders} orders");
     }
-    let total: u64 = gathered.ok().sum();
+    let total: u64 = gathered.values().sum();
     ensure(
         total == 4,
         "the instances have charged four orders together",
@@ -255,7 +255,7 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
 
     println!("\nA queued broadcast is a job for each instance:");
     let queued = client.reindex(2026).await?;
-    println!("  {} instances have queued it", queued.ok().count());
+    println!("  {} instances have queued it", queued.values().count());
     hear(&mut news, 2).await?;
 
     println!("\nA node with a wrong private key is refused:");

@@ -57,19 +57,19 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
 }
 
 /// The sealing end of a link.
-pub struct Sealing(Sealer);
+pub struct SealingEnd(Sealer);
 
 /// The opening end of a link.
-pub struct Opening(Opener);
+pub struct OpeningEnd(Opener);
 
 /// Both ends of one direction of a link, with a fixed key.
 #[must_use]
-pub fn ends() -> (Sealing, Opening) {
+pub fn ends() -> (SealingEnd, OpeningEnd) {
     let key = Zeroizing::new([7; 32]);
     let direction = Direction::FromInitiator;
     (
-        Sealing(Sealer::new(&key, direction)),
-        Opening(Opener::new(&key, direction)),
+        SealingEnd(Sealer::new(&key, direction)),
+        OpeningEnd(Opener::new(&key, direction)),
     )
 }
 
@@ -123,7 +123,7 @@ impl Unsealed {
     ///
     /// # Errors
     /// What the cipher says.
-    pub fn seal(self, sealing: &mut Sealing) -> Result<Bytes, String> {
+    pub fn seal(self, sealing: &mut SealingEnd) -> Result<Bytes, String> {
         let sealed = self.0.seal(0, &mut sealing.0);
         sealed.map_err(|error| error.to_string())
     }
@@ -133,7 +133,7 @@ impl Unsealed {
     pub fn answer(self) -> Option<Bytes> {
         let (mut sealing, mut opening) = ends();
         let sealed = self.seal(&mut sealing).ok()?;
-        let mut opened = Opened::open(sealed, &mut opening).ok()?;
+        let mut opened = OpenedEnvelope::open(sealed, &mut opening).ok()?;
         match opened.0.frames.next()? {
             Ok(Frame::Reply {
                 status: Status::Ok,
@@ -146,14 +146,14 @@ impl Unsealed {
 }
 
 /// An envelope that was opened, its frames not decoded yet.
-pub struct Opened(Envelope);
+pub struct OpenedEnvelope(Envelope);
 
-impl Opened {
+impl OpenedEnvelope {
     /// Opens an envelope.
     ///
     /// # Errors
     /// If it was not sealed by the other end, or not in this turn.
-    pub fn open(sealed: Bytes, opening: &mut Opening) -> Result<Self, String> {
+    pub fn open(sealed: Bytes, opening: &mut OpeningEnd) -> Result<Self, String> {
         let opened = Envelope::open(sealed, &mut opening.0);
         opened.map(Self).map_err(|error| error.to_string())
     }

@@ -48,7 +48,7 @@ const NONCE: usize = 32;
 const PROOF: usize = 32;
 const SEALED_PORT: usize = TAG + 2;
 
-type Nonce = [u8; NONCE];
+type Challenge = [u8; NONCE];
 
 /// A discovery port that is open. Dropping it closes it.
 #[derive(Debug)]
@@ -123,17 +123,17 @@ async fn answer(
     keys: &DerivedKeys,
     master_port: u16,
 ) -> io::Result<bool> {
-    let server_nonce: Nonce = rand::random();
+    let server_nonce: Challenge = rand::random();
     let mut greeting = [VERSION; 1 + NONCE];
     greeting[1..].copy_from_slice(&server_nonce);
     stream.write_all(&greeting).await?;
 
-    let mut client_nonce = Nonce::default();
+    let mut client_nonce = Challenge::default();
     stream.read_exact(&mut client_nonce).await?;
     let mut proof = [0; PROOF];
     stream.read_exact(&mut proof).await?;
 
-    let nonces = Nonces {
+    let nonces = Challenges {
         server: server_nonce,
         client: client_nonce,
     };
@@ -182,7 +182,7 @@ async fn ask(
     if version != VERSION {
         return Err(DiscoverError::Version(version));
     }
-    let nonces = Nonces {
+    let nonces = Challenges {
         server,
         client: rand::random(),
     };
@@ -216,12 +216,12 @@ fn broken(problem: &'static str) -> impl FnOnce(io::Error) -> DiscoverError {
 }
 
 /// The two nonces of one exchange. Each side adds its own, so that neither proof nor answer can be replayed.
-struct Nonces {
-    server: Nonce,
-    client: Nonce,
+struct Challenges {
+    server: Challenge,
+    client: Challenge,
 }
 
-impl Nonces {
+impl Challenges {
     fn proof(&self, keys: &DerivedKeys) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&keys.discovery[..])
             .expect("HMAC takes keys of any length");
@@ -289,7 +289,7 @@ pub(crate) mod tests {
     /// One exchange with nonces that are not random.
     pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         let keys = keys("shop");
-        let nonces = Nonces {
+        let nonces = Challenges {
             server: [0x33; NONCE],
             client: [0x44; NONCE],
         };
@@ -375,7 +375,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_recorded_proof_is_worth_nothing() {
         let discovery = open("shop").await;
-        let recorded = Nonces {
+        let recorded = Challenges {
             server: [1; NONCE],
             client: [2; NONCE],
         };
@@ -471,12 +471,12 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn the_port_is_not_readable_on_the_way() {
-        let nonces = Nonces {
+        let nonces = Challenges {
             server: [1; NONCE],
             client: [2; NONCE],
         };
         let one = nonces.seal_port(&keys("shop"), 7000).unwrap();
-        let again = Nonces {
+        let again = Challenges {
             server: [3; NONCE],
             ..nonces
         };

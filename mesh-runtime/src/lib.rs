@@ -7,7 +7,7 @@
 //! - [`Keys`]: the two texts that all nodes of a mesh share.
 //! - [`MasterBuilder`] and [`Master`]: registration and discovery.
 //! - [`NodeBuilder`] and [`Node`]: a running node; its links, events and shutdown.
-//! - [`Balanced`], [`GatherCall`], [`Broadcast`], [`QueuedCall`]: calls, before they are awaited; [`Gather`],
+//! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`]: calls, before they are awaited; [`Gather`],
 //!   [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
 //! - [`Context`]: what a handler knows, and how it calls on.
 //! - [`Queue`], [`MemoryQueue`]: where jobs wait; [`CommandQueue`]: how many, and which are dead.
@@ -37,13 +37,14 @@ mod shape;
 mod signal;
 mod socketio;
 pub mod testing;
-mod travel;
-mod turn;
 mod wire;
+mod wire_type;
+mod yielding;
 
 pub use access::{MayCall, Mesh, NodeDeclaration, NodeType};
 pub use call::{
-    Balance, Balanced, Broadcast, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall, Sent,
+    Balance, BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued,
+    QueuedCall, Sent,
 };
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
@@ -55,11 +56,11 @@ pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, Shut
 #[cfg(feature = "redis")]
 pub use queue::RedisQueue;
 pub use queue::{
-    Buried, CommandQueue, DeadLetter, Dedupe, Due, Enqueued, Failure, Job, MemoryQueue, NewJob,
-    Queue, QueueError, QueueFuture, QueueName, QueueStats,
+    CommandQueue, DeadLetter, Dedupe, Due, Enqueued, Failure, Job, MemoryQueue, NewJob, Queue,
+    QueueError, QueueFuture, QueueName, QueueStats, StoredDeadLetter,
 };
 pub use serve::{Caller, Context, JobInfo};
-pub use wire::frame::Farewell;
+pub use wire::frame::CloseCode;
 
 /// The bare transport, for the interop tests of this workspace. May change at any time.
 #[doc(hidden)]
@@ -77,14 +78,14 @@ pub mod __bench {
 pub mod __private {
     pub use crate::{
         access::{MayCall, MayCallCommand, Mesh, Narrowed, NodeDeclaration, NodeType},
-        call::{Balanced, Broadcast, ClientCore, Gather, GatherCall, Queued, QueuedCall},
+        call::{BalancedCall, BroadcastCall, ClientCore, Gather, GatherCall, Queued, QueuedCall},
         error::{CallError, JobError},
         master::MasterBuilder,
         node::NodeBuilder,
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
         serve::{Context, Request, Serve},
-        travel::{
-            Travels, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell,
+        wire_type::{
+            WireType, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell,
             work,
         },
     };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mesh_runtime::{
-    Buried, Enqueued, Failure, Job, JobId, NewJob, Queue, QueueFuture, QueueName, QueueStats,
+    Enqueued, Failure, Job, JobId, NewJob, Queue, QueueFuture, QueueName, QueueStats,
+    StoredDeadLetter,
 };
 
 /// What is wrong with the engine.
@@ -102,7 +103,7 @@ impl<Q: Queue> Queue for Planted<Q> {
         &'a self,
         queue: &'a QueueName,
         max: usize,
-    ) -> QueueFuture<'a, Vec<Buried>> {
+    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
         self.engine.dead_letters(queue, max)
     }
 
@@ -110,7 +111,7 @@ impl<Q: Queue> Queue for Planted<Q> {
         &'a self,
         queue: &'a QueueName,
         job: &'a JobId,
-    ) -> QueueFuture<'a, Option<Buried>> {
+    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
         self.engine.dead_letter(queue, job)
     }
 

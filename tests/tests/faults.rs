@@ -269,7 +269,7 @@ async fn calls_go_on_without_the_master_and_nodes_register_again_when_it_is_back
         for events in &mut events {
             event(events, |event| {
                 // The link stays, whatever a master that knows nobody yet may say.
-                assert!(!matches!(event, Event::Disconnection { .. }), "{event:?}");
+                assert!(!matches!(event, Event::LinkDown { .. }), "{event:?}");
                 (event == Event::Registered).then_some(())
             })
             .await;

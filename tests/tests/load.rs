@@ -13,7 +13,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use mesh_runtime::{CallError, CloseReason, Farewell, Node, testing::TestMesh};
+use mesh_runtime::{CallError, CloseCode, CloseReason, Node, testing::TestMesh};
 use support::{
     disconnection,
     hard::{Caller, Hands, Hard, Worker},
@@ -164,7 +164,7 @@ async fn more_bytes_than_the_budget_wait_for_their_turn() {
         // The link was never lost: its end is the goodbye.
         pair.worker.shutdown().await;
         let reason = disconnection(&mut events, pair.worker.id()).await;
-        assert_eq!(reason, CloseReason::Goodbye(Farewell::ShuttingDown));
+        assert_eq!(reason, CloseReason::Goodbye(CloseCode::ShuttingDown));
     })
     .await;
 }

@@ -51,10 +51,10 @@ impl Town {
             .keys(&keys)
             .bind("127.0.0.1:0")
             .without_discovery()
-            .on_connection(move |node| {
+            .on_connected(move |node| {
                 let _ = sender.send(format!("connection {node}"));
             })
-            .on_registration(move |info| {
+            .on_registered(move |info| {
                 let _ = registrations.send(format!("registration {}", info.id));
             })
             .start()
@@ -157,7 +157,7 @@ impl Town {
             .await
             .unwrap();
         let next = self.quiet.next().await;
-        let expected = Event::Connection {
+        let expected = Event::LinkUp {
             peer: marker.id().clone(),
         };
         assert_eq!(next, Some(expected));

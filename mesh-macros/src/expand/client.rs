@@ -70,9 +70,9 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let types = arg_types(command);
     let answer = answer(command);
     let (way, call) = match command.delivery {
-        Delivery::Balanced => (quote!(balanced), quote!(#rt::Balanced<#answer>)),
+        Delivery::Balanced => (quote!(balanced), quote!(#rt::BalancedCall<#answer>)),
         Delivery::Gather => (quote!(gather), quote!(#rt::GatherCall<#answer>)),
-        Delivery::Broadcast => (quote!(broadcast), quote!(#rt::Broadcast)),
+        Delivery::Broadcast => (quote!(broadcast), quote!(#rt::BroadcastCall)),
         Delivery::QueuedBalanced => (quote!(queued_balanced), quote!(#rt::QueuedCall)),
         Delivery::QueuedBroadcast => (
             quote!(queued_broadcast),
@@ -88,10 +88,10 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         }
     } else {
         let spec = names::spec(name);
-        let args = cx.vouchers.args(command);
+        let args = cx.wire_types.args(command);
         let types = match command.delivery {
             Delivery::Balanced | Delivery::Gather => {
-                let answer = cx.vouchers.answer(command);
+                let answer = cx.wire_types.answer(command);
                 quote!(#args, #answer)
             }
             _ => args,
@@ -114,7 +114,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     };
     // What is wrong with a signature is said already; the answer's type may not even be one.
     let call = match command.broken && names::text(answer).contains("impl ") {
-        true => quote!(#rt::Balanced<()>),
+        true => quote!(#rt::BalancedCall<()>),
         false => call,
     };
     quote_spanned! {span=>

@@ -77,7 +77,7 @@ fn call(node: &NodeType, command: &Command) -> String {
         Delivery::Broadcast => format!("let sent = {call};"),
         Delivery::QueuedBalanced => format!("let queued = {call};"),
         Delivery::QueuedBroadcast => format!(
-            "let gathered = {call};\nfor queued in gathered.ok() {{\n    // queued.instance, queued.job_id\n}}"
+            "let gathered = {call};\nfor queued in gathered.values() {{\n    // queued.instance, queued.job_id\n}}"
         ),
     };
     format!("```text\n{code}\n```")

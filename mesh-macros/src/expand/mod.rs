@@ -17,7 +17,7 @@ mod mesh;
 mod node;
 mod serve;
 mod spec;
-mod vouchers;
+mod wire_types;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
@@ -25,7 +25,7 @@ use syn::Ident;
 
 #[cfg(test)]
 pub(crate) use self::docs_of_methods::DEFAULT_TIMEOUT_MS;
-use self::vouchers::Vouchers;
+use self::wire_types::WireTypes;
 use crate::{
     model::{Command, NodeType, Schema},
     names::Fresh,
@@ -43,7 +43,7 @@ struct Cx<'a> {
     /// The generic parameter for the type that handles.
     handler: Ident,
     /// What vouches for the types of arguments and answers.
-    vouchers: Vouchers<'a>,
+    wire_types: WireTypes<'a>,
 }
 
 impl<'a> Cx<'a> {
@@ -60,7 +60,7 @@ impl<'a> Cx<'a> {
                 .unwrap_or_else(|| format_ident!("__Mesh")),
             caller: fresh.name("Caller"),
             handler: fresh.name("Handler"),
-            vouchers: Vouchers::new(schema),
+            wire_types: WireTypes::new(schema),
         }
     }
 
@@ -111,14 +111,14 @@ fn declarations(cx: &Cx<'_>) -> TokenStream {
         let client = client::declaration(cx, node);
         quote!(#marker #handler #client)
     });
-    let vouchers = cx.vouchers.declarations(cx);
+    let wire_types = cx.wire_types.declarations(cx);
     let hidden = cx.schema.declared().map(|node| hidden(cx, node));
     quote! {
         #(#visible)*
         // Names in here meet neither the user's nor those of another mesh.
         #[allow(dead_code)]
         const _: () = {
-            #vouchers
+            #wire_types
             #(#hidden)*
         };
     }

@@ -54,10 +54,10 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         local("handler", command.name.span()),
         local("cx", command.name.span()),
     );
-    let args = cx.vouchers.args(command);
+    let args = cx.wire_types.args(command);
     let way = match command.delivery {
         Delivery::Balanced | Delivery::Gather => {
-            let answer = cx.vouchers.answer(command);
+            let answer = cx.wire_types.answer(command);
             quote!(answer::<#args, #answer, _, _, _>)
         }
         Delivery::Broadcast => quote!(tell::<#args, _, _, _>),

@@ -28,10 +28,10 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         .into_iter()
         .map(|(name, ty)| quote!((#name, #ty)));
     let returns = returns(command);
-    // The vouchers of a broken command are not there.
+    // The wire_types of a broken command are not there.
     let shapes = (!command.broken).then(|| {
-        let vouchers = cx.vouchers.each(command);
-        quote!(.shapes(&[#(<#vouchers as #rt::Travels>::shape),*]))
+        let wire_types = cx.wire_types.each(command);
+        quote!(.shapes(&[#(<#wire_types as #rt::WireType>::shape),*]))
     });
     let doc = Some(&command.docs.text)
         .filter(|text| !text.is_empty())

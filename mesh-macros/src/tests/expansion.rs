@@ -220,8 +220,8 @@ fn serve() {
 }
 
 #[test]
-fn vouchers() {
-    insta::assert_snapshot!(hidden(SHOP, "Travels for"));
+fn wire_types() {
+    insta::assert_snapshot!(hidden(SHOP, "WireType for"));
 }
 
 #[test]

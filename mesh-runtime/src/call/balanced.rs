@@ -11,10 +11,10 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::{
-    Outgoing, Queued,
+    PreparedCall, Queued,
     balance::{Balance, Placing},
-    outgoing::{Deadline, Decode},
     pick,
+    prepared::{Deadline, Decode},
 };
 use crate::{
     error::{CallError, CodecError},
@@ -31,22 +31,22 @@ use crate::{
 /// An instance that the call did not reach is passed over for the next; a call that may have run is tried again
 /// only if its command is `#[idempotent]`. Errors are [`CallError`]s; dropping the future cancels the call.
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Balanced<T> {
+pub struct BalancedCall<T> {
     placed: Placed,
     decode: Decode<T>,
 }
 
-impl<T> Balanced<T> {
-    pub(crate) fn new(outgoing: Outgoing, decode: Decode<T>) -> Self {
+impl<T> BalancedCall<T> {
+    pub(crate) fn new(prepared: PreparedCall, decode: Decode<T>) -> Self {
         Self {
-            placed: Placed::new(outgoing),
+            placed: Placed::new(prepared),
             decode,
         }
     }
 
     /// The deadline of this call, counted from the await. Default: the command's `#[timeout]`, or 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.placed.outgoing.set_timeout(timeout);
+        self.placed.prepared.set_timeout(timeout);
         self
     }
 
@@ -70,34 +70,34 @@ impl<T> Balanced<T> {
     }
 }
 
-impl<T: 'static> IntoFuture for Balanced<T> {
+impl<T: 'static> IntoFuture for BalancedCall<T> {
     type Output = Result<T, CallError>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let answer = self.placed.call().await?;
-            self.placed.outgoing.decode(&answer, self.decode)
+            self.placed.prepared.decode(&answer, self.decode)
         })
     }
 }
 
-/// A job for one instance, chosen like that of a [`Balanced`] call. `Ok` means that its queue has the job.
+/// A job for one instance, chosen like that of a [`BalancedCall`] call. `Ok` means that its queue has the job.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct QueuedCall {
     placed: Placed,
 }
 
 impl QueuedCall {
-    pub(crate) fn new(outgoing: Outgoing) -> Self {
+    pub(crate) fn new(prepared: PreparedCall) -> Self {
         Self {
-            placed: Placed::new(outgoing),
+            placed: Placed::new(prepared),
         }
     }
 
     /// How long the job may take to be queued, counted from the await. Default: the command's `#[timeout]`, or 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.placed.outgoing.set_timeout(timeout);
+        self.placed.prepared.set_timeout(timeout);
         self
     }
 
@@ -110,14 +110,14 @@ impl QueuedCall {
     /// The job does not run for this long after it was accepted. Of `delay` and [`at`](Self::at) the last one given
     /// counts.
     pub fn delay(mut self, delay: Duration) -> Self {
-        self.placed.outgoing.set_delay(delay);
+        self.placed.prepared.set_delay(delay);
         self
     }
 
     /// The job does not run before `time`, by the clock of the instance that takes it, or its engine's; at once if that
     /// has passed. Of [`delay`](Self::delay) and `at` the last one given counts.
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.placed.outgoing.set_at(time);
+        self.placed.prepared.set_at(time);
         self
     }
 
@@ -128,7 +128,7 @@ impl QueuedCall {
     /// A key has 1 to 256 bytes; another is an error before anything is sent. Whoever does not know what became of a
     /// call can make it again with the same key.
     pub fn dedupe(mut self, key: impl Into<String>, window: Duration) -> Self {
-        self.placed.outgoing.set_dedupe(key.into(), window);
+        self.placed.prepared.set_dedupe(key.into(), window);
         self
     }
 
@@ -147,24 +147,24 @@ impl IntoFuture for QueuedCall {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let answer = self.placed.call().await?;
-            self.placed.outgoing.decode(&answer, codec::decode)
+            self.placed.prepared.decode(&answer, codec::decode)
         })
     }
 }
 
 /// A call and how its instance is chosen.
 struct Placed {
-    outgoing: Outgoing,
+    prepared: PreparedCall,
     balance: Balance,
     to: Option<InstanceId>,
     key: Option<Result<Bytes, CodecError>>,
 }
 
 impl Placed {
-    fn new(outgoing: Outgoing) -> Self {
-        let balance = outgoing.core.config.balance;
+    fn new(prepared: PreparedCall) -> Self {
+        let balance = prepared.core.config.balance;
         Self {
-            outgoing,
+            prepared,
             balance,
             to: None,
             key: None,
@@ -185,7 +185,7 @@ impl Placed {
             Some(Err(source)) => Err(CallError::Codec {
                 what: format!(
                     "the key of {} could not be encoded",
-                    self.outgoing.command()
+                    self.prepared.command()
                 ),
                 source: source.clone(),
                 maybe_executed: false,
@@ -194,10 +194,10 @@ impl Placed {
     }
 
     async fn call(&self) -> Result<Bytes, CallError> {
-        let payload = self.outgoing.payload()?;
-        let _under_way = self.outgoing.core.calls.token();
+        let payload = self.prepared.payload()?;
+        let _under_way = self.prepared.core.calls.token();
         let placing = self.placing()?;
-        let deadline = self.outgoing.deadline();
+        let deadline = self.prepared.deadline();
         let mut tried: Vec<Arc<Link>> = Vec::new();
         let mut last = None;
         loop {
@@ -205,14 +205,14 @@ impl Placed {
                 return Err(last.unwrap_or_else(|| self.nobody()));
             };
             let failure = match link
-                .call(self.outgoing.spec.id, payload.clone(), deadline.at)
+                .call(self.prepared.spec.id, payload.clone(), deadline.at)
                 .await
             {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             let elsewhere = self.may_try_elsewhere(&failure);
-            let error = self.outgoing.error(&link.peer.id, failure, deadline);
+            let error = self.prepared.error(&link.peer.id, failure, deadline);
             if !elsewhere || self.is_over(deadline) {
                 return Err(error);
             }
@@ -223,8 +223,8 @@ impl Placed {
     }
 
     fn next(&self, placing: Placing<'_>, tried: &[Arc<Link>]) -> Option<Arc<Link>> {
-        let callee = &self.outgoing.callee;
-        let command = self.outgoing.spec.id;
+        let callee = &self.prepared.callee;
+        let command = self.prepared.spec.id;
         let links = callee.links();
         pick(placing, callee.cursor(command), &links, |link| {
             link.is_usable()
@@ -238,14 +238,14 @@ impl Placed {
     fn may_try_elsewhere(&self, failure: &CallFailure) -> bool {
         match failure {
             CallFailure::Full { .. } | CallFailure::Lost { sent: false, .. } => true,
-            CallFailure::Lost { sent: true, .. } => self.outgoing.spec.idempotent,
+            CallFailure::Lost { sent: true, .. } => self.prepared.spec.idempotent,
             CallFailure::Late { .. } => false,
             CallFailure::Remote(status, _) => match status {
                 Status::ShuttingDown
                 | Status::Overloaded
                 | Status::Incompatible
                 | Status::QueueFull => true,
-                Status::Cancelled => self.outgoing.spec.idempotent,
+                Status::Cancelled => self.prepared.spec.idempotent,
                 _ => false,
             },
         }
@@ -257,7 +257,7 @@ impl Placed {
 
     /// Why there is no instance to call.
     fn nobody(&self) -> CallError {
-        let callee = &self.outgoing.callee;
+        let callee = &self.prepared.callee;
         let incompatible = callee
             .links()
             .iter()
@@ -266,12 +266,12 @@ impl Placed {
                     .as_ref()
                     .is_none_or(|instance| link.peer.id.instance == *instance)
             })
-            .any(|link| link.peer.incompatible.contains(&self.outgoing.spec.id));
+            .any(|link| link.peer.incompatible.contains(&self.prepared.spec.id));
         if incompatible {
             return CallError::Incompatible {
                 what: format!(
                     "every linked instance declares {} otherwise, or not at all",
-                    self.outgoing.command()
+                    self.prepared.command()
                 ),
             };
         }

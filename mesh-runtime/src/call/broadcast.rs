@@ -4,7 +4,7 @@ use std::{future::IntoFuture, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 
-use super::{Outgoing, gather::Audience};
+use super::{PreparedCall, gather::Audience};
 use crate::{error::CallError, id::InstanceId};
 
 /// Tells all linked instances something and does not wait for what they do. Nothing happens until it is awaited.
@@ -12,8 +12,8 @@ use crate::{error::CallError, id::InstanceId};
 /// The membership at the await decides. Waits while a link has no room, until the deadline. An error means that
 /// nothing was sent.
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Broadcast {
-    outgoing: Outgoing,
+pub struct BroadcastCall {
+    prepared: PreparedCall,
     audience: Audience,
 }
 
@@ -27,17 +27,17 @@ pub struct Sent {
     pub failed: Vec<(InstanceId, CallError)>,
 }
 
-impl Broadcast {
-    pub(crate) fn new(outgoing: Outgoing) -> Self {
+impl BroadcastCall {
+    pub(crate) fn new(prepared: PreparedCall) -> Self {
         Self {
-            outgoing,
+            prepared,
             audience: Audience::default(),
         }
     }
 
     /// How long a link may take to have room, counted from the await. Default: the command's `#[timeout]`, or 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.outgoing.set_timeout(timeout);
+        self.prepared.set_timeout(timeout);
         self
     }
 
@@ -54,7 +54,7 @@ impl Broadcast {
     }
 }
 
-impl IntoFuture for Broadcast {
+impl IntoFuture for BroadcastCall {
     type Output = Result<Sent, CallError>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
@@ -63,11 +63,11 @@ impl IntoFuture for Broadcast {
     }
 }
 
-async fn broadcast(call: Broadcast) -> Result<Sent, CallError> {
-    let payload = call.outgoing.payload()?;
-    let deadline = call.outgoing.deadline();
-    let command = call.outgoing.spec.id;
-    let links = call.audience.links(&call.outgoing);
+async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
+    let payload = call.prepared.payload()?;
+    let deadline = call.prepared.deadline();
+    let command = call.prepared.spec.id;
+    let links = call.audience.links(&call.prepared);
     let told = join_all(links.iter().map(|link| {
         let payload = payload.clone();
         async move {
@@ -87,11 +87,11 @@ async fn broadcast(call: Broadcast) -> Result<Sent, CallError> {
         match told {
             Ok(()) => sent.to.push(instance),
             Err(Some(failure)) => {
-                let error = call.outgoing.error(&link.peer.id, failure, deadline);
+                let error = call.prepared.error(&link.peer.id, failure, deadline);
                 sent.failed.push((instance, error));
             }
             Err(None) => {
-                let error = call.outgoing.incompatible(&link.peer.id);
+                let error = call.prepared.incompatible(&link.peer.id);
                 sent.failed.push((instance, error));
             }
         }

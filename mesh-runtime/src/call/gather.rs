@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-use super::{Outgoing, Queued, outgoing::Decode};
+use super::{PreparedCall, Queued, prepared::Decode};
 use crate::{
     error::CallError,
     id::InstanceId,
@@ -34,7 +34,7 @@ impl Audience {
     }
 
     /// The linked instances that are meant, at this moment.
-    pub(crate) fn links(&self, outgoing: &Outgoing) -> Vec<Arc<Link>> {
+    pub(crate) fn links(&self, prepared: &PreparedCall) -> Vec<Arc<Link>> {
         let meant = |link: &&Arc<Link>| {
             let instance = &link.peer.id.instance;
             link.is_usable()
@@ -44,7 +44,7 @@ impl Audience {
                     .is_none_or(|only| only.contains(instance))
                 && !self.except.contains(instance)
         };
-        outgoing
+        prepared
             .callee
             .links()
             .iter()
@@ -61,16 +61,16 @@ impl Audience {
 /// Dropping the future cancels the call everywhere.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct GatherCall<T> {
-    outgoing: Outgoing,
+    prepared: PreparedCall,
     audience: Audience,
     first: usize,
     decode: Decode<T>,
 }
 
 impl<T> GatherCall<T> {
-    pub(crate) fn new(outgoing: Outgoing, decode: Decode<T>) -> Self {
+    pub(crate) fn new(prepared: PreparedCall, decode: Decode<T>) -> Self {
         Self {
-            outgoing,
+            prepared,
             audience: Audience::default(),
             first: usize::MAX,
             decode,
@@ -79,7 +79,7 @@ impl<T> GatherCall<T> {
 
     /// The deadline of this call, counted from the await. Default: the command's `#[timeout]`, or 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.outgoing.set_timeout(timeout);
+        self.prepared.set_timeout(timeout);
         self
     }
 
@@ -107,14 +107,14 @@ impl GatherCall<Queued> {
     /// The job does not run for this long after it was accepted. Of `delay` and [`at`](Self::at) the last one given
     /// counts.
     pub fn delay(mut self, delay: Duration) -> Self {
-        self.outgoing.set_delay(delay);
+        self.prepared.set_delay(delay);
         self
     }
 
     /// The job does not run before `time`, by the clock of the instance that takes it, or its engine's; at once if that
     /// has passed. Of [`delay`](Self::delay) and `at` the last one given counts.
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.outgoing.set_at(time);
+        self.prepared.set_at(time);
         self
     }
 
@@ -125,7 +125,7 @@ impl GatherCall<Queued> {
     /// A key has 1 to 256 bytes; another is an error before anything is sent. Whoever does not know what became of a
     /// call can make it again with the same key.
     pub fn dedupe(mut self, key: impl Into<String>, window: Duration) -> Self {
-        self.outgoing.set_dedupe(key.into(), window);
+        self.prepared.set_dedupe(key.into(), window);
         self
     }
 }
@@ -140,11 +140,11 @@ impl<T: Send + 'static> IntoFuture for GatherCall<T> {
 }
 
 async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
-    let payload = call.outgoing.payload()?;
-    let _under_way = call.outgoing.core.calls.token();
-    let deadline = call.outgoing.deadline();
-    let command = call.outgoing.spec.id;
-    let links = call.audience.links(&call.outgoing);
+    let payload = call.prepared.payload()?;
+    let _under_way = call.prepared.core.calls.token();
+    let deadline = call.prepared.deadline();
+    let command = call.prepared.spec.id;
+    let links = call.audience.links(&call.prepared);
     let mut outcomes: Vec<(InstanceId, Outcome<T>)> = links
         .iter()
         .map(|link| (link.peer.id.instance.clone(), Outcome::Missing))
@@ -152,7 +152,7 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     let mut open = FuturesUnordered::new();
     for (place, link) in links.iter().enumerate() {
         if link.peer.incompatible.contains(&command) {
-            outcomes[place].1 = Outcome::Failed(call.outgoing.incompatible(&link.peer.id));
+            outcomes[place].1 = Outcome::Failed(call.prepared.incompatible(&link.peer.id));
             continue;
         }
         let payload = payload.clone();
@@ -164,7 +164,7 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
             break;
         };
         outcomes[place].1 = match answer {
-            Ok(answer) => match call.outgoing.decode(&answer, call.decode) {
+            Ok(answer) => match call.prepared.decode(&answer, call.decode) {
                 Ok(answer) => {
                     wanted -= 1;
                     Outcome::Answered(answer)
@@ -175,7 +175,7 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
             Err(CallFailure::Late { .. } | CallFailure::Remote(Status::DeadlineExceeded, _)) => {
                 Outcome::Missing
             }
-            Err(failure) => Outcome::Failed(call.outgoing.error(
+            Err(failure) => Outcome::Failed(call.prepared.error(
                 &links[place].peer.id,
                 failure,
                 deadline,
@@ -208,10 +208,10 @@ impl<T> Gather<T> {
     ///
     /// ```
     /// # fn total(open: &mesh_runtime::Gather<u64>) -> u64 {
-    /// open.ok().sum()
+    /// open.values().sum()
     /// # }
     /// ```
-    pub fn ok(&self) -> impl Iterator<Item = &T> {
+    pub fn values(&self) -> impl Iterator<Item = &T> {
         self.answers().map(|(_, answer)| answer)
     }
 

@@ -7,17 +7,17 @@ mod balance;
 mod balanced;
 mod broadcast;
 mod gather;
-mod outgoing;
+mod prepared;
 
 pub use balance::Balance;
 #[cfg(feature = "bench")]
 pub(crate) use balance::Placing;
 pub(crate) use balance::{Callee, pick};
-pub use balanced::{Balanced, QueuedCall};
-pub use broadcast::{Broadcast, Sent};
+pub use balanced::{BalancedCall, QueuedCall};
+pub use broadcast::{BroadcastCall, Sent};
 pub use gather::{Gather, GatherCall, Incomplete, Outcome};
-pub use outgoing::ClientCore;
-pub(crate) use outgoing::Outgoing;
+pub use prepared::ClientCore;
+pub(crate) use prepared::PreparedCall;
 
 use serde::{Deserialize, Serialize};
 

@@ -7,9 +7,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     budget::{Full, NoRoom},
-    in_flight::{Answer, Pending},
+    in_flight::{Pending, Reply},
     link::Link,
-    outbox::Outgoing,
+    outbox::QueuedFrame,
 };
 use crate::wire::frame::{FirstPart, Frame, Status};
 
@@ -64,16 +64,16 @@ impl Link {
             part: FirstPart::whole(payload),
         };
         self.channel
-            .push(Outgoing::call(frame, Arc::clone(&pending)));
+            .push(QueuedFrame::call(frame, Arc::clone(&pending)));
         let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
             let sent = !guard.give_up();
             return Err(CallFailure::Late { sent });
         };
         guard.answered = true;
         match answer {
-            Answer::Ok(bytes) => Ok(bytes),
-            Answer::Failed(status, text) => Err(CallFailure::Remote(status, text)),
-            Answer::LinkLost(reason) => Err(CallFailure::Lost {
+            Reply::Ok(bytes) => Ok(bytes),
+            Reply::Failed(status, text) => Err(CallFailure::Remote(status, text)),
+            Reply::LinkLost(reason) => Err(CallFailure::Lost {
                 reason,
                 sent: !guard.give_up(),
             }),

@@ -18,17 +18,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     close_reason::CloseReason,
-    outbox::{Outgoing, SMALL_PAYLOAD},
+    outbox::{QueuedFrame, SMALL_PAYLOAD},
     window::Outbound,
 };
 use crate::{
     socketio::{Closer, Sink},
-    turn::behind_the_ready,
     wire::{
         cipher::{Opener, Sealer},
         envelope::{Envelope, EnvelopeBuilder},
-        frame::{Farewell, Frame},
+        frame::{CloseCode, Frame},
     },
+    yielding::yield_to_ready_tasks,
 };
 
 /// An acknowledgement is owed after that many envelopes, if nothing else has carried it.
@@ -77,9 +77,9 @@ pub(crate) trait Receiver: Send + Sync + 'static {
 
 /// The sending side of a sealed connection, and its state. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Channel(Arc<Shared>);
+pub(crate) struct Channel(Arc<ChannelState>);
 
-struct Shared {
+struct ChannelState {
     outbound: Mutex<Outbound>,
     wake: Notify,
     started: Instant,
@@ -104,7 +104,7 @@ struct Shared {
 
 impl Channel {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(ChannelState {
             outbound: Mutex::default(),
             wake: Notify::new(),
             started: Instant::now(),
@@ -129,11 +129,11 @@ impl Channel {
 
     /// Sends a frame; false if the connection is closed.
     pub(crate) fn send(&self, frame: Frame) -> bool {
-        self.push(Outgoing::frame(frame))
+        self.push(QueuedFrame::frame(frame))
     }
 
     /// Hands something to the writer; false if the connection is closed.
-    pub(crate) fn push(&self, outgoing: Outgoing) -> bool {
+    pub(crate) fn push(&self, outgoing: QueuedFrame) -> bool {
         let pushed = self.outbound().outbox.push(outgoing);
         if pushed {
             self.0.wake.notify_one();
@@ -351,7 +351,7 @@ pub(crate) async fn write(
 fn goodbye(reason: &CloseReason) -> Option<Frame> {
     match reason {
         CloseReason::Local(reason) => Some(Frame::goodbye(*reason, "")),
-        CloseReason::Violation(what) => Some(Frame::goodbye(Farewell::Violation, what)),
+        CloseReason::Violation(what) => Some(Frame::goodbye(CloseCode::Violation, what)),
         CloseReason::Goodbye(_) | CloseReason::Silent(_) | CloseReason::Lost(_) => None,
     }
 }
@@ -400,7 +400,7 @@ async fn pump(
 async fn gather(many: bool) {
     match many {
         true => tokio::task::yield_now().await,
-        false => behind_the_ready().await,
+        false => yield_to_ready_tasks().await,
     }
 }
 
@@ -416,7 +416,7 @@ async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Resul
         sink.send(sealed).await.map_err(|error| error.to_string())?;
         if large {
             // Small frames go before the next chunk, also those that are not here yet.
-            behind_the_ready().await;
+            yield_to_ready_tasks().await;
         }
     }
     Ok(frames)

@@ -2,16 +2,16 @@
 
 use std::{fmt, time::Duration};
 
-use crate::wire::frame::Farewell;
+use crate::wire::frame::CloseCode;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// The other side closed it, and said why.
-    Goodbye(Farewell),
+    Goodbye(CloseCode),
     /// This side closed it.
-    Local(Farewell),
+    Local(CloseCode),
     /// The other side broke the protocol; the text says how.
     Violation(String),
     /// Nothing was heard for that long.

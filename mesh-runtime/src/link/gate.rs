@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Connections whose other side has not proven itself yet, at once.
-const MAX_STRANGERS: usize = 1024;
+const MAX_UNAUTHENTICATED: usize = 1024;
 
 /// Who accepts connections: a node or the master.
 pub(crate) trait Host: Send + Sync + 'static {
@@ -35,7 +35,7 @@ pub(crate) trait Host: Send + Sync + 'static {
     fn keys(&self) -> &DerivedKeys;
 
     /// Whether the sender of this hello may come in, by its word alone. Must not change anything.
-    fn judge(&self, hello: &Hello) -> Result<Welcome, Refusal>;
+    fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal>;
 
     /// Takes the frames of a connection whose handshake is done. The other side is proven with the first frame.
     fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver>;
@@ -49,7 +49,7 @@ pub(crate) struct Gate<H> {
     host: Arc<H>,
     pace: Pace,
     connections: TaskTracker,
-    strangers: Arc<Semaphore>,
+    unauthenticated: Arc<Semaphore>,
 }
 
 impl<H: Host> Gate<H> {
@@ -59,14 +59,14 @@ impl<H: Host> Gate<H> {
             host,
             pace,
             connections,
-            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
+            unauthenticated: Arc::new(Semaphore::new(MAX_UNAUTHENTICATED)),
         }
     }
 }
 
 impl<H: Host> Acceptor for Gate<H> {
     fn accept(&self, incoming: Incoming) -> Option<Arc<dyn Inbound>> {
-        let Ok(stranger) = Arc::clone(&self.strangers).try_acquire_owned() else {
+        let Ok(unauthenticated) = Arc::clone(&self.unauthenticated).try_acquire_owned() else {
             tracing::warn!(from = %incoming.peer, "refused: too many handshakes at once");
             return None;
         };
@@ -84,7 +84,7 @@ impl<H: Host> Acceptor for Gate<H> {
             incoming.peer,
             opening,
             self.pace,
-            stranger,
+            unauthenticated,
         ));
         Some(Arc::new(entrance))
     }
@@ -94,12 +94,12 @@ impl<H: Host> Acceptor for Gate<H> {
 async fn attend(
     mut sink: Sink,
     from: SocketAddr,
-    opening: oneshot::Receiver<Opened>,
+    opening: oneshot::Receiver<HandshakeResult>,
     pace: Pace,
-    stranger: OwnedSemaphorePermit,
+    unauthenticated: OwnedSemaphorePermit,
 ) {
     match tokio::time::timeout(pace.handshake, opening).await {
-        Ok(Ok(Opened::Sealed {
+        Ok(Ok(HandshakeResult::Sealed {
             channel,
             sealer,
             reply,
@@ -107,14 +107,14 @@ async fn attend(
             let proven = channel.clone();
             let release = async move {
                 proven.proven().await;
-                drop(stranger);
+                drop(unauthenticated);
             };
             tokio::join!(
                 release,
                 channel::write(channel, sink, sealer, Some(reply), pace)
             );
         }
-        Ok(Ok(Opened::Refused(reply))) => {
+        Ok(Ok(HandshakeResult::Refused(reply))) => {
             let _ = tokio::time::timeout(pace.handshake, sink.send(reply)).await;
             let _ = tokio::time::timeout(pace.handshake, sink.close()).await;
         }
@@ -128,7 +128,7 @@ async fn attend(
     }
 }
 
-enum Opened {
+enum HandshakeResult {
     Sealed {
         channel: Channel,
         sealer: Sealer,
@@ -148,17 +148,17 @@ enum Phase {
         host: Arc<dyn Host>,
         from: SocketAddr,
         closer: Closer,
-        opened: oneshot::Sender<Opened>,
+        opened: oneshot::Sender<HandshakeResult>,
     },
     /// Waits for the answer of whoever was dialled.
-    Dialling(Box<Answered>),
+    Dialling(Box<DialState>),
     /// The handshake is done.
     Sealed(Inlet, Channel),
     /// Refused, or lost before the handshake was done.
     Over,
 }
 
-struct Answered {
+struct DialState {
     initiator: Initiator,
     closer: Closer,
     make: MakeReceiver,
@@ -212,7 +212,7 @@ fn answer(
     host: Arc<dyn Host>,
     from: SocketAddr,
     closer: Closer,
-    opened: oneshot::Sender<Opened>,
+    opened: oneshot::Sender<HandshakeResult>,
     message: &[u8],
 ) -> Phase {
     let (hello, reply, session) = match read_hello(&*host, message) {
@@ -220,14 +220,14 @@ fn answer(
         Err(Turned { refusal, reply }) => {
             host.refused(from, refusal);
             // Fails only if the handshake has timed out.
-            let _ = opened.send(Opened::Refused(reply));
+            let _ = opened.send(HandshakeResult::Refused(reply));
             return Phase::Over;
         }
     };
     let channel = Channel::new();
     let receiver = host.receiver(hello, from, channel.clone());
     let inlet = Inlet::new(channel.clone(), session.opener, receiver, closer);
-    let sealed = Opened::Sealed {
+    let sealed = HandshakeResult::Sealed {
         channel: channel.clone(),
         sealer: session.sealer,
         reply,
@@ -249,7 +249,7 @@ fn read_hello(host: &dyn Host, message: &[u8]) -> Result<(Hello, Bytes, SessionK
         refusal: refused.refusal,
         reply: refused.reply,
     })?;
-    match host.judge(&hello) {
+    match host.authorize(&hello) {
         Ok(welcome) => {
             let (reply, session) = responder.accept(&welcome).map_err(|error| {
                 tracing::error!(%error, "a handshake could not be answered");
@@ -268,8 +268,8 @@ fn read_hello(host: &dyn Host, message: &[u8]) -> Result<(Hello, Bytes, SessionK
 }
 
 /// The dialler's step.
-fn conclude(answered: Answered, reply: &[u8]) -> Phase {
-    let Answered {
+fn conclude(answered: DialState, reply: &[u8]) -> Phase {
+    let DialState {
         initiator,
         closer,
         make,
@@ -360,7 +360,7 @@ pub(crate) async fn dial(
     let limits = Limits::default();
     let mut sink = socketio::connect(host, port, &limits, move |closer: &Closer| {
         Arc::new(Entrance {
-            phase: Mutex::new(Phase::Dialling(Box::new(Answered {
+            phase: Mutex::new(Phase::Dialling(Box::new(DialState {
                 initiator,
                 closer: closer.clone(),
                 make: Box::new(make),

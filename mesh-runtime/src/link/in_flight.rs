@@ -18,7 +18,7 @@ use crate::wire::frame::Status;
 
 /// How a call over one link ended.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     /// The encoded answer.
     Ok(Bytes),
     /// The other side says why there is none.
@@ -35,7 +35,7 @@ const ABANDONED: u8 = 2;
 /// the caller, the table of calls, or its frame in the outbox.
 pub(crate) struct Pending {
     state: AtomicU8,
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<Reply>>,
     waker: AtomicWaker,
     reserved: Reserved,
     slot: Slot,
@@ -68,19 +68,19 @@ impl Pending {
     pub(crate) fn refuse(&self, reason: &str) -> bool {
         let unsent = self.abandon();
         if unsent {
-            self.complete(Answer::LinkLost(reason.to_string()));
+            self.complete(Reply::LinkLost(reason.to_string()));
         }
         unsent
     }
 
-    fn complete(&self, answer: Answer) {
+    fn complete(&self, answer: Reply) {
         // Before the caller hears of it: it may call again at once.
         self.slot.release();
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.waker.wake();
     }
 
-    fn take(&self) -> Option<Answer> {
+    fn take(&self) -> Option<Reply> {
         self.answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -88,7 +88,7 @@ impl Pending {
     }
 
     /// Waits for the answer. Cancel safe: an answer that was not returned is still there.
-    pub(crate) async fn answered(&self) -> Answer {
+    pub(crate) async fn answered(&self) -> Reply {
         poll_fn(|cx| {
             if let Some(answer) = self.take() {
                 return Poll::Ready(answer);
@@ -103,7 +103,7 @@ impl Pending {
     }
 }
 
-struct Entry {
+struct InFlightEntry {
     /// Higher bits of the call id, so that a late answer to an earlier call in the same slot finds nobody.
     generation: u32,
     pending: Arc<Pending>,
@@ -119,7 +119,7 @@ struct Partial {
 
 /// An answer did not keep to the protocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadAnswer {
+pub(crate) enum BadReply {
     #[error("an answer holds more or fewer bytes than it announced")]
     WrongLength,
     #[error("an answer was opened twice")]
@@ -128,7 +128,7 @@ pub(crate) enum BadAnswer {
 
 /// The calls of one link that wait for their answer.
 pub(crate) struct InFlight {
-    entries: Slab<Entry>,
+    entries: Slab<InFlightEntry>,
     generation: u32,
     closed: Option<String>,
 }
@@ -161,7 +161,7 @@ impl InFlight {
         });
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let index = self.entries.insert(Entry {
+        let index = self.entries.insert(InFlightEntry {
             generation,
             pending: Arc::clone(&pending),
             partial: None,
@@ -187,23 +187,23 @@ impl InFlight {
         total: usize,
         more: bool,
         payload: Bytes,
-    ) -> Result<usize, BadAnswer> {
+    ) -> Result<usize, BadReply> {
         if (payload.len() == total) == more || payload.len() > total {
-            return Err(BadAnswer::WrongLength);
+            return Err(BadReply::WrongLength);
         }
         let Some(index) = self.find(call) else {
             return Ok(total);
         };
         if !more {
             if self.entries[index].partial.is_some() {
-                return Err(BadAnswer::OpenedTwice);
+                return Err(BadReply::OpenedTwice);
             }
             self.complete(index, status, payload);
             return Ok(total);
         }
         let entry = &mut self.entries[index];
         if entry.partial.is_some() {
-            return Err(BadAnswer::OpenedTwice);
+            return Err(BadReply::OpenedTwice);
         }
         let mut bytes = BytesMut::with_capacity(total);
         bytes.extend_from_slice(&payload);
@@ -221,16 +221,16 @@ impl InFlight {
         call: u64,
         more: bool,
         payload: &[u8],
-    ) -> Result<usize, BadAnswer> {
+    ) -> Result<usize, BadReply> {
         let Some(index) = self.find(call) else {
             return Ok(0);
         };
         let Some(partial) = &mut self.entries[index].partial else {
-            return Err(BadAnswer::WrongLength);
+            return Err(BadReply::WrongLength);
         };
         partial.bytes.extend_from_slice(payload);
         if partial.bytes.len() > partial.total || (partial.bytes.len() == partial.total) == more {
-            return Err(BadAnswer::WrongLength);
+            return Err(BadReply::WrongLength);
         }
         if more {
             return Ok(0);
@@ -245,15 +245,15 @@ impl InFlight {
     pub(crate) fn close(&mut self, reason: &str) {
         self.closed = Some(reason.to_owned());
         for entry in self.entries.drain() {
-            entry.pending.complete(Answer::LinkLost(reason.to_owned()));
+            entry.pending.complete(Reply::LinkLost(reason.to_owned()));
         }
     }
 
     fn complete(&mut self, index: usize, status: Status, payload: Bytes) {
         let entry = self.entries.remove(index);
         entry.pending.complete(match status {
-            Status::Ok => Answer::Ok(payload),
-            failed => Answer::Failed(failed, String::from_utf8_lossy(&payload).into_owned()),
+            Status::Ok => Reply::Ok(payload),
+            failed => Reply::Failed(failed, String::from_utf8_lossy(&payload).into_owned()),
         });
     }
 
@@ -285,7 +285,7 @@ mod tests {
         calls.open(budget.slot().unwrap(), reserved).unwrap()
     }
 
-    fn whole(calls: &mut InFlight, id: u64, text: &'static [u8]) -> Result<usize, BadAnswer> {
+    fn whole(calls: &mut InFlight, id: u64, text: &'static [u8]) -> Result<usize, BadReply> {
         calls.reply(id, Status::Ok, text.len(), false, Bytes::from_static(text))
     }
 
@@ -296,8 +296,8 @@ mod tests {
         let (second, two) = open(&mut calls);
         whole(&mut calls, second, b"two").unwrap();
         whole(&mut calls, first, b"one").unwrap();
-        assert!(matches!(one.answered().await, Answer::Ok(bytes) if bytes == "one"));
-        assert!(matches!(two.answered().await, Answer::Ok(bytes) if bytes == "two"));
+        assert!(matches!(one.answered().await, Reply::Ok(bytes) if bytes == "one"));
+        assert!(matches!(two.answered().await, Reply::Ok(bytes) if bytes == "two"));
     }
 
     #[test]
@@ -363,7 +363,7 @@ mod tests {
         );
         assert_eq!(calls.chunk(id, true, b"cd"), Ok(0));
         assert_eq!(calls.chunk(id, false, b"e"), Ok(5));
-        assert!(matches!(pending.answered().await, Answer::Ok(bytes) if bytes == "abcde"));
+        assert!(matches!(pending.answered().await, Reply::Ok(bytes) if bytes == "abcde"));
     }
 
     #[test]
@@ -373,14 +373,14 @@ mod tests {
         let bytes = || Bytes::from_static(b"ab");
         assert_eq!(
             calls.reply(id, Status::Ok, 5, false, bytes()),
-            Err(BadAnswer::WrongLength)
+            Err(BadReply::WrongLength)
         );
         assert_eq!(
             calls.reply(id, Status::Ok, 2, true, bytes()),
-            Err(BadAnswer::WrongLength)
+            Err(BadReply::WrongLength)
         );
         assert_eq!(calls.reply(id, Status::Ok, 5, true, bytes()), Ok(0));
-        assert_eq!(calls.chunk(id, true, b"cdef"), Err(BadAnswer::WrongLength));
+        assert_eq!(calls.chunk(id, true, b"cdef"), Err(BadReply::WrongLength));
     }
 
     #[tokio::test]
@@ -388,7 +388,7 @@ mod tests {
         let mut calls = InFlight::new();
         let (_, pending) = open(&mut calls);
         calls.close("cut");
-        assert!(matches!(pending.answered().await, Answer::LinkLost(reason) if reason == "cut"));
+        assert!(matches!(pending.answered().await, Reply::LinkLost(reason) if reason == "cut"));
         let budget = Budget::new();
         budget.grant(1, 1);
         let reserved = budget.try_reserve(0).unwrap();

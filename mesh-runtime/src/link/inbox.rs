@@ -5,7 +5,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::frame::Stream as StreamKind;
+use crate::wire::frame::PayloadKind;
 
 /// How the other side broke the protocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum Overrun {
 /// What opens a call or a tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opening {
-    pub(crate) kind: StreamKind,
+    pub(crate) kind: PayloadKind,
     pub(crate) id: u64,
     pub(crate) command: u32,
     pub(crate) deadline_ms: u32,
@@ -48,7 +48,7 @@ pub(crate) struct Inbox {
     /// What must have come together before it is given back.
     due_bytes: usize,
     due_tells: usize,
-    partial: HashMap<(StreamKind, u64), (Opening, BytesMut)>,
+    partial: HashMap<(PayloadKind, u64), (Opening, BytesMut)>,
 }
 
 impl Inbox {
@@ -85,7 +85,7 @@ impl Inbox {
             return Err(Overrun::WrongLength);
         }
         self.account_for(opening.total)?;
-        if opening.kind == StreamKind::Tell {
+        if opening.kind == PayloadKind::Tell {
             if self.outstanding_tells >= self.call_limit {
                 return Err(Overrun::Calls);
             }
@@ -108,7 +108,7 @@ impl Inbox {
     /// A further part. Parts of a call that was cancelled meanwhile are ignored.
     pub(crate) fn chunk(
         &mut self,
-        kind: StreamKind,
+        kind: PayloadKind,
         id: u64,
         more: bool,
         payload: &[u8],
@@ -142,7 +142,7 @@ impl Inbox {
 
     /// A call was cancelled: what came of it is dropped, and owed back.
     pub(crate) fn cancel(&mut self, call: u64) {
-        if let Some((opening, _)) = self.partial.remove(&(StreamKind::Call, call)) {
+        if let Some((opening, _)) = self.partial.remove(&(PayloadKind::Call, call)) {
             self.consumed(opening.total);
         }
     }
@@ -181,7 +181,7 @@ fn due(limit: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn opening(kind: StreamKind, id: u64, total: usize) -> Opening {
+    fn opening(kind: PayloadKind, id: u64, total: usize) -> Opening {
         Opening {
             kind,
             id,
@@ -195,19 +195,19 @@ mod tests {
     fn chunks_of_two_calls_are_put_together_apart() {
         let mut inbox = Inbox::new(8, 100);
         let (one, two) = (
-            opening(StreamKind::Call, 1, 3),
-            opening(StreamKind::Call, 2, 3),
+            opening(PayloadKind::Call, 1, 3),
+            opening(PayloadKind::Call, 2, 3),
         );
         assert_eq!(inbox.open(one, true, Bytes::from_static(b"a")), Ok(None));
         assert_eq!(inbox.open(two, true, Bytes::from_static(b"x")), Ok(None));
-        assert_eq!(inbox.chunk(StreamKind::Call, 1, true, b"b"), Ok(None));
+        assert_eq!(inbox.chunk(PayloadKind::Call, 1, true, b"b"), Ok(None));
         let arrived = inbox
-            .chunk(StreamKind::Call, 2, false, b"yz")
+            .chunk(PayloadKind::Call, 2, false, b"yz")
             .unwrap()
             .unwrap();
         assert_eq!((arrived.opening, &arrived.payload[..]), (two, &b"xyz"[..]));
         let arrived = inbox
-            .chunk(StreamKind::Call, 1, false, b"c")
+            .chunk(PayloadKind::Call, 1, false, b"c")
             .unwrap()
             .unwrap();
         assert_eq!((arrived.opening, &arrived.payload[..]), (one, &b"abc"[..]));
@@ -217,9 +217,9 @@ mod tests {
     fn whoever_sends_more_than_was_granted_is_caught() {
         let mut inbox = Inbox::new(1, 4);
         assert!(
-            inbox.open(opening(StreamKind::Call, 1, 5), true, Bytes::new()) == Err(Overrun::Bytes)
+            inbox.open(opening(PayloadKind::Call, 1, 5), true, Bytes::new()) == Err(Overrun::Bytes)
         );
-        let tell = |id| opening(StreamKind::Tell, id, 0);
+        let tell = |id| opening(PayloadKind::Tell, id, 0);
         assert!(inbox.open(tell(1), false, Bytes::new()).is_ok());
         assert_eq!(
             inbox.open(tell(2), false, Bytes::new()),
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_wrong_length_is_caught_in_the_first_part_and_in_the_last() {
         let mut inbox = Inbox::new(8, 100);
-        let call = |id| opening(StreamKind::Call, id, 2);
+        let call = |id| opening(PayloadKind::Call, id, 2);
         assert_eq!(
             inbox.open(call(1), false, Bytes::from_static(b"a")),
             Err(Overrun::WrongLength)
@@ -246,7 +246,7 @@ mod tests {
             Ok(None)
         );
         assert_eq!(
-            inbox.chunk(StreamKind::Call, 3, false, b"bc"),
+            inbox.chunk(PayloadKind::Call, 3, false, b"bc"),
             Err(Overrun::WrongLength)
         );
     }
@@ -256,7 +256,7 @@ mod tests {
         let mut inbox = Inbox::new(8, 80);
         inbox
             .open(
-                opening(StreamKind::Call, 1, 12),
+                opening(PayloadKind::Call, 1, 12),
                 false,
                 Bytes::from(vec![0; 12]),
             )
@@ -272,7 +272,7 @@ mod tests {
     fn a_side_that_keeps_itself_to_less_gets_it_back_in_time() {
         let mut inbox = Inbox::new(1000, 1_000_000);
         inbox.keep_pace_with(8, 80);
-        let tell = opening(StreamKind::Tell, 1, 9);
+        let tell = opening(PayloadKind::Tell, 1, 9);
         inbox.open(tell, false, Bytes::from(vec![0; 9])).unwrap();
         inbox.consumed(9);
         assert_eq!(inbox.take_due(), None);
@@ -287,7 +287,7 @@ mod tests {
         let mut inbox = Inbox::new(8, 8);
         inbox
             .open(
-                opening(StreamKind::Call, 1, 8),
+                opening(PayloadKind::Call, 1, 8),
                 true,
                 Bytes::from_static(b"a"),
             )
@@ -295,7 +295,7 @@ mod tests {
         inbox.cancel(1);
         assert_eq!(inbox.take_due(), Some((0, 8)));
         assert_eq!(
-            inbox.chunk(StreamKind::Call, 1, false, b"bcdefgh"),
+            inbox.chunk(PayloadKind::Call, 1, false, b"bcdefgh"),
             Ok(None)
         );
     }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     id::{BootEpoch, NodeId},
-    wire::frame::{Farewell, FirstPart, Frame, Status, Stream},
+    wire::frame::{CloseCode, FirstPart, Frame, PayloadKind, Status},
 };
 
 /// What one side of a link lets the other have outstanding.
@@ -54,7 +54,7 @@ pub(crate) enum Role {
 /// What a link needs from its node. Called inline: must not block.
 pub(crate) trait LinkHost: Send + Sync + 'static {
     /// The handshake is confirmed: may the link stay?
-    fn admit(&self, link: &Arc<Link>) -> Result<(), Farewell>;
+    fn admit(&self, link: &Arc<Link>) -> Result<(), CloseCode>;
 
     /// The link is open: both sides may call from now on.
     fn opened(&self, link: &Arc<Link>);
@@ -129,7 +129,7 @@ impl Link {
     }
 
     /// Closes the link, telling the other side why.
-    pub(crate) fn close(&self, reason: Farewell) {
+    pub(crate) fn close(&self, reason: CloseCode) {
         self.channel.close(CloseReason::Local(reason));
     }
 
@@ -202,7 +202,7 @@ impl Link {
         self.arriving().inbox.keep_pace_with(calls, bytes);
         self.budget.grant(calls, bytes);
         let (Some(host), Some(this)) = (self.host.upgrade(), self.this()) else {
-            self.close(Farewell::ShuttingDown);
+            self.close(CloseCode::ShuttingDown);
             return Ok(());
         };
         match host.admit(&this) {
@@ -220,7 +220,7 @@ impl Link {
     fn on_opening(&self, opening: Opening, part: FirstPart) -> Result<(), Overrun> {
         let arrived = {
             let mut arriving = self.arriving();
-            if opening.kind == Stream::Call {
+            if opening.kind == PayloadKind::Call {
                 if arriving.running.len() >= self.grant.calls as usize {
                     return Err(Overrun::Calls);
                 }
@@ -234,8 +234,14 @@ impl Link {
         Ok(())
     }
 
-    fn on_chunk(&self, kind: Stream, id: u64, more: bool, payload: &[u8]) -> Result<(), String> {
-        if kind == Stream::Reply {
+    fn on_chunk(
+        &self,
+        kind: PayloadKind,
+        id: u64,
+        more: bool,
+        payload: &[u8],
+    ) -> Result<(), String> {
+        if kind == PayloadKind::Reply {
             let consumed = self.in_flight().chunk(id, more, payload).map_err(text)?;
             self.consumed(|inbox| inbox.consumed(consumed));
             return Ok(());
@@ -297,7 +303,7 @@ impl Receiver for Link {
                 part,
             } => {
                 let opening = Opening {
-                    kind: Stream::Call,
+                    kind: PayloadKind::Call,
                     id: call,
                     command,
                     deadline_ms,
@@ -311,7 +317,7 @@ impl Receiver for Link {
                 part,
             } => {
                 let opening = Opening {
-                    kind: Stream::Tell,
+                    kind: PayloadKind::Tell,
                     id: tell,
                     command,
                     deadline_ms: 0,

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::in_flight::Pending;
-use crate::wire::frame::{Frame, MAX_CHUNK, Stream as StreamKind};
+use crate::wire::frame::{Frame, MAX_CHUNK, PayloadKind};
 
 /// A payload up to this size travels in one frame among the small ones; a bigger one is sent in chunks, each of
 /// which waits for its turn, so that it cannot hold the small ones up.
@@ -20,13 +20,13 @@ const SMALL_PER_ENVELOPE: usize = 128 * 1024;
 const SMALL_FRAMES: usize = 24;
 
 /// Something to send.
-pub(crate) struct Outgoing {
+pub(crate) struct QueuedFrame {
     frame: Frame,
     /// Who waits for the answer. A call that was given up before its first frame left is not sent at all.
     pending: Option<Arc<Pending>>,
 }
 
-impl Outgoing {
+impl QueuedFrame {
     /// A frame that is sent whatever happens.
     pub(crate) fn frame(frame: Frame) -> Self {
         Self {
@@ -56,18 +56,18 @@ impl Outgoing {
 }
 
 /// A big payload, part of which may have left already.
-struct Stream {
-    kind: StreamKind,
+struct ChunkedPayload {
+    kind: PayloadKind,
     id: u64,
     /// The frame that opens the stream; gone once sent.
-    head: Option<Outgoing>,
+    head: Option<QueuedFrame>,
     rest: Bytes,
     /// Bytes of each part: they are all about as long, so that what is a little longer than one chunk is not sent as a
     /// chunk and a scrap.
     part: usize,
 }
 
-impl Stream {
+impl ChunkedPayload {
     fn next_frame(&self) -> Frame {
         match &self.head {
             Some(head) => head.frame.clone(),
@@ -91,8 +91,8 @@ impl Stream {
 /// The frames that wait for the writer.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    small: VecDeque<Outgoing>,
-    streams: VecDeque<Stream>,
+    small: VecDeque<QueuedFrame>,
+    streams: VecDeque<ChunkedPayload>,
     /// The other side takes no new calls: those that have not left are refused here.
     draining: bool,
     closed: bool,
@@ -109,13 +109,13 @@ pub(crate) struct Taken {
 
 impl Outbox {
     /// Takes in one thing to send; false once closed.
-    pub(crate) fn push(&mut self, outgoing: Outgoing) -> bool {
+    pub(crate) fn push(&mut self, outgoing: QueuedFrame) -> bool {
         if self.closed {
             return false;
         }
         match split(outgoing) {
             Split::Small(outgoing) => self.small.push_back(outgoing),
-            Split::Stream(stream) => self.streams.push_back(stream),
+            Split::ChunkedPayload(stream) => self.streams.push_back(stream),
         }
         true
     }
@@ -123,7 +123,7 @@ impl Outbox {
     /// Drops the rest of a call that was given up after a part had left.
     pub(crate) fn drop_call(&mut self, call: u64) {
         self.streams.retain(|stream| {
-            stream.head.is_some() || stream.kind != StreamKind::Call || stream.id != call
+            stream.head.is_some() || stream.kind != PayloadKind::Call || stream.id != call
         });
     }
 
@@ -196,18 +196,18 @@ impl Outbox {
 }
 
 enum Split {
-    Small(Outgoing),
-    Stream(Stream),
+    Small(QueuedFrame),
+    ChunkedPayload(ChunkedPayload),
 }
 
 /// Tells what fits among the small frames from what must be sent in chunks.
-fn split(mut outgoing: Outgoing) -> Split {
+fn split(mut outgoing: QueuedFrame) -> Split {
     match outgoing.frame.part_mut() {
         Some((kind, id, part)) if part.payload.len() > SMALL_PAYLOAD => {
             let parts = part.payload.len().div_ceil(MAX_CHUNK);
             let bytes = part.payload.len().div_ceil(parts);
             let rest = part.split_off_rest(bytes);
-            Split::Stream(Stream {
+            Split::ChunkedPayload(ChunkedPayload {
                 kind,
                 id,
                 head: Some(outgoing),
@@ -225,13 +225,13 @@ mod tests {
     use crate::{
         link::{
             budget::Budget,
-            in_flight::{Answer, InFlight},
+            in_flight::{Reply, InFlight},
         },
         wire::frame::FirstPart,
     };
 
-    fn tell(id: u64, bytes: usize) -> Outgoing {
-        Outgoing::frame(Frame::Tell {
+    fn tell(id: u64, bytes: usize) -> QueuedFrame {
+        QueuedFrame::frame(Frame::Tell {
             tell: id,
             command: 7,
             part: FirstPart::whole(Bytes::from(vec![1; bytes])),
@@ -362,7 +362,7 @@ mod tests {
                 deadline_ms: 1,
                 part: FirstPart::whole(Bytes::from(vec![1; bytes])),
             };
-            outbox.push(Outgoing::call(frame, Arc::clone(&pending)));
+            outbox.push(QueuedFrame::call(frame, Arc::clone(&pending)));
             (call, pending)
         };
         let (id, begun) = call(&mut outbox, MAX_CHUNK + 1);
@@ -377,7 +377,7 @@ mod tests {
         );
         assert_eq!(fill(&mut outbox, true), [""; 0]);
         for unsent in [small, big] {
-            assert!(matches!(unsent.answered().await, Answer::LinkLost(_)));
+            assert!(matches!(unsent.answered().await, Reply::LinkLost(_)));
             assert!(unsent.abandon(), "it never left");
         }
         assert!(!begun.abandon(), "it had left before");

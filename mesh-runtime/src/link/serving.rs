@@ -13,7 +13,7 @@ use super::{
     inbox::{Arrived, Inbox, Opening},
     link::Link,
 };
-use crate::wire::frame::{FirstPart, Frame, Status, Stream, failure_text};
+use crate::wire::frame::{FirstPart, Frame, PayloadKind, Status, failure_text};
 
 /// A call or tell to be served.
 pub(crate) struct Incoming {
@@ -33,8 +33,8 @@ impl Incoming {
             total,
         } = arrived.opening;
         let answer = match kind {
-            Stream::Tell => Answering::Tell(TellPlace(Arc::clone(&link))),
-            Stream::Call | Stream::Reply => Answering::Call(Responder {
+            PayloadKind::Tell => Answering::Tell(TellPlace(Arc::clone(&link))),
+            PayloadKind::Call | PayloadKind::Reply => Answering::Call(Responder {
                 link: Arc::clone(&link),
                 call: id,
                 deadline: Instant::now() + Duration::from_millis(u64::from(deadline_ms)),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     id::{BootEpoch, NodeId},
     link::link::Role,
-    wire::frame::Farewell,
+    wire::frame::CloseCode,
 };
 
 /// What the table knows of one link.
@@ -22,9 +22,9 @@ pub(crate) enum Admission<L> {
     /// It is the pair's first.
     First,
     /// It takes the place of this one, which is to be closed for that reason.
-    Replaces(L, Farewell),
+    Replaces(L, CloseCode),
     /// The one that is there stays.
-    Refused(Farewell),
+    Refused(CloseCode),
 }
 
 /// The links of one node, by their other end.
@@ -48,15 +48,15 @@ impl<L: Clone + PartialEq> Table<L> {
             return Admission::First;
         };
         let closing = match there.epoch.cmp(&standing.epoch) {
-            std::cmp::Ordering::Greater => return Admission::Refused(Farewell::Replaced),
-            std::cmp::Ordering::Less => Farewell::Replaced,
+            std::cmp::Ordering::Greater => return Admission::Refused(CloseCode::Replaced),
+            std::cmp::Ordering::Less => CloseCode::Replaced,
             std::cmp::Ordering::Equal => {
                 let crossed = there.role != standing.role;
                 if crossed && !self.dialled_by_the_lower(peer, standing.role) {
-                    return Admission::Refused(Farewell::Duplicate);
+                    return Admission::Refused(CloseCode::Duplicate);
                 }
                 // Nobody dials again who has a link: its end of the earlier one is gone.
-                Farewell::Duplicate
+                CloseCode::Duplicate
             }
         };
         match self.links.insert(peer.clone(), (standing, link)) {
@@ -122,13 +122,13 @@ mod tests {
             first.admit(peer, standing(EARLIER, stays), 1);
             assert_eq!(
                 first.admit(peer, standing(EARLIER, goes), 2),
-                Admission::Refused(Farewell::Duplicate)
+                Admission::Refused(CloseCode::Duplicate)
             );
             let mut second = table();
             second.admit(peer, standing(EARLIER, goes), 1);
             assert_eq!(
                 second.admit(peer, standing(EARLIER, stays), 2),
-                Admission::Replaces(1, Farewell::Duplicate)
+                Admission::Replaces(1, CloseCode::Duplicate)
             );
         }
     }
@@ -143,7 +143,7 @@ mod tests {
         );
         assert_eq!(
             table.admit(&peer, standing(EARLIER, Role::Accepted), 2),
-            Admission::Replaces(1, Farewell::Duplicate)
+            Admission::Replaces(1, CloseCode::Duplicate)
         );
     }
 
@@ -154,11 +154,11 @@ mod tests {
         table.admit(&peer, standing(EARLIER, Role::Accepted), 1);
         assert_eq!(
             table.admit(&peer, standing(LATER, Role::Accepted), 2),
-            Admission::Replaces(1, Farewell::Replaced)
+            Admission::Replaces(1, CloseCode::Replaced)
         );
         assert_eq!(
             table.admit(&peer, standing(EARLIER, Role::Accepted), 3),
-            Admission::Refused(Farewell::Replaced)
+            Admission::Refused(CloseCode::Replaced)
         );
     }
 

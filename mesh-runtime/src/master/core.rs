@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     registry::{NodeInfo, Registry},
-    session::{Session, SessionRef, send_notices},
+    session::{NodeSession, NodeSessionRef, send_notices},
 };
 use crate::{
     error::Refusal,
@@ -23,18 +23,18 @@ use crate::{
     },
     schema::Schema,
     wire::{
-        frame::Farewell,
+        frame::CloseCode,
         handshake::{Hello, SchemaDigest, Target, Welcome},
     },
 };
 
 type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
-/// Callbacks of a master.
+/// MasterCallbacks of a master.
 #[derive(Default, Clone)]
-pub(crate) struct Callbacks {
-    pub(crate) connection: Option<Callback<NodeId>>,
-    pub(crate) registration: Option<Callback<NodeInfo>>,
+pub(crate) struct MasterCallbacks {
+    pub(crate) connected: Option<Callback<NodeId>>,
+    pub(crate) registered: Option<Callback<NodeInfo>>,
 }
 
 /// The state of one master.
@@ -44,25 +44,25 @@ pub(crate) struct MasterCore {
     instance: InstanceId,
     schema: &'static Schema,
     keys: Arc<DerivedKeys>,
-    registry: Mutex<Registry<SessionRef>>,
-    sessions: Mutex<Vec<SessionRef>>,
-    callbacks: tokio::sync::mpsc::Sender<Happened>,
+    registry: Mutex<Registry<NodeSessionRef>>,
+    sessions: Mutex<Vec<NodeSessionRef>>,
+    callbacks: tokio::sync::mpsc::Sender<MasterEvent>,
     /// How many nodes are registered.
     count: watch::Sender<usize>,
     this: Weak<MasterCore>,
 }
 
 /// What callbacks are called for.
-pub(crate) enum Happened {
-    Connection(NodeId),
-    Registration(NodeInfo),
+pub(crate) enum MasterEvent {
+    Connected(NodeId),
+    Registered(NodeInfo),
 }
 
 impl MasterCore {
     pub(crate) fn new(
         schema: &'static Schema,
         keys: Arc<DerivedKeys>,
-        callbacks: tokio::sync::mpsc::Sender<Happened>,
+        callbacks: tokio::sync::mpsc::Sender<MasterEvent>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             epoch: BootEpoch::now(),
@@ -78,11 +78,11 @@ impl MasterCore {
         })
     }
 
-    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry<SessionRef>> {
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry<NodeSessionRef>> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sessions(&self) -> MutexGuard<'_, Vec<SessionRef>> {
+    fn sessions(&self) -> MutexGuard<'_, Vec<NodeSessionRef>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,21 +92,21 @@ impl MasterCore {
     }
 
     /// A node has proven itself.
-    pub(crate) fn on_proven(&self, node: &NodeId, session: SessionRef) {
+    pub(crate) fn on_proven(&self, node: &NodeId, session: NodeSessionRef) {
         tracing::debug!(%node, "a node is connected");
         self.sessions().push(session);
-        self.tell(Happened::Connection(node.clone()));
+        self.tell(MasterEvent::Connected(node.clone()));
     }
 
     /// A node is in the registry.
     pub(crate) fn on_registered(&self, info: &NodeInfo) {
         tracing::info!(node = %info.id, host = info.host, port = info.port, "registered");
         self.recount();
-        self.tell(Happened::Registration(info.clone()));
+        self.tell(MasterEvent::Registered(info.clone()));
     }
 
     /// A connection has ended.
-    pub(crate) fn on_gone(&self, node: &NodeId, session: &SessionRef, reason: &CloseReason) {
+    pub(crate) fn on_gone(&self, node: &NodeId, session: &NodeSessionRef, reason: &CloseReason) {
         self.sessions().retain(|other| other != session);
         let mut registry = self.registry();
         let Some(notices) = registry.leave(node, session) else {
@@ -129,7 +129,7 @@ impl MasterCore {
     pub(crate) fn close(&self) {
         let sessions = std::mem::take(&mut *self.sessions());
         for session in sessions {
-            session.close(Farewell::ShuttingDown);
+            session.close(CloseCode::ShuttingDown);
         }
     }
 
@@ -138,7 +138,7 @@ impl MasterCore {
         self.count.send_replace(nodes);
     }
 
-    fn tell(&self, happened: Happened) {
+    fn tell(&self, happened: MasterEvent) {
         // Without callbacks nobody listens; callbacks that are too slow miss some.
         if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) =
             self.callbacks.try_send(happened)
@@ -153,7 +153,7 @@ impl Host for MasterCore {
         &self.keys
     }
 
-    fn judge(&self, hello: &Hello) -> Result<Welcome, Refusal> {
+    fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal> {
         if hello.mesh != self.schema.mesh {
             return Err(Refusal::WrongMesh);
         }
@@ -176,7 +176,7 @@ impl Host for MasterCore {
 
     fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver> {
         let node = NodeId::new(hello.node_type, hello.instance);
-        Session::new(node, hello.epoch, from, channel, self.this.clone())
+        NodeSession::new(node, hello.epoch, from, channel, self.this.clone())
     }
 
     fn refused(&self, from: SocketAddr, refusal: Refusal) {

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::core::{Callbacks, Happened, MasterCore};
+use self::core::{MasterCallbacks, MasterCore, MasterEvent};
 pub use registry::NodeInfo;
 
 use crate::{
@@ -48,7 +48,7 @@ pub struct MasterBuilder<M: Mesh> {
     discovery_port: Option<u16>,
     discovery: bool,
     pace: Pace,
-    callbacks: Callbacks,
+    callbacks: MasterCallbacks,
     mesh: PhantomData<fn() -> M>,
 }
 
@@ -68,7 +68,7 @@ impl<M: Mesh> MasterBuilder<M> {
             discovery_port: None,
             discovery: true,
             pace: Pace::default(),
-            callbacks: Callbacks::default(),
+            callbacks: MasterCallbacks::default(),
             mesh: PhantomData,
         }
     }
@@ -108,14 +108,14 @@ impl<M: Mesh> MasterBuilder<M> {
     }
 
     /// Calls back whenever a node has connected and proven its keys.
-    pub fn on_connection(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
-        self.callbacks.connection = Some(Arc::new(call));
+    pub fn on_connected(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
+        self.callbacks.connected = Some(Arc::new(call));
         self
     }
 
     /// Calls back whenever a node has registered.
-    pub fn on_registration(mut self, call: impl Fn(&NodeInfo) + Send + Sync + 'static) -> Self {
-        self.callbacks.registration = Some(Arc::new(call));
+    pub fn on_registered(mut self, call: impl Fn(&NodeInfo) + Send + Sync + 'static) -> Self {
+        self.callbacks.registered = Some(Arc::new(call));
         self
     }
 
@@ -173,12 +173,12 @@ async fn open_discovery(
         })
 }
 
-async fn call_back(callbacks: Callbacks, mut events: mpsc::Receiver<Happened>) {
+async fn call_back(callbacks: MasterCallbacks, mut events: mpsc::Receiver<MasterEvent>) {
     while let Some(happened) = events.recv().await {
         match happened {
-            Happened::Connection(node) => callbacks.connection.iter().for_each(|call| call(&node)),
-            Happened::Registration(info) => {
-                callbacks.registration.iter().for_each(|call| call(&info))
+            MasterEvent::Connected(node) => callbacks.connected.iter().for_each(|call| call(&node)),
+            MasterEvent::Registered(info) => {
+                callbacks.registered.iter().for_each(|call| call(&info))
             }
         }
     }

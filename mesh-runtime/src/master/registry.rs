@@ -43,7 +43,7 @@ impl NodeInfo {
     }
 }
 
-struct Entry<S> {
+struct RegistryEntry<S> {
     info: NodeInfo,
     session: S,
     /// The number of the last change that the node was told.
@@ -56,7 +56,7 @@ struct Entry<S> {
 pub(crate) struct Registry<S> {
     schema: &'static Schema,
     /// By node type, so that whoever must be told is found without asking all.
-    nodes: HashMap<&'static str, BTreeMap<NodeId, Entry<S>>>,
+    nodes: HashMap<&'static str, BTreeMap<NodeId, RegistryEntry<S>>>,
 }
 
 /// A change and the session that is to be told, with the change's number there.
@@ -105,7 +105,7 @@ impl<S: Clone + PartialEq> Registry<S> {
         }
         let change = Change::Up(info.entry());
         let id = info.id.clone();
-        let entry = Entry {
+        let entry = RegistryEntry {
             info,
             session: session.clone(),
             seq: 0,
@@ -180,7 +180,7 @@ impl<S: Clone + PartialEq> Registry<S> {
             .collect()
     }
 
-    fn entry(&self, id: &NodeId) -> Option<&Entry<S>> {
+    fn entry(&self, id: &NodeId) -> Option<&RegistryEntry<S>> {
         self.nodes.get(&*id.node_type)?.get(id)
     }
 

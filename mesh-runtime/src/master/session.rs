@@ -20,21 +20,21 @@ use crate::{
     },
     wire::{
         control::{self, MAX_HOST, PEERS_PER_PART, ToMaster, ToNode},
-        frame::{Farewell, Frame},
+        frame::{CloseCode, Frame},
     },
 };
 
 /// A connection of a node to the master. Equal only to itself.
 #[derive(Clone)]
-pub(crate) struct SessionRef(Arc<Session>);
+pub(crate) struct NodeSessionRef(Arc<NodeSession>);
 
-impl PartialEq for SessionRef {
+impl PartialEq for NodeSessionRef {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-pub(crate) struct Session {
+pub(crate) struct NodeSession {
     node: NodeId,
     epoch: BootEpoch,
     from: IpAddr,
@@ -42,7 +42,7 @@ pub(crate) struct Session {
     /// How far the node has come: see [`Stage`].
     stage: AtomicU64,
     core: Weak<MasterCore>,
-    this: Weak<Session>,
+    this: Weak<NodeSession>,
 }
 
 /// The stages of a session, in order.
@@ -54,7 +54,7 @@ impl Stage {
     const REGISTERED: u64 = 2;
 }
 
-impl Session {
+impl NodeSession {
     pub(crate) fn new(
         node: NodeId,
         epoch: BootEpoch,
@@ -79,8 +79,8 @@ impl Session {
             .is_ok()
     }
 
-    fn this(&self) -> Option<SessionRef> {
-        self.this.upgrade().map(SessionRef)
+    fn this(&self) -> Option<NodeSessionRef> {
+        self.this.upgrade().map(NodeSessionRef)
     }
 
     fn on_message(&self, message: ToMaster) -> Result<(), String> {
@@ -114,7 +114,7 @@ impl Session {
     fn register(
         &self,
         core: &MasterCore,
-        this: SessionRef,
+        this: NodeSessionRef,
         host: Option<String>,
         port: u16,
     ) -> Result<(), String> {
@@ -128,7 +128,7 @@ impl Session {
         match registry.join(info.clone(), this.clone()) {
             Joined::Stale => {
                 drop(registry);
-                self.channel.close(CloseReason::Local(Farewell::Replaced));
+                self.channel.close(CloseReason::Local(CloseCode::Replaced));
             }
             Joined::In { replaced, notices } => {
                 this.send(&ToNode::Registered { host });
@@ -136,10 +136,10 @@ impl Session {
                 this.send_view(core.epoch, seq, peers);
                 send_notices(core.epoch, notices);
                 drop(registry);
-                if let Some(SessionRef(replaced)) = replaced {
+                if let Some(NodeSessionRef(replaced)) = replaced {
                     replaced
                         .channel
-                        .close(CloseReason::Local(Farewell::Replaced));
+                        .close(CloseReason::Local(CloseCode::Replaced));
                 }
                 core.on_registered(&info);
             }
@@ -148,7 +148,7 @@ impl Session {
     }
 }
 
-impl SessionRef {
+impl NodeSessionRef {
     fn send(&self, message: &ToNode) {
         match control::encode(message) {
             Ok(payload) => {
@@ -178,13 +178,13 @@ impl SessionRef {
     }
 
     /// Tells the node that the master is going.
-    pub(crate) fn close(&self, reason: Farewell) {
+    pub(crate) fn close(&self, reason: CloseCode) {
         self.0.channel.close(CloseReason::Local(reason));
     }
 }
 
 /// Sends each change to whom it concerns.
-pub(crate) fn send_notices(epoch: BootEpoch, notices: Vec<Notice<SessionRef>>) {
+pub(crate) fn send_notices(epoch: BootEpoch, notices: Vec<Notice<NodeSessionRef>>) {
     for Notice {
         session,
         seq,
@@ -195,7 +195,7 @@ pub(crate) fn send_notices(epoch: BootEpoch, notices: Vec<Notice<SessionRef>>) {
     }
 }
 
-impl Receiver for Session {
+impl Receiver for NodeSession {
     fn on_frame(&self, frame: Frame) -> Result<(), String> {
         match frame {
             Frame::Confirm { .. } => {

@@ -5,10 +5,10 @@ use std::{marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
-    Node, Running,
+    Node, RunningNode,
     config::{self, Config, MasterAddr, host_and_port, variable},
     core::{NodeCore, Parts},
-    events::Callbacks,
+    events::NodeCallbacks,
     jobs::Jobs,
     registration::{Advertised, FirstAttempt, keep_registered},
 };
@@ -43,7 +43,7 @@ pub struct NodeBuilder<N: NodeType> {
     advertise: Option<String>,
     instance: Option<InstanceId>,
     queue: Option<Arc<dyn Queue>>,
-    callbacks: Callbacks,
+    callbacks: NodeCallbacks,
     config: Config,
     node: PhantomData<fn() -> N>,
 }
@@ -70,7 +70,7 @@ impl<N: NodeType> NodeBuilder<N> {
             advertise: None,
             instance: None,
             queue: None,
-            callbacks: Callbacks::default(),
+            callbacks: NodeCallbacks::default(),
             config: Config::default(),
             node: PhantomData,
         }
@@ -152,23 +152,23 @@ impl<N: NodeType> NodeBuilder<N> {
     }
 
     /// Calls back whenever the master has taken this node into its registry.
-    pub fn on_connected(mut self, call: impl Fn() + Send + Sync + 'static) -> Self {
-        self.callbacks.connected = Some(Arc::new(call));
+    pub fn on_registered(mut self, call: impl Fn() + Send + Sync + 'static) -> Self {
+        self.callbacks.registered = Some(Arc::new(call));
         self
     }
 
     /// Calls back whenever a link is up.
-    pub fn on_connection(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
-        self.callbacks.connection = Some(Arc::new(call));
+    pub fn on_link_up(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
+        self.callbacks.link_up = Some(Arc::new(call));
         self
     }
 
     /// Calls back whenever a link is gone.
-    pub fn on_disconnection(
+    pub fn on_link_down(
         mut self,
         call: impl Fn(&NodeId, &CloseReason) + Send + Sync + 'static,
     ) -> Self {
-        self.callbacks.disconnection = Some(Arc::new(call));
+        self.callbacks.link_down = Some(Arc::new(call));
         self
     }
 
@@ -255,7 +255,7 @@ impl<N: NodeType> NodeBuilder<N> {
             advertised,
             first,
         ));
-        let running = Running::start(core, addr, server, jobs, registration);
+        let running = RunningNode::start(core, addr, server, jobs, registration);
         let node = Node::new(running);
         match tokio::time::timeout(FIRST_ATTEMPT, outcome).await {
             Ok(Ok(FirstAttempt::Refused { addr, refusal })) => {

@@ -31,7 +31,7 @@ use crate::{
     serve::Dispatcher,
     shape::Fingerprints,
     wire::{
-        frame::Farewell,
+        frame::CloseCode,
         handshake::{Hello, SchemaDigest, Target, Welcome},
     },
 };
@@ -283,9 +283,9 @@ impl NodeCore {
 }
 
 impl LinkHost for NodeCore {
-    fn admit(&self, link: &Arc<Link>) -> Result<(), Farewell> {
+    fn admit(&self, link: &Arc<Link>) -> Result<(), CloseCode> {
         if self.is_closed() {
-            return Err(Farewell::ShuttingDown);
+            return Err(CloseCode::ShuttingDown);
         }
         let standing = Standing {
             epoch: link.peer.epoch,
@@ -318,7 +318,7 @@ impl LinkHost for NodeCore {
         if self.is_draining() {
             link.send_draining();
         }
-        self.events.tell(Event::Connection {
+        self.events.tell(Event::LinkUp {
             peer: link.peer.id.clone(),
         });
     }
@@ -335,7 +335,7 @@ impl LinkHost for NodeCore {
     }
 
     fn lost(&self, link: &Arc<Link>, reason: &CloseReason) {
-        if matches!(reason, CloseReason::Goodbye(Farewell::Replaced)) {
+        if matches!(reason, CloseReason::Goodbye(CloseCode::Replaced)) {
             self.on_replaced();
         }
         if !self
@@ -353,14 +353,14 @@ impl LinkHost for NodeCore {
             tracing::info!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
         }
         self.update_callee(&link.peer.id.node_type);
-        self.events.tell(Event::Disconnection {
+        self.events.tell(Event::LinkDown {
             peer: link.peer.id.clone(),
             reason: reason.clone(),
         });
     }
 }
 
-async fn retire(link: Arc<Link>, reason: Farewell) {
+async fn retire(link: Arc<Link>, reason: CloseCode) {
     tokio::select! {
         () = link.closed() => {}
         () = tokio::time::sleep(RETIREMENT) => link.close(reason),
@@ -372,7 +372,7 @@ impl Host for NodeCore {
         &self.keys
     }
 
-    fn judge(&self, hello: &Hello) -> Result<Welcome, Refusal> {
+    fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal> {
         if hello.mesh != self.schema.mesh {
             return Err(Refusal::WrongMesh);
         }

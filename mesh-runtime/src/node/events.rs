@@ -21,12 +21,12 @@ pub enum Event {
         reason: String,
     },
     /// A link is up.
-    Connection {
+    LinkUp {
         /// The other end.
         peer: NodeId,
     },
     /// A link is gone.
-    Disconnection {
+    LinkDown {
         /// The other end.
         peer: NodeId,
         /// Why.
@@ -79,32 +79,30 @@ impl EventSender {
     }
 }
 
-type OnPeer = Arc<dyn Fn(&NodeId) + Send + Sync>;
-type OnLost = Arc<dyn Fn(&NodeId, &CloseReason) + Send + Sync>;
+type OnLinkUp = Arc<dyn Fn(&NodeId) + Send + Sync>;
+type OnLinkDown = Arc<dyn Fn(&NodeId, &CloseReason) + Send + Sync>;
 
 /// The callbacks of a node. They run one after the other in a task of their own, so that they hold nothing up.
 #[derive(Default, Clone)]
-pub(crate) struct Callbacks {
-    pub(crate) connected: Option<Arc<dyn Fn() + Send + Sync>>,
-    pub(crate) connection: Option<OnPeer>,
-    pub(crate) disconnection: Option<OnLost>,
+pub(crate) struct NodeCallbacks {
+    pub(crate) registered: Option<Arc<dyn Fn() + Send + Sync>>,
+    pub(crate) link_up: Option<OnLinkUp>,
+    pub(crate) link_down: Option<OnLinkDown>,
 }
 
-impl Callbacks {
+impl NodeCallbacks {
     pub(crate) fn is_empty(&self) -> bool {
-        self.connected.is_none() && self.connection.is_none() && self.disconnection.is_none()
+        self.registered.is_none() && self.link_up.is_none() && self.link_down.is_none()
     }
 
     /// Calls back until the node is gone.
     pub(crate) async fn run(self, mut events: Events) {
         while let Some(event) = events.next().await {
             match &event {
-                Event::Registered => self.connected.iter().for_each(|call| call()),
-                Event::Connection { peer } => self.connection.iter().for_each(|call| call(peer)),
-                Event::Disconnection { peer, reason } => {
-                    self.disconnection
-                        .iter()
-                        .for_each(|call| call(peer, reason));
+                Event::Registered => self.registered.iter().for_each(|call| call()),
+                Event::LinkUp { peer } => self.link_up.iter().for_each(|call| call(peer)),
+                Event::LinkDown { peer, reason } => {
+                    self.link_down.iter().for_each(|call| call(peer, reason));
                 }
                 Event::Missed(missed) => {
                     tracing::warn!(missed, "callbacks are too slow and have missed events")

@@ -16,7 +16,7 @@ pub use builder::NodeBuilder;
 pub(crate) use builder::listen;
 pub use events::{Event, Events};
 pub use ready::{NotReady, Ready};
-pub(crate) use running::Running;
+pub(crate) use running::RunningNode;
 pub use running::ShutdownReport;
 
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 /// A running node of type `N`. Cheap to clone; when the last clone is dropped, the node ends without a grace. Stubs
 /// and contexts do not keep it running.
 pub struct Node<N: NodeType> {
-    running: Arc<Running>,
+    running: Arc<RunningNode>,
     node: PhantomData<fn() -> N>,
 }
 
@@ -61,7 +61,7 @@ impl LinkInfo {
 }
 
 impl<N: NodeType> Node<N> {
-    pub(crate) fn new(running: Arc<Running>) -> Self {
+    pub(crate) fn new(running: Arc<RunningNode>) -> Self {
         Self {
             running,
             node: PhantomData,

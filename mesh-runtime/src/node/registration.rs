@@ -24,7 +24,7 @@ use crate::{
     },
     wire::{
         control::{self, Change, PeerEntry, ToMaster, ToNode},
-        frame::{Farewell, Frame},
+        frame::{CloseCode, Frame},
         handshake::Target,
     },
 };
@@ -109,7 +109,7 @@ impl Registration {
                         self.core.events.tell(Event::MasterLost { reason });
                     } else if matches!(
                         channel.close_reason(),
-                        Some(CloseReason::Goodbye(Farewell::Replaced))
+                        Some(CloseReason::Goodbye(CloseCode::Replaced))
                     ) {
                         self.on_refused(self.master.to_string(), Refusal::Replaced);
                     } else {
@@ -117,7 +117,7 @@ impl Registration {
                     }
                     if matches!(
                         channel.close_reason(),
-                        Some(CloseReason::Goodbye(Farewell::Replaced))
+                        Some(CloseReason::Goodbye(CloseCode::Replaced))
                     ) {
                         self.core.on_replaced();
                     }
@@ -337,7 +337,7 @@ struct Goodbye(Channel);
 
 impl Drop for Goodbye {
     fn drop(&mut self) {
-        self.0.close(CloseReason::Local(Farewell::ShuttingDown));
+        self.0.close(CloseReason::Local(CloseCode::ShuttingDown));
     }
 }
 

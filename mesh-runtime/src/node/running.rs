@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{core::NodeCore, jobs::Jobs};
-use crate::{socketio::Server, wire::frame::Farewell};
+use crate::{socketio::Server, wire::frame::CloseCode};
 
 /// How long the last words on all connections may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ pub struct ShutdownReport {
 }
 
 /// A running node. Dropping it ends the node without a grace.
-pub(crate) struct Running {
+pub(crate) struct RunningNode {
     pub(crate) core: Arc<NodeCore>,
     pub(crate) addr: SocketAddr,
     jobs: Mutex<Option<Jobs>>,
@@ -36,7 +36,7 @@ pub(crate) struct Running {
     report: watch::Sender<ShutdownReport>,
 }
 
-impl Running {
+impl RunningNode {
     pub(crate) fn start(
         core: Arc<NodeCore>,
         addr: SocketAddr,
@@ -75,7 +75,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningNode {
     fn drop(&mut self) {
         self.core.draining.cancel();
         self.core.closed.cancel();
@@ -83,7 +83,7 @@ impl Drop for Running {
 }
 
 /// Lets calls and jobs end, within the grace; then closes.
-async fn drain(running: Arc<Running>) {
+async fn drain(running: Arc<RunningNode>) {
     let core = &running.core;
     let grace = core.config.grace;
     let deadline = Instant::now() + grace;
@@ -125,7 +125,7 @@ async fn drain(running: Arc<Running>) {
 async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
     let _ = registration.await;
     for link in core.links() {
-        link.close(Farewell::ShuttingDown);
+        link.close(CloseCode::ShuttingDown);
     }
     core.connections.close();
     let _ = tokio::time::timeout(FAREWELL, core.connections.wait()).await;

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Buried, Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
-    seal::{Kind, Seal},
+    Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+    StoredDeadLetter,
+    seal::{Seal, SealKind},
 };
 use crate::{
     error::CodecError,
@@ -129,8 +130,8 @@ impl CommandQueue {
     /// # Errors
     /// Whatever befalls the engine.
     pub async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
-        let buried = self.engine.dead_letters(&self.name, max).await?;
-        Ok(buried.into_iter().map(|letter| self.read(letter)).collect())
+        let stored = self.engine.dead_letters(&self.name, max).await?;
+        Ok(stored.into_iter().map(|letter| self.read(letter)).collect())
     }
 
     /// Puts a dead letter into this queue, whichever instance it came from, under the same job id, and with its
@@ -182,22 +183,22 @@ impl CommandQueue {
     }
 
     /// Engines bound their dead letters, in number and size.
-    async fn all_dead_letters(&self) -> Result<Vec<Buried>, QueueError> {
+    async fn all_dead_letters(&self) -> Result<Vec<StoredDeadLetter>, QueueError> {
         self.engine.dead_letters(&self.name, usize::MAX).await
     }
 
-    async fn put_back(&self, letter: &Buried) -> Result<bool, QueueError> {
+    async fn put_back(&self, letter: &StoredDeadLetter) -> Result<bool, QueueError> {
         let payload = self
             .seal_of(letter)
-            .open(Kind::Payload, &letter.job_id, &letter.payload)
+            .open(SealKind::Payload, &letter.job_id, &letter.payload)
             .map_err(QueueError::Sealed)?;
-        let payload = self.seal.seal(Kind::Payload, &letter.job_id, &payload);
+        let payload = self.seal.seal(SealKind::Payload, &letter.job_id, &payload);
         self.engine
             .requeue(&self.name, &letter.job_id, payload)
             .await
     }
 
-    fn seal_of(&self, letter: &Buried) -> Seal {
+    fn seal_of(&self, letter: &StoredDeadLetter) -> Seal {
         if letter.queue == self.name {
             self.seal.clone()
         } else {
@@ -205,15 +206,15 @@ impl CommandQueue {
         }
     }
 
-    fn read(&self, letter: Buried) -> DeadLetter {
+    fn read(&self, letter: StoredDeadLetter) -> DeadLetter {
         let seal = self.seal_of(&letter);
         let error = seal
-            .open(Kind::Error, &letter.job_id, &letter.error)
+            .open(SealKind::Error, &letter.job_id, &letter.error)
             .map(|error| String::from_utf8_lossy(&error).into_owned())
             .unwrap_or_else(|why| format!("(its error cannot be read: {why})"));
         DeadLetter {
             payload: seal
-                .open(Kind::Payload, &letter.job_id, &letter.payload)
+                .open(SealKind::Payload, &letter.job_id, &letter.payload)
                 .ok(),
             error,
             job_id: letter.job_id,
@@ -233,7 +234,7 @@ impl CommandQueue {
 
     pub(crate) async fn enqueue(&self, mut job: NewJob) -> Result<Enqueued, QueueError> {
         if self.keys.is_some() {
-            job.payload = self.seal.seal(Kind::Payload, &job.id, &job.payload);
+            job.payload = self.seal.seal(SealKind::Payload, &job.id, &job.payload);
         }
         self.engine.enqueue(&self.name, job).await
     }
@@ -245,7 +246,7 @@ impl CommandQueue {
 
     /// What the handler of a leased job gets, or why it cannot be read.
     pub(crate) fn open(&self, job: &Job) -> Result<Bytes, String> {
-        self.seal.open(Kind::Payload, &job.id, &job.payload)
+        self.seal.open(SealKind::Payload, &job.id, &job.payload)
     }
 
     pub(crate) async fn complete(&self, job: &Job) -> Result<(), QueueError> {
@@ -258,7 +259,7 @@ impl CommandQueue {
         error: &str,
         failure: Failure,
     ) -> Result<(), QueueError> {
-        let error = self.seal.seal(Kind::Error, &job.id, error.as_bytes());
+        let error = self.seal.seal(SealKind::Error, &job.id, error.as_bytes());
         self.engine.fail(&self.name, job, error, failure).await
     }
 

@@ -2,20 +2,20 @@
 
 use std::collections::VecDeque;
 
-use super::{Buried, state::Limits};
+use super::{StoredDeadLetter, state::QueueLimits};
 use crate::id::JobId;
 
 /// The dead letters of one command.
 #[derive(Default)]
 pub(super) struct DeadLetters {
-    letters: VecDeque<Buried>,
+    letters: VecDeque<StoredDeadLetter>,
     /// Of their payloads and errors.
     bytes: usize,
 }
 
 impl DeadLetters {
     /// Takes a job in, and returns how many older ones had to go to make room.
-    pub(super) fn bury(&mut self, letter: Buried, limits: &Limits) -> usize {
+    pub(super) fn bury(&mut self, letter: StoredDeadLetter, limits: &QueueLimits) -> usize {
         self.bytes += size(&letter);
         self.letters.push_back(letter);
         let before = self.letters.len();
@@ -37,17 +37,17 @@ impl DeadLetters {
     }
 
     /// The oldest of them, at most `max`.
-    pub(super) fn oldest(&self, max: usize) -> Vec<Buried> {
+    pub(super) fn oldest(&self, max: usize) -> Vec<StoredDeadLetter> {
         self.letters.iter().take(max).cloned().collect()
     }
 
     /// One of them.
-    pub(super) fn get(&self, job: &JobId) -> Option<&Buried> {
+    pub(super) fn get(&self, job: &JobId) -> Option<&StoredDeadLetter> {
         self.letters.get(self.find(job)?)
     }
 
     /// Takes one of them out.
-    pub(super) fn take(&mut self, job: &JobId) -> Option<Buried> {
+    pub(super) fn take(&mut self, job: &JobId) -> Option<StoredDeadLetter> {
         let letter = self.letters.remove(self.find(job)?)?;
         self.bytes -= size(&letter);
         Some(letter)
@@ -58,7 +58,7 @@ impl DeadLetters {
     }
 }
 
-fn size(letter: &Buried) -> usize {
+fn size(letter: &StoredDeadLetter) -> usize {
     letter.payload.len() + letter.error.len()
 }
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::queue::QueueName;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: QueueLimits = QueueLimits {
         jobs: 3,
         bytes: 100,
         dead: 2,
@@ -77,7 +77,7 @@ mod tests {
     };
 
     fn bury(dead: &mut DeadLetters, id: &str, bytes: usize) -> usize {
-        let letter = Buried {
+        let letter = StoredDeadLetter {
             job_id: id.into(),
             queue: QueueName {
                 mesh: "Shop".into(),
@@ -94,7 +94,7 @@ mod tests {
         dead.bury(letter, &LIMITS)
     }
 
-    fn ids(letters: &[Buried]) -> Vec<&str> {
+    fn ids(letters: &[StoredDeadLetter]) -> Vec<&str> {
         letters
             .iter()
             .map(|letter| letter.job_id.as_str())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::{Buried, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats};
+use super::{Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats, StoredDeadLetter};
 use crate::id::JobId;
 
 /// What every operation of a [`Queue`] returns.
@@ -114,8 +114,11 @@ pub trait Queue: Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever befalls the engine.
-    fn dead_letters<'a>(&'a self, queue: &'a QueueName, max: usize)
-    -> QueueFuture<'a, Vec<Buried>>;
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        max: usize,
+    ) -> QueueFuture<'a, Vec<StoredDeadLetter>>;
 
     /// One dead letter of the command.
     ///
@@ -125,7 +128,7 @@ pub trait Queue: Send + Sync + 'static {
         &'a self,
         queue: &'a QueueName,
         job: &'a JobId,
-    ) -> QueueFuture<'a, Option<Buried>>;
+    ) -> QueueFuture<'a, Option<StoredDeadLetter>>;
 
     /// Puts a dead letter into this queue, whichever instance it came from, under the same job id, with this payload,
     /// and with its attempts counted from 1 again. `false` if there is no such dead letter.
@@ -202,7 +205,7 @@ impl<Q: Queue + ?Sized> Queue for Arc<Q> {
         &'a self,
         queue: &'a QueueName,
         max: usize,
-    ) -> QueueFuture<'a, Vec<Buried>> {
+    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
         (**self).dead_letters(queue, max)
     }
 
@@ -210,7 +213,7 @@ impl<Q: Queue + ?Sized> Queue for Arc<Q> {
         &'a self,
         queue: &'a QueueName,
         job: &'a JobId,
-    ) -> QueueFuture<'a, Option<Buried>> {
+    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
         (**self).dead_letter(queue, job)
     }
 

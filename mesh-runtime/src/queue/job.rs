@@ -169,7 +169,7 @@ pub enum Failure {
 /// A dead letter as an engine keeps it: payload and error as they were given, and sealed where the engine
 /// outlives the process.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Buried {
+pub struct StoredDeadLetter {
     /// The job.
     pub job_id: JobId,
     /// The queue that it was in.

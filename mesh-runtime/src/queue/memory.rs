@@ -16,9 +16,10 @@ use tokio::{
 };
 
 use super::{
-    Buried, Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+    Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+    StoredDeadLetter,
     dead::DeadLetters,
-    state::{Limits, QueueState},
+    state::{QueueLimits, QueueState},
 };
 use crate::id::JobId;
 
@@ -52,27 +53,27 @@ use crate::id::JobId;
 /// # }
 /// ```
 pub struct MemoryQueue {
-    limits: Limits,
+    limits: QueueLimits,
     books: Mutex<Books>,
 }
 
 /// Everything that the engine keeps.
 #[derive(Default)]
 struct Books {
-    queues: HashMap<QueueName, Shelf>,
+    queues: HashMap<QueueName, MemoryEntry>,
     /// Those of each command, under the name that its queues share.
     dead: HashMap<QueueName, DeadLetters>,
 }
 
 /// One queue, and the bell for those who wait for its jobs.
 #[derive(Default)]
-struct Shelf {
+struct MemoryEntry {
     state: QueueState,
     changed: Arc<Notify>,
 }
 
 impl Books {
-    fn shelf(&mut self, queue: &QueueName) -> &mut Shelf {
+    fn entry(&mut self, queue: &QueueName) -> &mut MemoryEntry {
         self.queues.entry(queue.clone()).or_default()
     }
 
@@ -82,7 +83,7 @@ impl Books {
         queue: &QueueName,
         job: &JobId,
         payload: Bytes,
-        limits: &Limits,
+        limits: &QueueLimits,
     ) -> Result<bool, QueueError> {
         let Some(dead) = self.dead.get_mut(&queue.shared()) else {
             return Ok(false);
@@ -90,15 +91,15 @@ impl Books {
         if dead.get(job).is_none() {
             return Ok(false);
         }
-        let shelf = self.queues.entry(queue.clone()).or_default();
-        shelf.state.check_room(payload.len(), limits)?;
+        let entry = self.queues.entry(queue.clone()).or_default();
+        entry.state.check_room(payload.len(), limits)?;
         let Some(letter) = dead.take(job) else {
             return Ok(false);
         };
-        shelf
+        entry
             .state
             .put_back(letter.job_id, payload, letter.enqueued_at);
-        shelf.changed.notify_waiters();
+        entry.changed.notify_waiters();
         Ok(true)
     }
 }
@@ -114,7 +115,7 @@ impl MemoryQueue {
     /// An empty engine with the default limits.
     pub fn new() -> Self {
         Self {
-            limits: Limits {
+            limits: QueueLimits {
                 jobs: Self::MAX_JOBS,
                 bytes: Self::MAX_BYTES,
                 dead: Self::MAX_DEAD,
@@ -152,9 +153,9 @@ impl MemoryQueue {
     /// Changes a queue, after which there may be something to lease, or something to wait for.
     fn change<T>(&self, queue: &QueueName, act: impl FnOnce(&mut QueueState) -> T) -> T {
         let mut books = self.books();
-        let shelf = books.shelf(queue);
-        let result = act(&mut shelf.state);
-        shelf.changed.notify_waiters();
+        let entry = books.entry(queue);
+        let result = act(&mut entry.state);
+        entry.changed.notify_waiters();
         result
     }
 }
@@ -190,14 +191,14 @@ impl Queue for MemoryQueue {
             if max == 0 {
                 return Ok(Vec::new());
             }
-            let changed = Arc::clone(&self.books().shelf(queue).changed);
+            let changed = Arc::clone(&self.books().entry(queue).changed);
             loop {
                 // Listen first and look then: a job that comes in between rings the bell.
                 let mut bell = pin!(changed.notified());
                 bell.as_mut().enable();
                 let (jobs, next_due) = {
                     let mut books = self.books();
-                    let state = &mut books.shelf(queue).state;
+                    let state = &mut books.entry(queue).state;
                     (state.lease(max, Instant::now()), state.next_due())
                 };
                 if !jobs.is_empty() {
@@ -219,7 +220,7 @@ impl Queue for MemoryQueue {
     }
 
     fn complete<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
-        Box::pin(async move { self.books().shelf(queue).state.complete(&job.id) })
+        Box::pin(async move { self.books().entry(queue).state.complete(&job.id) })
     }
 
     fn fail<'a>(
@@ -232,11 +233,11 @@ impl Queue for MemoryQueue {
         Box::pin(async move {
             // All under one lock, so that a job is never in neither of the two.
             let mut books = self.books();
-            let shelf = books.shelf(queue);
-            let ended = shelf.state.fail(&job.id, failure, Instant::now())?;
-            shelf.changed.notify_waiters();
+            let entry = books.entry(queue);
+            let ended = entry.state.fail(&job.id, failure, Instant::now())?;
+            entry.changed.notify_waiters();
             let Some(ended) = ended else { return Ok(()) };
-            let letter = Buried {
+            let letter = StoredDeadLetter {
                 job_id: job.id.clone(),
                 queue: queue.clone(),
                 payload: ended.payload,
@@ -267,7 +268,7 @@ impl Queue for MemoryQueue {
         Box::pin(async move {
             let mut books = self.books();
             let dead = books.dead.get(&queue.shared()).map_or(0, DeadLetters::len);
-            let state = &mut books.shelf(queue).state;
+            let state = &mut books.entry(queue).state;
             Ok(QueueStats {
                 dead: dead as u64,
                 ..state.stats(Instant::now(), SystemTime::now())
@@ -293,7 +294,7 @@ impl Queue for MemoryQueue {
         &'a self,
         queue: &'a QueueName,
         max: usize,
-    ) -> QueueFuture<'a, Vec<Buried>> {
+    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
         Box::pin(async move {
             let books = self.books();
             let dead = books.dead.get(&queue.shared());
@@ -305,7 +306,7 @@ impl Queue for MemoryQueue {
         &'a self,
         queue: &'a QueueName,
         job: &'a JobId,
-    ) -> QueueFuture<'a, Option<Buried>> {
+    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
         Box::pin(async move {
             let books = self.books();
             let dead = books.dead.get(&queue.shared());

@@ -18,7 +18,8 @@ mod worker;
 pub use command_queue::{CommandQueue, DeadLetter};
 pub use engine::{Queue, QueueFuture};
 pub use job::{
-    Buried, Dedupe, Due, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
+    Dedupe, Due, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
+    StoredDeadLetter,
 };
 pub use memory::MemoryQueue;
 pub(crate) use orphans::{OrphanPolicy, OrphanWatch};

@@ -24,7 +24,7 @@ const HEADER_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
 /// What a sealed text is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum SealKind {
     Payload = 1,
     Error = 2,
 }
@@ -58,7 +58,7 @@ impl Seal {
     }
 
     /// Seals a text of that kind for that job.
-    pub(crate) fn seal(&self, kind: Kind, job: &JobId, text: &[u8]) -> Bytes {
+    pub(crate) fn seal(&self, kind: SealKind, job: &JobId, text: &[u8]) -> Bytes {
         let Some((id, secret)) = self.keys.first() else {
             return Bytes::copy_from_slice(text);
         };
@@ -79,7 +79,12 @@ impl Seal {
     ///
     /// # Errors
     /// Why it does not open, for people.
-    pub(crate) fn open(&self, kind: Kind, job: &JobId, sealed: &Bytes) -> Result<Bytes, String> {
+    pub(crate) fn open(
+        &self,
+        kind: SealKind,
+        job: &JobId,
+        sealed: &Bytes,
+    ) -> Result<Bytes, String> {
         if self.keys.is_empty() {
             return Ok(sealed.clone());
         }
@@ -115,7 +120,7 @@ impl Seal {
 }
 
 /// What is sealed in front of a text.
-fn bound(kind: Kind, job: &JobId) -> Vec<u8> {
+fn bound(kind: SealKind, job: &JobId) -> Vec<u8> {
     let id = job.as_str().as_bytes();
     let mut bound = Vec::with_capacity(3 + id.len());
     bound.push(kind as u8);
@@ -146,13 +151,16 @@ mod tests {
         let export = name("export");
         let own = seal(&[1], &export);
         let (one, two) = (JobId::fresh(), JobId::fresh());
-        let sealed = own.seal(Kind::Payload, &one, b"a secret");
+        let sealed = own.seal(SealKind::Payload, &one, b"a secret");
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
-        assert_eq!(own.open(Kind::Payload, &one, &sealed).unwrap(), "a secret");
-        assert!(own.open(Kind::Payload, &two, &sealed).is_err());
-        assert!(own.open(Kind::Error, &one, &sealed).is_err());
+        assert_eq!(
+            own.open(SealKind::Payload, &one, &sealed).unwrap(),
+            "a secret"
+        );
+        assert!(own.open(SealKind::Payload, &two, &sealed).is_err());
+        assert!(own.open(SealKind::Error, &one, &sealed).is_err());
         for other in [name("reindex"), export.of("billing-1")] {
-            let error = seal(&[1], &other).open(Kind::Payload, &one, &sealed);
+            let error = seal(&[1], &other).open(SealKind::Payload, &one, &sealed);
             assert!(error.unwrap_err().contains("another queue"));
         }
     }
@@ -161,15 +169,18 @@ mod tests {
     fn a_changed_bit_is_noticed() {
         let seal = seal(&[1], &name("export"));
         let job = JobId::fresh();
-        let sealed = seal.seal(Kind::Payload, &job, b"x");
+        let sealed = seal.seal(SealKind::Payload, &job, b"x");
         for at in 0..sealed.len() {
             let mut changed = sealed.to_vec();
             changed[at] ^= 1;
             assert!(
-                seal.open(Kind::Payload, &job, &changed.into()).is_err(),
+                seal.open(SealKind::Payload, &job, &changed.into()).is_err(),
                 "{at}"
             );
-            assert!(seal.open(Kind::Payload, &job, &sealed.slice(..at)).is_err());
+            assert!(
+                seal.open(SealKind::Payload, &job, &sealed.slice(..at))
+                    .is_err()
+            );
         }
     }
 
@@ -180,19 +191,22 @@ mod tests {
         let old = seal(&[1], &queue);
         let both = seal(&[2, 1], &queue);
         let new = seal(&[2], &queue);
-        let by_old = old.seal(Kind::Payload, &job, b"x");
-        let by_both = both.seal(Kind::Payload, &job, b"x");
-        assert_eq!(both.open(Kind::Payload, &job, &by_old).unwrap(), "x");
-        assert_eq!(new.open(Kind::Payload, &job, &by_both).unwrap(), "x");
-        let error = new.open(Kind::Payload, &job, &by_old).unwrap_err();
+        let by_old = old.seal(SealKind::Payload, &job, b"x");
+        let by_both = both.seal(SealKind::Payload, &job, b"x");
+        assert_eq!(both.open(SealKind::Payload, &job, &by_old).unwrap(), "x");
+        assert_eq!(new.open(SealKind::Payload, &job, &by_both).unwrap(), "x");
+        let error = new.open(SealKind::Payload, &job, &by_old).unwrap_err();
         assert!(error.contains("accept that key too"), "{error}");
     }
 
     #[test]
     fn without_keys_nothing_is_sealed() {
         let job = JobId::fresh();
-        let text = Seal::none().seal(Kind::Payload, &job, b"x");
+        let text = Seal::none().seal(SealKind::Payload, &job, b"x");
         assert_eq!(text, "x");
-        assert_eq!(Seal::none().open(Kind::Payload, &job, &text).unwrap(), "x");
+        assert_eq!(
+            Seal::none().open(SealKind::Payload, &job, &text).unwrap(),
+            "x"
+        );
     }
 }

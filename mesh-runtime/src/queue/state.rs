@@ -20,18 +20,18 @@ use crate::id::JobId;
 
 /// How much one queue holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct QueueLimits {
     /// Jobs that wait, are put off or run.
     pub(super) jobs: usize,
     /// Bytes of their payloads; and as many again for the dead letters.
     pub(super) bytes: usize,
     /// Dead letters.
     pub(super) dead: usize,
-    /// Deduplication keys. None for [`Limits::KEYS_PER_JOB`] for each job.
+    /// Deduplication keys. None for [`QueueLimits::KEYS_PER_JOB`] for each job.
     pub(super) keys: Option<usize>,
 }
 
-impl Limits {
+impl QueueLimits {
     /// A key is often remembered for longer than its job takes.
     pub(super) const KEYS_PER_JOB: usize = 16;
 
@@ -128,7 +128,7 @@ impl QueueState {
         job: NewJob,
         now: Instant,
         wall: SystemTime,
-        limits: &Limits,
+        limits: &QueueLimits,
     ) -> Result<Enqueued, QueueError> {
         self.keys.forget_expired(now);
         if let Some(dedupe) = &job.dedupe {
@@ -167,7 +167,7 @@ impl QueueState {
 
     /// Whether another job of so many bytes may come. Running jobs count too: they can come back, and must then find
     /// room.
-    pub(super) fn check_room(&self, bytes: usize, limits: &Limits) -> Result<(), QueueError> {
+    pub(super) fn check_room(&self, bytes: usize, limits: &QueueLimits) -> Result<(), QueueError> {
         if self.waiting.len() + self.put_off.len() + self.running.len() >= limits.jobs {
             return Err(limits.full());
         }
@@ -247,7 +247,7 @@ impl QueueState {
         Ok(())
     }
 
-    /// The attempt failed. Returns the job if it is to be buried.
+    /// The attempt failed. Returns the job if it is to be stored.
     pub(super) fn fail(
         &mut self,
         job: &JobId,

@@ -101,7 +101,7 @@ impl Worker {
     pub(crate) fn start(queue: CommandQueue, options: WorkerOptions, run: RunJob) -> Self {
         let (stop, stopped) = oneshot::channel();
         let name = queue.name().clone();
-        let floor = Arc::new(Floor {
+        let context = Arc::new(WorkerContext {
             queue,
             options,
             run,
@@ -109,7 +109,7 @@ impl Worker {
         Self {
             queue: name,
             stop,
-            task: tokio::spawn(work(floor, stopped)),
+            task: tokio::spawn(work(context, stopped)),
         }
     }
 
@@ -130,7 +130,7 @@ impl Worker {
 }
 
 /// What all the tasks of one worker share.
-struct Floor {
+struct WorkerContext {
     queue: CommandQueue,
     options: WorkerOptions,
     run: RunJob,
@@ -141,14 +141,14 @@ type Finished = bool;
 
 /// The jobs that run, each in a task of its own.
 #[derive(Default)]
-struct Running {
+struct RunningJobs {
     tasks: JoinSet<Finished>,
     jobs: HashMap<tokio::task::Id, Job>,
 }
 
-impl Running {
-    fn start(&mut self, floor: &Arc<Floor>, job: Job) {
-        let task = self.tasks.spawn(floor.clone().run(job.clone()));
+impl RunningJobs {
+    fn start(&mut self, context: &Arc<WorkerContext>, job: Job) {
+        let task = self.tasks.spawn(context.clone().run(job.clone()));
         self.jobs.insert(task.id(), job);
     }
 
@@ -178,9 +178,9 @@ impl Running {
 }
 
 /// The worker's own task.
-async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> StopReport {
-    let concurrency = floor.options.concurrency.max(1);
-    let mut running = Running::default();
+async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Duration>) -> StopReport {
+    let concurrency = context.options.concurrency.max(1);
+    let mut running = RunningJobs::default();
     let mut lease: Option<QueueFuture<'_, Vec<Job>>> = None;
     let mut leasing = true;
     let mut failed_leases = 0;
@@ -190,13 +190,13 @@ async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> St
     loop {
         if let Some(deadline) = deadline
             && running.tasks.is_empty()
-            && !(leasing && floor.has_waiting(deadline).await)
+            && !(leasing && context.has_waiting(deadline).await)
         {
             break;
         }
         let free = concurrency.saturating_sub(running.tasks.len());
         if leasing && lease.is_none() && free > 0 {
-            lease = Some(floor.lease(free, failed_leases));
+            lease = Some(context.lease(free, failed_leases));
         }
         let overdue = async {
             match deadline {
@@ -215,7 +215,7 @@ async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> St
             grace = &mut stopped, if deadline.is_none() => {
                 // The worker was dropped if nobody says how long.
                 deadline = Some(later(Instant::now(), grace.unwrap_or(Duration::ZERO)));
-                if floor.queue.is_durable() {
+                if context.queue.is_durable() {
                     leasing = false;
                     lease = None;
                 }
@@ -232,16 +232,16 @@ async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> St
                     Ok(jobs) => {
                         failed_leases = 0;
                         for job in jobs {
-                            running.start(&floor, job);
+                            running.start(&context, job);
                         }
                     }
                     Err(QueueError::Closed) => {
-                        tracing::warn!(queue = %floor.queue.name(), "the queue's engine is shut down: no more jobs run");
+                        tracing::warn!(queue = %context.queue.name(), "the queue's engine is shut down: no more jobs run");
                         leasing = false;
                     }
                     Err(error) => {
                         failed_leases += 1;
-                        tracing::warn!(queue = %floor.queue.name(), %error, "no jobs could be leased: trying again");
+                        tracing::warn!(queue = %context.queue.name(), %error, "no jobs could be leased: trying again");
                     }
                 }
             }
@@ -249,13 +249,13 @@ async fn work(floor: Arc<Floor>, mut stopped: oneshot::Receiver<Duration>) -> St
     }
     drop(lease);
     finished_after_stop += abort(&mut running).await;
-    floor
+    context
         .report(finished_after_stop, running.jobs.into_values())
         .await
 }
 
 /// Ends whatever still runs, and returns how many came to an end by themselves all the same.
-async fn abort(running: &mut Running) -> u64 {
+async fn abort(running: &mut RunningJobs) -> u64 {
     let mut finished = 0;
     running.tasks.abort_all();
     let settled = timeout(SETTLE, async {
@@ -272,7 +272,7 @@ async fn abort(running: &mut Running) -> u64 {
     finished
 }
 
-impl Floor {
+impl WorkerContext {
     /// Waits for up to `max` jobs; after failures not at once.
     fn lease(&self, max: usize, failures: u32) -> QueueFuture<'_, Vec<Job>> {
         Box::pin(async move {

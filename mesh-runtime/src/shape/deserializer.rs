@@ -9,7 +9,7 @@ use serde::de::{
 };
 
 use super::{
-    graph::{Graph, Key, Kind, Place},
+    graph::{Graph, Key, Place, ShapeKind},
     samples,
     trace::{Refused, Trace},
 };
@@ -54,7 +54,7 @@ impl<'t> Tracer<'t> {
         Err(self.trace.refuse())
     }
 
-    fn enter<'de, V: Visitor<'de>>(self, kind: Kind) -> Result<Inside<'t>, Refused> {
+    fn enter<'de, V: Visitor<'de>>(self, kind: ShapeKind) -> Result<Inside<'t>, Refused> {
         let key = Key {
             visitor: std::any::type_name::<V>(),
             value: std::any::type_name::<V::Value>(),
@@ -68,8 +68,8 @@ impl<'t> Tracer<'t> {
         let kind = key.kind;
         let node = self.trace.enter(self.at, self.depth, key)?;
         let len = match kind {
-            Kind::Tuple(len) => len,
-            Kind::Struct(names) => names.len(),
+            ShapeKind::Tuple(len) => len,
+            ShapeKind::Struct(names) => names.len(),
             _ if self.trace.is_empty(self.depth, node) => 0,
             _ => 1,
         };
@@ -188,13 +188,13 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(Kind::Newtype)?;
+        let mut inside = self.enter::<V>(ShapeKind::Newtype)?;
         let value = visitor.visit_newtype_struct(inside.at(0))?;
         Ok(inside.closed(value))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(Kind::Option)?;
+        let mut inside = self.enter::<V>(ShapeKind::Option)?;
         let value = match inside.len {
             0 => visitor.visit_none()?,
             _ => visitor.visit_some(inside.at(0))?,
@@ -203,7 +203,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(Kind::Seq)?;
+        let mut inside = self.enter::<V>(ShapeKind::Seq)?;
         let value = visitor.visit_seq(&mut inside)?;
         Ok(inside.closed(value))
     }
@@ -213,7 +213,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(Kind::Tuple(len))?;
+        let mut inside = self.enter::<V>(ShapeKind::Tuple(len))?;
         let value = visitor.visit_seq(&mut inside)?;
         Ok(inside.closed(value))
     }
@@ -228,7 +228,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(Kind::Map)?;
+        let mut inside = self.enter::<V>(ShapeKind::Map)?;
         let value = visitor.visit_map(&mut inside)?;
         Ok(inside.closed(value))
     }
@@ -239,7 +239,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(Kind::Struct(fields))?;
+        let mut inside = self.enter::<V>(ShapeKind::Struct(fields))?;
         let value = visitor.visit_seq(&mut inside)?;
         Ok(inside.closed(value))
     }
@@ -250,7 +250,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(Kind::Enum(variants))?;
+        let mut inside = self.enter::<V>(ShapeKind::Enum(variants))?;
         let variant = inside.trace.choose(inside.node)?;
         let mut contents = inside.at(variant.slot);
         contents.variant = Some(variant);

@@ -8,7 +8,7 @@ use std::{
 
 /// What kind of thing a part of a type is, with all that the encoding or the meaning of it depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum ShapeKind {
     /// Passes for what it holds.
     Newtype,
     Option,
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 /// Of a tuple, no more elements than this are told apart: nobody writes longer ones but as arrays.
 const TUPLE_SLOTS: usize = 64;
 
-impl Kind {
+impl ShapeKind {
     fn slots(self) -> usize {
         match self {
             Self::Newtype | Self::Option | Self::Seq => 1,
@@ -51,7 +51,7 @@ pub(super) struct Place {
 pub(super) struct Key {
     pub(super) visitor: &'static str,
     pub(super) value: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: ShapeKind,
     /// The contents of a variant have visitors of one name in all variants of an enum.
     pub(super) variant: Option<Place>,
 }
@@ -60,19 +60,19 @@ pub(super) struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Shape {
     Leaf(&'static str),
-    Node(usize),
+    ShapeNode(usize),
 }
 
 #[derive(Debug)]
-struct Node {
-    kind: Kind,
-    slots: Vec<Slot>,
+struct ShapeNode {
+    kind: ShapeKind,
+    slots: Vec<ShapeSlot>,
     /// Something in it can not be satisfied: it is left empty from now on.
     withheld: bool,
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+struct ShapeSlot {
     /// More than one where a type asks for this or that.
     shapes: Vec<Shape>,
     /// Of variants: all there is to be seen was seen.
@@ -83,10 +83,10 @@ struct Slot {
     trying: bool,
 }
 
-/// A type as far as it is known. Node 0 is a newtype that holds it.
+/// A type as far as it is known. ShapeNode 0 is a newtype that holds it.
 #[derive(Debug)]
 pub(super) struct Graph {
-    nodes: Vec<Node>,
+    nodes: Vec<ShapeNode>,
     known: HashMap<Key, usize>,
     /// See [`Graph::survey`]; none when something has changed since.
     survey: Option<Vec<Reach>>,
@@ -110,7 +110,7 @@ const MAX_ALTERNATIVES: usize = 8;
 impl Graph {
     pub(super) fn new() -> Self {
         Self {
-            nodes: vec![Node::new(Kind::Newtype)],
+            nodes: vec![ShapeNode::new(ShapeKind::Newtype)],
             known: HashMap::new(),
             survey: None,
         }
@@ -122,7 +122,7 @@ impl Graph {
         0..self.nodes.len()
     }
 
-    pub(super) fn kind(&self, node: usize) -> Kind {
+    pub(super) fn kind(&self, node: usize) -> ShapeKind {
         self.nodes[node].kind
     }
 
@@ -145,7 +145,7 @@ impl Graph {
         let kind = key.kind;
         *self.known.entry(key).or_insert_with(|| {
             self.survey = None;
-            self.nodes.push(Node::new(kind));
+            self.nodes.push(ShapeNode::new(kind));
             self.nodes.len() - 1
         })
     }
@@ -197,7 +197,7 @@ impl Graph {
         let slot = self.nodes[node]
             .slots
             .iter()
-            .position(Slot::is_unexplored)?;
+            .position(ShapeSlot::is_unexplored)?;
         self.nodes[node].slots[slot].trying = true;
         self.survey = None;
         Some(Place { node, slot })
@@ -205,21 +205,21 @@ impl Graph {
 
     /// The variant on the shortest way to one that was not seen yet.
     pub(super) fn on_the_way(&mut self, node: usize) -> Option<Place> {
-        self.least(node, Slot::nearest)
+        self.least(node, ShapeSlot::nearest)
             .filter(|(steps, _)| *steps < NEVER)
             .map(|(_, place)| place)
     }
 
     /// The variant that soonest comes to an end, as an enum may hold itself.
     pub(super) fn soonest_over(&mut self, node: usize) -> Option<Place> {
-        self.least(node, Slot::height).map(|(_, place)| place)
+        self.least(node, ShapeSlot::height).map(|(_, place)| place)
     }
 
     /// The first variant of which `measure` is least.
     fn least(
         &mut self,
         node: usize,
-        measure: impl Fn(&Slot, &[Reach]) -> usize,
+        measure: impl Fn(&ShapeSlot, &[Reach]) -> usize,
     ) -> Option<(usize, Place)> {
         let survey = self.survey.take().unwrap_or_else(|| self.survey());
         let slots = self.nodes[node].slots.iter().enumerate();
@@ -247,7 +247,7 @@ impl Graph {
         self.survey = None;
     }
 
-    fn slot(&mut self, place: Place) -> Option<&mut Slot> {
+    fn slot(&mut self, place: Place) -> Option<&mut ShapeSlot> {
         self.nodes[place.node].slots.get_mut(place.slot)
     }
 
@@ -265,11 +265,13 @@ impl Graph {
         let mut unsettled = VecDeque::new();
         for (index, node) in self.nodes.iter().enumerate() {
             unsettled.push_back(index);
-            if matches!(node.kind, Kind::Enum(_)) && node.slots.iter().any(Slot::is_unexplored) {
+            if matches!(node.kind, ShapeKind::Enum(_))
+                && node.slots.iter().any(ShapeSlot::is_unexplored)
+            {
                 survey[index].unexplored = 0;
                 found.push_back(index);
             }
-            for held in node.slots.iter().flat_map(Slot::nodes) {
+            for held in node.slots.iter().flat_map(ShapeSlot::nodes) {
                 holders[held].push(index);
             }
         }
@@ -294,9 +296,9 @@ impl Graph {
     }
 }
 
-impl Node {
-    fn new(kind: Kind) -> Self {
-        let slots = (0..kind.slots()).map(|_| Slot::default()).collect();
+impl ShapeNode {
+    fn new(kind: ShapeKind) -> Self {
+        let slots = (0..kind.slots()).map(|_| ShapeSlot::default()).collect();
         Self {
             kind,
             slots,
@@ -307,7 +309,7 @@ impl Node {
     /// Whether a value of it can be made to hold `other`.
     fn leads_to(&self, other: usize) -> bool {
         let usable = self.slots.iter().filter(|slot| !slot.failing);
-        !self.withheld && usable.flat_map(Slot::nodes).any(|held| held == other)
+        !self.withheld && usable.flat_map(ShapeSlot::nodes).any(|held| held == other)
     }
 
     fn height(&self, survey: &[Reach]) -> usize {
@@ -318,20 +320,20 @@ impl Node {
             .map(|slot| slot.height(survey));
         match self.kind {
             kind if kind.may_be_empty() => 1,
-            Kind::Enum(_) => heights.min().unwrap_or(NEVER).saturating_add(1).min(NEVER),
+            ShapeKind::Enum(_) => heights.min().unwrap_or(NEVER).saturating_add(1).min(NEVER),
             _ => heights.max().unwrap_or(0).saturating_add(1).min(NEVER),
         }
     }
 }
 
-impl Slot {
+impl ShapeSlot {
     fn is_unexplored(&self) -> bool {
         !self.explored && !self.failing && !self.trying
     }
 
     fn nodes(&self) -> impl Iterator<Item = usize> {
         self.shapes.iter().filter_map(|shape| match shape {
-            Shape::Node(node) => Some(*node),
+            Shape::ShapeNode(node) => Some(*node),
             Shape::Leaf(_) => None,
         })
     }

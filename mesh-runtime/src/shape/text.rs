@@ -11,7 +11,7 @@
 
 use std::{collections::HashMap, fmt::Write};
 
-use super::graph::{Graph, Kind, Shape};
+use super::graph::{Graph, Shape, ShapeKind};
 
 /// What stands for places that were never asked for.
 const UNKNOWN: &str = "?";
@@ -30,7 +30,7 @@ pub(super) fn of(graph: &Graph) -> String {
                 .collect()
         })
         .collect();
-    let mut writer = Writer {
+    let mut writer = ShapeWriter {
         graph,
         classes: classes(graph, &contents),
         contents,
@@ -48,7 +48,7 @@ fn through_newtypes(graph: &Graph, shapes: &[Shape]) -> Vec<Shape> {
     let mut left: Vec<Shape> = shapes.iter().rev().copied().collect();
     while let Some(shape) = left.pop() {
         match shape {
-            Shape::Node(node) if graph.kind(node) == Kind::Newtype => {
+            Shape::ShapeNode(node) if graph.kind(node) == ShapeKind::Newtype => {
                 if seen.contains(&node) {
                     held.push(Shape::Leaf(ENDLESS));
                 } else {
@@ -100,12 +100,12 @@ fn classes(graph: &Graph, contents: &[Vec<Vec<Shape>>]) -> Vec<usize> {
 
 fn by_class(shape: Shape, classes: &[usize]) -> Shape {
     match shape {
-        Shape::Node(node) => Shape::Node(classes[node]),
+        Shape::ShapeNode(node) => Shape::ShapeNode(classes[node]),
         leaf @ Shape::Leaf(_) => leaf,
     }
 }
 
-struct Writer<'g> {
+struct ShapeWriter<'g> {
     graph: &'g Graph,
     contents: Vec<Vec<Vec<Shape>>>,
     classes: Vec<usize>,
@@ -114,7 +114,7 @@ struct Writer<'g> {
     text: String,
 }
 
-impl Writer<'_> {
+impl ShapeWriter<'_> {
     /// The depth is that of the trace, which has a bound.
     fn place(&mut self, node: usize, slot: usize) {
         let shapes = self.contents[node][slot].clone();
@@ -127,7 +127,7 @@ impl Writer<'_> {
             }
             match shape {
                 Shape::Leaf(name) => self.text.push_str(name),
-                Shape::Node(node) => self.node(node),
+                Shape::ShapeNode(node) => self.node(node),
             }
         }
     }
@@ -141,13 +141,13 @@ impl Writer<'_> {
         }
         self.numbers.insert(self.classes[node], number);
         let (open, names, close): (_, &[&str], _) = match self.graph.kind(node) {
-            Kind::Newtype => ("newtype(".into(), &[], ')'),
-            Kind::Option => ("option(".into(), &[], ')'),
-            Kind::Seq => ("seq(".into(), &[], ')'),
-            Kind::Map => ("map(".into(), &[], ')'),
-            Kind::Tuple(len) => (format!("{len}("), &[], ')'),
-            Kind::Struct(names) => ("{".to_owned(), names, '}'),
-            Kind::Enum(names) => ("enum{".into(), names, '}'),
+            ShapeKind::Newtype => ("newtype(".into(), &[], ')'),
+            ShapeKind::Option => ("option(".into(), &[], ')'),
+            ShapeKind::Seq => ("seq(".into(), &[], ')'),
+            ShapeKind::Map => ("map(".into(), &[], ')'),
+            ShapeKind::Tuple(len) => (format!("{len}("), &[], ')'),
+            ShapeKind::Struct(names) => ("{".to_owned(), names, '}'),
+            ShapeKind::Enum(names) => ("enum{".into(), names, '}'),
         };
         self.text.push_str(&open);
         for slot in 0..self.contents[node].len() {

@@ -54,13 +54,13 @@ pub(super) struct Trace {
     /// It was not the type that refused, but this trace: another sample would not help.
     refused: bool,
     /// What is open, from the outside in.
-    stack: Vec<Frame>,
+    stack: Vec<OpenType>,
     steps: usize,
     /// How many variants were seen as a whole.
     explored: usize,
 }
 
-struct Frame {
+struct OpenType {
     node: usize,
     variant: Option<Place>,
     /// The variant was chosen for what it leads to.
@@ -131,8 +131,8 @@ impl Trace {
         // What is beyond that ended in an error that a type has taken for an answer.
         self.stack.truncate(depth);
         let node = self.graph.node(key);
-        self.graph.holds(at, Shape::Node(node));
-        self.stack.push(Frame {
+        self.graph.holds(at, Shape::ShapeNode(node));
+        self.stack.push(OpenType {
             node,
             variant: None,
             leads: false,

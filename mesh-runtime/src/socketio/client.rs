@@ -27,11 +27,11 @@ use super::{
     codec::{self, Packet},
     stream::GuardedStream,
 };
-use crate::turn::behind_the_ready;
+use crate::yielding::yield_to_ready_tasks;
 
 type WebSocket = WebSocketStream<GuardedStream>;
 /// The writing half, shared by the sink and the reader's pongs. `None` once the connection has ended.
-type Writer = Arc<Mutex<Option<SplitSink<WebSocket, Message>>>>;
+type SharedWriter = Arc<Mutex<Option<SplitSink<WebSocket, Message>>>>;
 
 /// Opens a connection to the Socket.IO server at `host` (a name or an address) and `port`.
 ///
@@ -48,8 +48,8 @@ pub(crate) async fn connect<I: Inbound>(
         .map_err(|_| TransportError::ConnectTimedOut(limits.connect))??;
     let inbound: Arc<dyn Inbound> = inbound(&closer);
     let (writer, reader) = socket.split();
-    let writer: Writer = Arc::new(Mutex::new(Some(writer)));
-    let reader = Reader {
+    let writer: SharedWriter = Arc::new(Mutex::new(Some(writer)));
+    let reader = ClientReader {
         frames: reader,
         writer: writer.clone(),
         silence: silence + limits.silence_slack,
@@ -186,7 +186,7 @@ fn ended(closer: &Closer, error: WsError) -> TransportError {
 /// The writing side of a connection that this process opened.
 #[derive(Debug)]
 pub(super) struct ClientSink {
-    writer: Writer,
+    writer: SharedWriter,
     closer: Closer,
 }
 
@@ -254,14 +254,14 @@ impl Drop for End {
 }
 
 /// The reading side of a connection: the task that owns its end.
-struct Reader {
+struct ClientReader {
     frames: SplitStream<WebSocket>,
-    writer: Writer,
+    writer: SharedWriter,
     silence: Duration,
     end: End,
 }
 
-impl Reader {
+impl ClientReader {
     async fn run(self) {
         let Self {
             mut frames,
@@ -281,7 +281,7 @@ impl Reader {
 /// Delivers payloads until the connection ends; returns why.
 async fn read(
     frames: &mut SplitStream<WebSocket>,
-    writer: &Writer,
+    writer: &SharedWriter,
     silence: Duration,
     end: &End,
 ) -> TransportError {
@@ -298,8 +298,8 @@ async fn read(
                 heard = Instant::now();
                 match on_frame(frame, &mut announced, end) {
                     // Before the next payload, those have their turn whom this one has woken.
-                    ControlFlow::Continue(Answer::Nothing) => behind_the_ready().await,
-                    ControlFlow::Continue(Answer::Pong) => {
+                    ControlFlow::Continue(PacketReply::Nothing) => yield_to_ready_tasks().await,
+                    ControlFlow::Continue(PacketReply::Pong) => {
                         pong.get_or_insert_with(|| Box::pin(send_pong(writer.clone())));
                     }
                     ControlFlow::Break(reason) => return reason,
@@ -320,7 +320,7 @@ async fn read(
 }
 
 /// What a message from the server asks for.
-enum Answer {
+enum PacketReply {
     Nothing,
     Pong,
 }
@@ -330,7 +330,7 @@ fn on_frame(
     frame: Option<Result<Message, WsError>>,
     announced: &mut bool,
     end: &End,
-) -> ControlFlow<TransportError, Answer> {
+) -> ControlFlow<TransportError, PacketReply> {
     let payload = match frame {
         Some(Ok(Message::Text(text))) => match codec::parse_packet(&text) {
             Ok(Packet::Event(_) | Packet::BinaryEvent(_)) if *announced => Err(
@@ -340,12 +340,12 @@ fn on_frame(
             Ok(Packet::BinaryEvent(json)) => match codec::expect_placeholder(json) {
                 Ok(()) => {
                     *announced = true;
-                    return ControlFlow::Continue(Answer::Nothing);
+                    return ControlFlow::Continue(PacketReply::Nothing);
                 }
                 Err(error) => Err(error),
             },
-            Ok(Packet::Ping) => return ControlFlow::Continue(Answer::Pong),
-            Ok(Packet::Noop) => return ControlFlow::Continue(Answer::Nothing),
+            Ok(Packet::Ping) => return ControlFlow::Continue(PacketReply::Pong),
+            Ok(Packet::Noop) => return ControlFlow::Continue(PacketReply::Nothing),
             Ok(Packet::Close | Packet::Disconnect) => Err(TransportError::Closed),
             Ok(Packet::Connected | Packet::Refused(_)) => Err(TransportError::Malformed(
                 "an answer to a connection that is already open",
@@ -362,12 +362,12 @@ fn on_frame(
             }
         }
         Some(Ok(Message::Close(_))) | None => Err(end.closer.reason_or_closed()),
-        Some(Ok(_)) => return ControlFlow::Continue(Answer::Nothing),
+        Some(Ok(_)) => return ControlFlow::Continue(PacketReply::Nothing),
         Some(Err(error)) => Err(ended(&end.closer, error)),
     };
     match payload {
         Ok(payload) if !end.closer.is_cut() => match end.inbound.on_payload(payload) {
-            ControlFlow::Continue(()) => ControlFlow::Continue(Answer::Nothing),
+            ControlFlow::Continue(()) => ControlFlow::Continue(PacketReply::Nothing),
             ControlFlow::Break(()) => ControlFlow::Break(TransportError::ClosedHere),
         },
         Ok(_) => ControlFlow::Break(end.closer.reason_or_closed()),
@@ -376,7 +376,7 @@ fn on_frame(
 }
 
 /// Answers a ping. An error here is found by the reader as well.
-async fn send_pong(writer: Writer) {
+async fn send_pong(writer: SharedWriter) {
     if let Some(writer) = writer.lock().await.as_mut() {
         let _ = writer.send(Message::text(codec::PONG)).await;
     }

@@ -78,7 +78,7 @@ pub(super) fn parse_packet(text: &str) -> Result<Packet<'_>, TransportError> {
 
 /// What the heartbeat part of an open packet says.
 #[derive(Debug, PartialEq)]
-pub(super) struct Open {
+pub(super) struct OpenPacket {
     /// How long the connection may stay silent before the server must be taken for gone.
     pub(super) silence: Duration,
 }
@@ -87,7 +87,7 @@ pub(super) struct Open {
 const MAX_SILENCE: Duration = Duration::from_secs(120);
 
 /// Parses the first message of a connection: `0{"sid":…,"pingInterval":…,"pingTimeout":…}`.
-pub(super) fn parse_open(text: &str) -> Result<Open, TransportError> {
+pub(super) fn parse_open(text: &str) -> Result<OpenPacket, TransportError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Json {
@@ -101,7 +101,7 @@ pub(super) fn parse_open(text: &str) -> Result<Open, TransportError> {
         TransportError::NotSocketIo(format!("its open packet cannot be read: {error}"))
     })?;
     let silence = Duration::from_millis(open.ping_interval.saturating_add(open.ping_timeout));
-    Ok(Open {
+    Ok(OpenPacket {
         silence: silence.min(MAX_SILENCE),
     })
 }
@@ -109,10 +109,10 @@ pub(super) fn parse_open(text: &str) -> Result<Open, TransportError> {
 /// What a server says when it refuses a connection: the `message` in the packet's JSON, cut short.
 pub(super) fn refusal_text(json: &str) -> String {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct ConnectError {
         message: String,
     }
-    serde_json::from_str::<Refusal>(json)
+    serde_json::from_str::<ConnectError>(json)
         .map(|refusal| refusal.message.chars().take(200).collect())
         .unwrap_or_else(|_| "no reason given".into())
 }

@@ -52,19 +52,19 @@ pub(super) struct Connection {
     accepted: CancellationToken,
     /// CONNECT is answered: socketioxide takes what is sent.
     ready: CancellationToken,
-    session: Mutex<Session>,
+    session: Mutex<SocketSession>,
 }
 
 #[derive(Default)]
-struct Session {
+struct SocketSession {
     /// Taken when the connection ends, so that it and its user do not keep each other alive.
     inbound: Option<Arc<dyn Inbound>>,
     socket: Weak<Socket<LocalAdapter>>,
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for SocketSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
+        f.debug_struct("SocketSession").finish_non_exhaustive()
     }
 }
 
@@ -92,7 +92,7 @@ impl Connection {
         self.ready.cancel();
     }
 
-    fn session(&self) -> MutexGuard<'_, Session> {
+    fn session(&self) -> MutexGuard<'_, SocketSession> {
         // Nothing that runs under the lock can leave it half changed.
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,7 +109,7 @@ impl Connection {
         }
         let sink = ServerSink {
             connection: self.clone(),
-            queued: Queued::default(),
+            queued: QueuedBytes::default(),
         };
         self.session().socket = Arc::downgrade(socket);
         let inbound = acceptor
@@ -257,7 +257,7 @@ impl DisconnectHandler<LocalAdapter, ()> for Disconnected {
 #[derive(Debug)]
 pub(super) struct ServerSink {
     connection: Arc<Connection>,
-    queued: Queued,
+    queued: QueuedBytes,
 }
 
 impl ServerSink {
@@ -341,14 +341,14 @@ impl ServerSink {
 /// Counts at most what a message really takes on the wire, and whatever else leaves (pings) counts as
 /// progress too: so it errs by a few bytes towards "written", and never waits for bytes that will not come.
 #[derive(Debug, Default)]
-struct Queued {
+struct QueuedBytes {
     /// Where the last message ends, on the scale of [`Closer::written`].
     total: u64,
     /// Where each message that is not yet written ends.
     ends: VecDeque<u64>,
 }
 
-impl Queued {
+impl QueuedBytes {
     fn has_room(&mut self, bytes: u64, written: u64) -> bool {
         while self.ends.front().is_some_and(|end| *end <= written) {
             self.ends.pop_front();
@@ -394,13 +394,13 @@ mod tests {
 
     #[test]
     fn an_empty_queue_takes_any_message() {
-        let mut queued = Queued::default();
+        let mut queued = QueuedBytes::default();
         assert!(queued.has_room(10 * MAX_QUEUED_BYTES, 77));
     }
 
     #[test]
     fn a_queue_is_full_by_messages_or_by_bytes_until_they_are_written() {
-        let mut queued = Queued::default();
+        let mut queued = QueuedBytes::default();
         for _ in 0..MAX_QUEUED_MESSAGES {
             assert!(queued.has_room(10, 100));
             queued.push(10);
@@ -409,7 +409,7 @@ mod tests {
         assert!(!queued.has_room(10, 109));
         assert!(queued.has_room(10, 110));
 
-        let mut queued = Queued::default();
+        let mut queued = QueuedBytes::default();
         assert!(queued.has_room(MAX_QUEUED_BYTES, 0));
         queued.push(MAX_QUEUED_BYTES);
         assert!(!queued.has_room(1, 0));
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn bytes_that_were_not_counted_do_not_add_up() {
-        let mut queued = Queued::default();
+        let mut queued = QueuedBytes::default();
         assert!(queued.has_room(10, 0));
         queued.push(10);
         assert!(queued.has_room(10, 1_000_000));

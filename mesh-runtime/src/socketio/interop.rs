@@ -44,7 +44,7 @@ impl EchoServer {
 pub async fn exchange(address: SocketAddr, payloads: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let host = address.ip().to_string();
-    let inbound = |_: &_| Arc::new(Forward(sender));
+    let inbound = |_: &_| Arc::new(InteropInbound(sender));
     let mut sink = connect(&host, address.port(), &Limits::default(), inbound)
         .await
         .map_err(|error| error.to_string())?;
@@ -64,9 +64,9 @@ pub async fn exchange(address: SocketAddr, payloads: Vec<Bytes>) -> Result<Vec<B
 }
 
 /// Passes on what it is told; more than may wait ends the connection.
-struct Forward(mpsc::Sender<Result<Bytes, TransportError>>);
+struct InteropInbound(mpsc::Sender<Result<Bytes, TransportError>>);
 
-impl Inbound for Forward {
+impl Inbound for InteropInbound {
     fn on_payload(&self, payload: Bytes) -> ControlFlow<()> {
         match self.0.try_send(Ok(payload)) {
             Ok(()) => ControlFlow::Continue(()),
@@ -92,6 +92,6 @@ impl Acceptor for Echo {
                 }
             }
         });
-        Some(Arc::new(Forward(sender)))
+        Some(Arc::new(InteropInbound(sender)))
     }
 }

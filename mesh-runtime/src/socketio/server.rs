@@ -77,27 +77,27 @@ type Service = SocketIoService<TowerToHyperService<Router>>;
 #[derive(Debug)]
 pub(crate) struct Server {
     addr: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
 }
 
 /// What the accept loop and its connections share.
 #[derive(Debug)]
-struct Shared {
+struct ServerState {
     limits: Limits,
     stopping: CancellationToken,
     tasks: TaskTracker,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
 }
 
 /// The connections that have a task, by a number of their own.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     next: u64,
     connections: HashMap<u64, Arc<Connection>>,
 }
 
-impl Shared {
-    fn open(&self) -> MutexGuard<'_, Open> {
+impl ServerState {
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
         // Nothing that runs under the lock can leave it half changed.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,7 +126,7 @@ impl Shared {
 /// A connection's place among the open ones, until dropped.
 struct Registered {
     number: u64,
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
 }
 
 impl Drop for Registered {
@@ -145,7 +145,7 @@ impl Server {
     ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let service = service(&limits, http, acceptor);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ServerState {
             limits,
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -200,17 +200,17 @@ fn service(limits: &Limits, http: Router, acceptor: Arc<dyn Acceptor>) -> Servic
         .ws_max_message_size(MAX_MESSAGE_BYTES)
         .ws_max_frame_size(MAX_MESSAGE_BYTES)
         .build_with_inner_svc(TowerToHyperService::new(http));
-    io.ns("/", Gate(acceptor));
+    io.ns("/", AcceptOnConnect(acceptor));
     service
 }
 
 /// Stands between socketioxide and the acceptor.
 #[derive(Clone)]
-struct Gate(Arc<dyn Acceptor>);
+struct AcceptOnConnect(Arc<dyn Acceptor>);
 
 type Verdict = Result<(), Box<dyn Display + Send>>;
 
-impl ConnectHandler<LocalAdapter, ()> for Gate {
+impl ConnectHandler<LocalAdapter, ()> for AcceptOnConnect {
     fn call_middleware<'a>(
         &'a self,
         socket: Arc<Socket<LocalAdapter>>,
@@ -236,7 +236,7 @@ fn connection_of(socket: &Socket<LocalAdapter>) -> Option<&Arc<Connection>> {
     socket.req_parts().extensions.get()
 }
 
-async fn accept_loop(listener: TcpListener, service: Service, shared: Arc<Shared>) {
+async fn accept_loop(listener: TcpListener, service: Service, shared: Arc<ServerState>) {
     let unproven = Arc::new(Semaphore::new(MAX_UNPROVEN));
     let accept = async {
         loop {

@@ -28,11 +28,11 @@ use super::TransportError;
 
 /// Cuts one connection, at once and from anywhere. Cheap to clone; keeps nothing open by itself.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Closer(Arc<Shared>);
+pub(crate) struct Closer(Arc<StreamState>);
 
 /// What the stream, its users and its closers share.
 #[derive(Debug, Default)]
-struct Shared {
+struct StreamState {
     /// Why the connection ended: the first reason given stays.
     reason: OnceLock<TransportError>,
     /// A reason is there.

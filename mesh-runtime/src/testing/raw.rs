@@ -117,9 +117,9 @@ pub struct RawConnection {
     payloads: mpsc::UnboundedReceiver<Bytes>,
 }
 
-struct Forward(mpsc::UnboundedSender<Bytes>);
+struct RawInbound(mpsc::UnboundedSender<Bytes>);
 
-impl Inbound for Forward {
+impl Inbound for RawInbound {
     fn on_payload(&self, payload: Bytes) -> ControlFlow<()> {
         // Nobody may be listening any more.
         let _ = self.0.send(payload);
@@ -139,7 +139,7 @@ impl RawConnection {
         let host = addr.ip().to_string();
         let limits = Limits::default();
         let sink = socketio::connect(&host, addr.port(), &limits, |_: &Closer| {
-            Arc::new(Forward(sender))
+            Arc::new(RawInbound(sender))
         })
         .await?;
         Ok(Self { sink, payloads })

@@ -42,14 +42,14 @@ fn is_sealing() -> bool {
 /// Seals what this side sends. The key is wiped when it is dropped.
 pub(crate) struct Sealer {
     secret: SecretBox,
-    nonces: Nonces,
+    nonces: NonceCounter,
 }
 
 impl Sealer {
     pub(crate) fn new(key: &Zeroizing<[u8; 32]>, direction: Direction) -> Self {
         Self {
             secret: SecretBox::new(key),
-            nonces: Nonces::new(direction),
+            nonces: NonceCounter::new(direction),
         }
     }
 
@@ -77,7 +77,7 @@ impl Sealer {
 /// The first envelope that does not open ends it: everything after fails as well.
 pub(crate) struct Opener {
     secret: SecretBox,
-    nonces: Nonces,
+    nonces: NonceCounter,
     failed: bool,
 }
 
@@ -85,7 +85,7 @@ impl Opener {
     pub(crate) fn new(key: &Zeroizing<[u8; 32]>, direction: Direction) -> Self {
         Self {
             secret: SecretBox::new(key),
-            nonces: Nonces::new(direction),
+            nonces: NonceCounter::new(direction),
             failed: false,
         }
     }
@@ -128,12 +128,12 @@ impl std::fmt::Debug for Opener {
 }
 
 /// The nonces of one direction: a fixed prefix and a counter that never repeats.
-struct Nonces {
+struct NonceCounter {
     direction: Direction,
     counter: u64,
 }
 
-impl Nonces {
+impl NonceCounter {
     fn new(direction: Direction) -> Self {
         Self {
             direction,

@@ -42,7 +42,7 @@ pub(crate) enum Frame {
     },
     /// Goes on with a call, reply or tell whose last frame said that more follows.
     Chunk {
-        stream: Stream,
+        stream: PayloadKind,
         id: u64,
         more: bool,
         payload: Bytes,
@@ -56,7 +56,7 @@ pub(crate) enum Frame {
     /// Answers a [`Frame::Ping`].
     Pong { token: u64 },
     /// The last frame of a side that closes the link.
-    Goodbye { reason: Farewell, text: String },
+    Goodbye { reason: CloseCode, text: String },
     /// The first frame of each side: what it grants the other.
     Confirm { calls: u32, bytes: u64 },
     /// A message between node and master.
@@ -108,7 +108,7 @@ impl FirstPart {
 /// What a [`Frame::Chunk`] goes on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub(crate) enum Stream {
+pub(crate) enum PayloadKind {
     Call = 1,
     Reply = 2,
     Tell = 3,
@@ -155,7 +155,7 @@ impl Status {
 /// Why a side closes a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Farewell {
+pub enum CloseCode {
     /// It is shutting down; calls in flight were given their grace.
     #[error("it is shutting down")]
     ShuttingDown,
@@ -176,7 +176,7 @@ pub enum Farewell {
     Other(u8),
 }
 
-impl Farewell {
+impl CloseCode {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::ShuttingDown => 1,
@@ -217,7 +217,7 @@ mod kind {
 
 impl Frame {
     /// A goodbye. The text is cut to [`MAX_TEXT`].
-    pub(crate) fn goodbye(reason: Farewell, text: &str) -> Self {
+    pub(crate) fn goodbye(reason: CloseCode, text: &str) -> Self {
         Self::Goodbye {
             reason,
             text: cut(text).to_owned(),
@@ -225,11 +225,11 @@ impl Frame {
     }
 
     /// The payload of a call, reply or tell, and what its chunks are known by.
-    pub(crate) fn part_mut(&mut self) -> Option<(Stream, u64, &mut FirstPart)> {
+    pub(crate) fn part_mut(&mut self) -> Option<(PayloadKind, u64, &mut FirstPart)> {
         match self {
-            Self::Call { call, part, .. } => Some((Stream::Call, *call, part)),
-            Self::Reply { call, part, .. } => Some((Stream::Reply, *call, part)),
-            Self::Tell { tell, part, .. } => Some((Stream::Tell, *tell, part)),
+            Self::Call { call, part, .. } => Some((PayloadKind::Call, *call, part)),
+            Self::Reply { call, part, .. } => Some((PayloadKind::Reply, *call, part)),
+            Self::Tell { tell, part, .. } => Some((PayloadKind::Tell, *tell, part)),
             _ => None,
         }
     }
@@ -372,9 +372,9 @@ impl Frame {
             },
             kind::CHUNK => Self::Chunk {
                 stream: match body.u8()? {
-                    1 => Stream::Call,
-                    2 => Stream::Reply,
-                    3 => Stream::Tell,
+                    1 => PayloadKind::Call,
+                    2 => PayloadKind::Reply,
+                    3 => PayloadKind::Tell,
                     other => return Err(FrameError::UnknownStream(other)),
                 },
                 id: body.u64()?,
@@ -392,7 +392,7 @@ impl Frame {
             kind::PING => Self::Ping { token: body.u64()? },
             kind::PONG => Self::Pong { token: body.u64()? },
             kind::GOODBYE => Self::Goodbye {
-                reason: Farewell::from_code(body.u8()?),
+                reason: CloseCode::from_code(body.u8()?),
                 text: check_text(&body.rest())?.to_owned(),
             },
             kind::CONFIRM => Self::Confirm {

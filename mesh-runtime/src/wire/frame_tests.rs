@@ -47,7 +47,7 @@ pub(crate) fn samples() -> Vec<Frame> {
             part: part(b"sale"),
         },
         Frame::Chunk {
-            stream: Stream::Reply,
+            stream: PayloadKind::Reply,
             id: 9,
             more: true,
             payload: Bytes::from_static(b"and so on"),
@@ -59,7 +59,7 @@ pub(crate) fn samples() -> Vec<Frame> {
         },
         Frame::Ping { token: 11 },
         Frame::Pong { token: 12 },
-        Frame::goodbye(Farewell::Replaced, "a newer node is here"),
+        Frame::goodbye(CloseCode::Replaced, "a newer node is here"),
         Frame::Confirm {
             calls: 16_384,
             bytes: 64 << 20,
@@ -269,7 +269,7 @@ fn a_text_that_is_too_long_is_cut_between_characters() {
     };
     assert_eq!(part.payload, "ä".repeat(MAX_TEXT / 2).as_bytes());
     let odd = format!("x{text}");
-    let Frame::Goodbye { text, .. } = Frame::goodbye(Farewell::Silent, &odd) else {
+    let Frame::Goodbye { text, .. } = Frame::goodbye(CloseCode::Silent, &odd) else {
         panic!("a goodbye is a goodbye");
     };
     assert_eq!(text.len(), MAX_TEXT - 1);
@@ -281,7 +281,7 @@ fn codes_are_stable() {
         assert_eq!(status as usize, code);
     }
     for code in 0..=u8::MAX {
-        assert_eq!(Farewell::from_code(code).code(), code);
+        assert_eq!(CloseCode::from_code(code).code(), code);
     }
 }
 

@@ -118,7 +118,7 @@ impl Welcome {
 
 /// The payload of the second message.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Answer {
+enum SecondMessage {
     Welcome(Welcome),
     Refused { code: u8, text: String },
 }
@@ -238,7 +238,7 @@ impl Initiator {
         let answer = codec::decode(&payload)
             .map_err(|_| HandshakeError::Malformed("what it holds is unreadable"))?;
         match answer {
-            Answer::Welcome(welcome) if welcome.is_valid() => {
+            SecondMessage::Welcome(welcome) if welcome.is_valid() => {
                 let (own, other) = split(self.state);
                 let keys = SessionKeys {
                     sealer: Sealer::new(&own, Direction::FromInitiator),
@@ -246,8 +246,10 @@ impl Initiator {
                 };
                 Ok((welcome, keys))
             }
-            Answer::Welcome(_) => Err(HandshakeError::Malformed("its names or lists are too long")),
-            Answer::Refused { code, .. } => Err(refused(code, true)),
+            SecondMessage::Welcome(_) => {
+                Err(HandshakeError::Malformed("its names or lists are too long"))
+            }
+            SecondMessage::Refused { code, .. } => Err(refused(code, true)),
         }
     }
 }
@@ -321,7 +323,7 @@ impl Responder {
         mut self,
         welcome: &Welcome,
     ) -> Result<(Bytes, SessionKeys), HandshakeError> {
-        let reply = self.answer(&Answer::Welcome(welcome.clone()))?;
+        let reply = self.answer(&SecondMessage::Welcome(welcome.clone()))?;
         let (other, own) = split(self.state);
         let keys = SessionKeys {
             sealer: Sealer::new(&own, Direction::FromResponder),
@@ -335,11 +337,11 @@ impl Responder {
         let mut text = refusal.to_string();
         text.truncate(text.floor_char_boundary(MAX_REFUSAL_TEXT));
         let code = refusal_code(refusal);
-        self.answer(&Answer::Refused { code, text })
+        self.answer(&SecondMessage::Refused { code, text })
             .unwrap_or_else(|_| in_the_clear(refusal))
     }
 
-    fn answer(&mut self, answer: &Answer) -> Result<Bytes, HandshakeError> {
+    fn answer(&mut self, answer: &SecondMessage) -> Result<Bytes, HandshakeError> {
         let payload = codec::encode(answer, MAX_HANDSHAKE - NOISE_OVERHEAD - 1)
             .map_err(HandshakeError::Encode)?;
         Ok(write(&mut self.state, &[SEALED], &payload)?)

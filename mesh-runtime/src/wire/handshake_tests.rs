@@ -56,8 +56,8 @@ pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
             .unwrap()
             .fixed_ephemeral_key_for_testing_only(&there)
     };
-    let answer = Answer::Welcome(welcome());
-    let refusal = Answer::Refused {
+    let answer = SecondMessage::Welcome(welcome());
+    let refusal = SecondMessage::Refused {
         code: refusal_code(Refusal::NotAllowed),
         text: Refusal::NotAllowed.to_string(),
     };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gungraun::{library_benchmark, library_benchmark_group};
 use mesh_runtime::{
-    __bench::{self as mesh, Calls, Opened, Opening, Sealing, Unsealed},
+    __bench::{self as mesh, Calls, OpenedEnvelope, OpeningEnd, SealingEnd, Unsealed},
     CodecError,
 };
 
@@ -48,7 +48,7 @@ fn fill((envelope, calls): (Unsealed, Calls)) -> (Unsealed, Calls) {
 }
 
 /// An envelope with one call in it, and what seals it.
-fn unsealed(bytes: usize) -> (Unsealed, Sealing) {
+fn unsealed(bytes: usize) -> (Unsealed, SealingEnd) {
     let (envelope, calls) = calls(1, bytes);
     (envelope.push(&calls), mesh::ends().0)
 }
@@ -57,12 +57,12 @@ fn unsealed(bytes: usize) -> (Unsealed, Sealing) {
 #[bench::bytes_64(args = (64), setup = unsealed, teardown = worked)]
 #[bench::bytes_1024(args = (1024), setup = unsealed, teardown = worked)]
 #[bench::bytes_65536(args = (65_536), setup = unsealed, teardown = worked)]
-fn seal((envelope, mut sealing): (Unsealed, Sealing)) -> (Result<Bytes, String>, Sealing) {
+fn seal((envelope, mut sealing): (Unsealed, SealingEnd)) -> (Result<Bytes, String>, SealingEnd) {
     (envelope.seal(&mut sealing), sealing)
 }
 
 /// A sealed envelope, and what opens it.
-fn sealed(count: u64, bytes: usize) -> (Bytes, Opening) {
+fn sealed(count: u64, bytes: usize) -> (Bytes, OpeningEnd) {
     let (mut sealing, opening) = mesh::ends();
     let (envelope, calls) = calls(count, bytes);
     let sealed = envelope.push(&calls).seal(&mut sealing);
@@ -73,14 +73,16 @@ fn sealed(count: u64, bytes: usize) -> (Bytes, Opening) {
 #[bench::bytes_64(args = (1, 64), setup = sealed, teardown = worked)]
 #[bench::bytes_1024(args = (1, 1024), setup = sealed, teardown = worked)]
 #[bench::bytes_65536(args = (1, 65_536), setup = sealed, teardown = worked)]
-fn open((sealed, mut opening): (Bytes, Opening)) -> (Result<Opened, String>, Opening) {
-    (Opened::open(sealed, &mut opening), opening)
+fn open(
+    (sealed, mut opening): (Bytes, OpeningEnd),
+) -> (Result<OpenedEnvelope, String>, OpeningEnd) {
+    (OpenedEnvelope::open(sealed, &mut opening), opening)
 }
 
 /// An opened envelope.
-fn opened(count: u64, bytes: usize) -> Opened {
+fn opened(count: u64, bytes: usize) -> OpenedEnvelope {
     let (sealed, mut opening) = sealed(count, bytes);
-    Opened::open(sealed, &mut opening).expect("it was sealed for this end")
+    OpenedEnvelope::open(sealed, &mut opening).expect("it was sealed for this end")
 }
 
 /// All frames must have come out.
@@ -92,6 +94,6 @@ fn all_decoded(frames: Result<usize, String>) {
 #[bench::calls_1_of_64(args = (1, 64), setup = opened, teardown = all_decoded)]
 #[bench::calls_16_of_64(args = (16, 64), setup = opened, teardown = all_decoded)]
 #[bench::calls_1_of_65536(args = (1, 65_536), setup = opened, teardown = all_decoded)]
-fn frames(opened: Opened) -> Result<usize, String> {
+fn frames(opened: OpenedEnvelope) -> Result<usize, String> {
     opened.decode()
 }

@@ -296,32 +296,32 @@ async fn the_jobs_of_an_instance_that_does_not_return_are_adopted_or_buried() {
     .await;
     let mut workers = site.workers(TWO).await;
     let client = site.office.client::<Bench>();
-    let (adopted, buried) = (
+    let (adopted, stored) = (
         site.queue("adopted").of("two"),
-        site.queue("buried").of("two"),
+        site.queue("stored").of("two"),
     );
     let redis = RedisQueue::connect(&site.redis.url()).await.unwrap();
     redis.pause(&adopted).await.unwrap();
-    redis.pause(&buried).await.unwrap();
+    redis.pause(&stored).await.unwrap();
     for number in 0..5 {
         assert_eq!(client.adopted(number).only(["two"]).await.unwrap().len(), 1);
-        assert_eq!(client.buried(number).only(["two"]).await.unwrap().len(), 1);
+        assert_eq!(client.stored(number).only(["two"]).await.unwrap().len(), 1);
     }
     workers.pop().expect("two").kill().await;
     redis.resume(&adopted).await.unwrap();
-    redis.resume(&buried).await.unwrap();
+    redis.resume(&stored).await.unwrap();
     site.history.reaches(5, done).await;
-    site.until(&buried, |stats| stats.dead == 5).await;
-    let letters = redis.dead_letters(&buried.shared(), 9).await.unwrap();
+    site.until(&stored, |stats| stats.dead == 5).await;
+    let letters = redis.dead_letters(&stored.shared(), 9).await.unwrap();
     for letter in letters {
-        assert_eq!((letter.queue, letter.attempts), (buried.clone(), 0));
+        assert_eq!((letter.queue, letter.attempts), (stored.clone(), 0));
     }
     site.until(&adopted, |stats| stats.waiting + stats.running == 0)
         .await;
     assert_eq!(
         site.history.count(done),
         5,
-        "those that were buried did not run"
+        "those that were stored did not run"
     );
 }
 
@@ -330,11 +330,11 @@ async fn an_instance_that_returns_in_time_finds_its_jobs() {
     let site = site().await;
     let mut workers = site.workers(TWO).await;
     let client = site.office.client::<Bench>();
-    let own = site.queue("buried").of("two");
+    let own = site.queue("stored").of("two");
     let redis = RedisQueue::connect(&site.redis.url()).await.unwrap();
     redis.pause(&own).await.unwrap();
     for number in 0..5 {
-        assert_eq!(client.buried(number).only(["two"]).await.unwrap().len(), 1);
+        assert_eq!(client.stored(number).only(["two"]).await.unwrap().len(), 1);
     }
     workers.pop().expect("two").kill().await;
     redis.resume(&own).await.unwrap();

@@ -159,7 +159,7 @@ async fn the_one_that_was_dialled_calls_back_over_the_same_link() {
 
         assert_eq!(client.front_name().await.unwrap(), "a");
         let names = client.front_names().await.unwrap();
-        assert_eq!(names.ok().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(names.values().collect::<Vec<_>>(), ["a"]);
         let queued = client.front_job("later".into()).await.unwrap();
         assert_eq!(queued.instance, "a");
         assert_eq!(hearing.next().await.text, "later");

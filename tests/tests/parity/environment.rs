@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use mesh_runtime::{CloseReason, Event, Farewell, Keys, Master, Node};
+use mesh_runtime::{CloseCode, CloseReason, Event, Keys, Master, Node};
 use mesh_tests::{Back, Front, HeldPort, Parity, RedisServer, Stage, event, within};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -150,12 +150,12 @@ async fn a_process_that_is_told_to_end_says_goodbye_to_its_peers() {
         let told = Command::new("kill").args(["-TERM", &pid]).status().await;
         assert!(told.unwrap().success());
         let disconnection = event(&mut events, |event| match event {
-            Event::Disconnection { reason, .. } => Some(reason),
+            Event::LinkDown { reason, .. } => Some(reason),
             _ => None,
         });
         assert_eq!(
             disconnection.await,
-            CloseReason::Goodbye(Farewell::ShuttingDown)
+            CloseReason::Goodbye(CloseCode::ShuttingDown)
         );
         assert_eq!(child.wait().await.unwrap().code(), Some(0));
     })

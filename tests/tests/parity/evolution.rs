@@ -210,7 +210,7 @@ async fn while_instances_are_updated_calls_go_to_those_that_mean_the_same() {
         same.sort();
         assert_eq!(same, ["new", "old"]);
         let gather = client.changed_everywhere().await.unwrap();
-        assert_eq!(gather.ok().collect::<Vec<_>>(), [&2]);
+        assert_eq!(gather.values().collect::<Vec<_>>(), [&2]);
         assert_eq!(gather.errors().count(), 1);
     })
     .await;
@@ -231,7 +231,7 @@ async fn a_struct_with_its_fields_in_another_order_never_swaps_values() {
         assert!(matches!(error, CallError::Incompatible { .. }), "{error:?}");
         assert!(!error.maybe_executed());
         let gather = client.transfers().await.unwrap();
-        assert_eq!(gather.ok().count(), 0);
+        assert_eq!(gather.values().count(), 0);
         assert!(
             gather
                 .errors()
@@ -247,7 +247,7 @@ async fn a_struct_with_its_fields_in_another_order_never_swaps_values() {
             assert_eq!(client.transfer(transfer()).await.unwrap(), "from 1 to 2");
         }
         let gather = client.transfers().await.unwrap();
-        let transfers: Vec<_> = gather.ok().flatten().flatten().collect();
+        let transfers: Vec<_> = gather.values().flatten().flatten().collect();
         assert!(matches!(transfers[..], [old::Transfer { from: 1, to: 2 }]));
         drop((old, new));
     })

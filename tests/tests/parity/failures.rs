@@ -179,7 +179,7 @@ async fn a_gather_tells_which_instance_was_lost() {
         drop(scene.backs.remove("b1"));
         scene.backs["b2"].1.open();
         let gather = call.await.unwrap().unwrap();
-        assert_eq!(gather.ok().collect::<Vec<_>>(), ["b2"]);
+        assert_eq!(gather.values().collect::<Vec<_>>(), ["b2"]);
         let errors: Vec<_> = gather.errors().collect();
         assert_eq!(errors.len(), 1);
         assert_eq!(*errors[0].0, "b1");

@@ -1,6 +1,6 @@
 //! Who is linked to whom, and what is told when somebody comes or goes.
 
-use mesh_runtime::{CloseReason, Event, Farewell, NodeId, testing::TestMesh};
+use mesh_runtime::{CloseCode, CloseReason, Event, NodeId, testing::TestMesh};
 use mesh_tests::{Back, Front, Ledger, Parity, Stage, event, within};
 
 fn ids(links: &[mesh_runtime::LinkInfo]) -> Vec<String> {
@@ -96,18 +96,18 @@ async fn when_an_instance_leaves_the_other_stays_and_when_it_comes_back_there_ar
 
         b1.shutdown().await;
         let disconnection = event(&mut events, |event| match event {
-            Event::Disconnection { peer, reason } => Some((peer, reason)),
+            Event::LinkDown { peer, reason } => Some((peer, reason)),
             _ => None,
         });
         let (peer, reason) = disconnection.await;
         assert_eq!(peer, NodeId::new("Back", "b1"));
-        assert_eq!(reason, CloseReason::Goodbye(Farewell::ShuttingDown));
+        assert_eq!(reason, CloseReason::Goodbye(CloseCode::ShuttingDown));
         assert_eq!(ids(&front.links()), ["Back/b2"]);
         assert_eq!(front.client::<Back>().names().await.unwrap().len(), 1);
 
         let _b1 = back("b1").await.unwrap();
         let connection = event(&mut events, |event| match event {
-            Event::Connection { peer } => Some(peer),
+            Event::LinkUp { peer } => Some(peer),
             _ => None,
         });
         assert_eq!(connection.await, NodeId::new("Back", "b1"));

@@ -80,7 +80,7 @@ async fn while_the_master_is_away_calls_go_on_and_when_it_is_back_nodes_register
         let master = start_master(&keys, &port).await;
         let registered = |event| match event {
             Event::Registered => Some(()),
-            Event::Disconnection { peer, reason } => panic!("{peer} was lost: {reason}"),
+            Event::LinkDown { peer, reason } => panic!("{peer} was lost: {reason}"),
             _ => None,
         };
         event(&mut events, registered).await;

@@ -314,14 +314,14 @@ async fn each_instance_leaves_out_what_it_had_of_a_queued_broadcast() {
             jobs.dedupe("today", Duration::from_secs(3_600))
         };
         let first = keyed("first").only(["b1"]).await.unwrap();
-        assert!(first.ok().all(|queued| !queued.duplicate));
+        assert!(first.values().all(|queued| !queued.duplicate));
         let second = keyed("second").await.unwrap();
         let duplicates: Vec<_> = second
             .answers()
             .map(|(instance, queued)| (instance.as_str(), queued.duplicate))
             .collect();
         assert_eq!(duplicates, [("b1", true), ("b2", false)]);
-        let [of_first, of_second] = [&first, &second].map(|queued| queued.ok().next().unwrap());
+        let [of_first, of_second] = [&first, &second].map(|queued| queued.values().next().unwrap());
         assert_eq!(of_second.job_id, of_first.job_id);
         for back in &backs {
             back.shutdown().await;

@@ -122,7 +122,7 @@ async fn a_peer_with_another_private_key_is_refused_by_a_node_whose_events_tell_
         let builder = Front::node(Stage::quiet()).instance("a");
         let front = mesh.start_node(builder).await.unwrap();
         let peer = front.id().clone();
-        assert_eq!(events.next().await, Some(Event::Connection { peer }));
+        assert_eq!(events.next().await, Some(Event::LinkUp { peer }));
     })
     .await;
 }

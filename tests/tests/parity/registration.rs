@@ -110,8 +110,8 @@ async fn the_callbacks_of_node_and_master_are_called() {
             .keys(&keys)
             .bind("127.0.0.1:0")
             .without_discovery()
-            .on_connection(move |node| on_proven(format!("master: connection of {node}")))
-            .on_registration(move |info| on_listed(format!("master: registration of {}", info.id)))
+            .on_connected(move |node| on_proven(format!("master: connection of {node}")))
+            .on_registered(move |info| on_listed(format!("master: registration of {}", info.id)))
             .start()
             .await
             .unwrap();
@@ -121,9 +121,9 @@ async fn the_callbacks_of_node_and_master_are_called() {
             .master(master.addr())
             .bind("127.0.0.1:0")
             .instance("a")
-            .on_connected(move || on_master("a: connected".into()))
-            .on_connection(move |peer| on_link(format!("a: connection to {peer}")))
-            .on_disconnection(move |peer, reason| on_lost(format!("a: without {peer}: {reason}")))
+            .on_registered(move || on_master("a: connected".into()))
+            .on_link_up(move |peer| on_link(format!("a: connection to {peer}")))
+            .on_link_down(move |peer, reason| on_lost(format!("a: without {peer}: {reason}")))
             .start()
             .await
             .unwrap();
@@ -194,7 +194,7 @@ async fn the_same_instance_id_twice_the_later_replaces_the_earlier_for_good() {
         let later = join(Back::node(stage)).await.unwrap();
         let replaced = |event| (event == Event::Replaced).then_some(());
         event(&mut of_earlier, replaced).await;
-        let linked = |event| matches!(event, Event::Connection { .. }).then_some(());
+        let linked = |event| matches!(event, Event::LinkUp { .. }).then_some(());
         event(&mut of_front, linked).await;
         for n in 0..4 {
             front.client::<Back>().take(n.to_string()).await.unwrap();

@@ -202,8 +202,8 @@ macro_rules! keep_calling {
 async fn sees(events: &mut Events, instance: &str, there: bool) {
     let instance = InstanceId::from(instance);
     event(events, |event| match event {
-        Event::Connection { peer } => (there && peer.instance == instance).then_some(()),
-        Event::Disconnection { peer, .. } => (!there && peer.instance == instance).then_some(()),
+        Event::LinkUp { peer } => (there && peer.instance == instance).then_some(()),
+        Event::LinkDown { peer, .. } => (!there && peer.instance == instance).then_some(()),
         _ => None,
     })
     .await;

@@ -2,7 +2,7 @@
 
 use std::{future::IntoFuture, time::Duration};
 
-use mesh_runtime::{CallError, CloseReason, Event, Farewell, Node, testing::TestMesh};
+use mesh_runtime::{CallError, CloseCode, CloseReason, Event, Node, testing::TestMesh};
 use mesh_tests::{Back, Front, Parity, Stage, event, within};
 
 const LONG: Duration = Duration::from_secs(25);
@@ -199,12 +199,12 @@ async fn dropping_the_last_handle_ends_the_node_without_a_grace() {
         );
         drop(clone);
         let disconnection = event(&mut events, |event| match event {
-            Event::Disconnection { reason, .. } => Some(reason),
+            Event::LinkDown { reason, .. } => Some(reason),
             _ => None,
         });
         assert_eq!(
             disconnection.await,
-            CloseReason::Goodbye(Farewell::ShuttingDown)
+            CloseReason::Goodbye(CloseCode::ShuttingDown)
         );
         let error = call.await.unwrap().unwrap_err();
         assert!(

@@ -57,8 +57,8 @@ async fn bury(engine: &dyn Queue, queue: &QueueName, text: &str) -> JobId {
     let job = lease(engine, queue).await;
     assert_eq!(job.id, id);
     let error = format!("no {text}").into();
-    let buried = engine.fail(queue, &job, error, Failure::Dead).await;
-    assert_eq!(buried, Ok(()));
+    let stored = engine.fail(queue, &job, error, Failure::Dead).await;
+    assert_eq!(stored, Ok(()));
     id
 }
 

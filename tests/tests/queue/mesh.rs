@@ -167,7 +167,7 @@ async fn a_job_that_always_fails_becomes_a_dead_letter(engines: Engines) {
             client.job("fail".into()).await.unwrap().job_id
         } else {
             let queued = client.jobs("fail".into()).await.unwrap();
-            queued.ok().next().unwrap().job_id.clone()
+            queued.values().next().unwrap().job_id.clone()
         };
         house.until_counts(command, [0, 0, 0, 1]).await;
         let attempts: Vec<_> = house.runs.so_far().iter().map(|run| run.attempt).collect();

@@ -32,7 +32,7 @@ mesh_schema! {
         queued broadcast fn adopted(number: u64);
 
         /// A job for each; those of a bench that is gone are dead letters.
-        queued broadcast fn buried(number: u64);
+        queued broadcast fn stored(number: u64);
     }
 }
 
@@ -71,7 +71,7 @@ impl BenchHandler for Hands {
         Ok(())
     }
 
-    async fn buried(&self, cx: Context<Bench>, number: u64) -> Result<(), JobError> {
+    async fn stored(&self, cx: Context<Bench>, number: u64) -> Result<(), JobError> {
         self.run(&cx, number, Duration::ZERO).await;
         Ok(())
     }

@@ -37,7 +37,7 @@ pub(crate) async fn event<T>(events: &mut Events, mut want: impl FnMut(Event) ->
 /// Waits until a link to `peer` comes up.
 pub(crate) async fn connection(events: &mut Events, peer: &NodeId) {
     event(events, |event| match event {
-        Event::Connection { peer: up } => (up == *peer).then_some(()),
+        Event::LinkUp { peer: up } => (up == *peer).then_some(()),
         _ => None,
     })
     .await;
@@ -46,7 +46,7 @@ pub(crate) async fn connection(events: &mut Events, peer: &NodeId) {
 /// Waits until the link to `peer` is gone, and says why.
 pub(crate) async fn disconnection(events: &mut Events, peer: &NodeId) -> mesh_runtime::CloseReason {
     event(events, |event| match event {
-        Event::Disconnection { peer: gone, reason } => (gone == *peer).then_some(reason),
+        Event::LinkDown { peer: gone, reason } => (gone == *peer).then_some(reason),
         _ => None,
     })
     .await

@@ -14,11 +14,11 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// Requests that wait for their batch. More wait for room.
 const MAX_WAITING: usize = 1024;
 
-type Answer<R> = oneshot::Sender<Result<R, QueueError>>;
+type ReplyTo<R> = oneshot::Sender<Result<R, QueueError>>;
 
 /// Where the requests come in.
 pub(super) struct Batcher<T, R> {
-    requests: mpsc::Sender<(T, Answer<R>)>,
+    requests: mpsc::Sender<(T, ReplyTo<R>)>,
 }
 
 impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
@@ -28,7 +28,7 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
         F: FnMut(Vec<T>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Vec<R>, QueueError>> + Send,
     {
-        let (requests, mut waiting) = mpsc::channel::<(T, Answer<R>)>(MAX_WAITING);
+        let (requests, mut waiting) = mpsc::channel::<(T, ReplyTo<R>)>(MAX_WAITING);
         tokio::spawn(async move {
             let mut next = None;
             loop {
@@ -77,7 +77,7 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
     }
 }
 
-fn answer<R>(answers: Vec<Answer<R>>, results: Result<Vec<R>, QueueError>) {
+fn answer<R>(answers: Vec<ReplyTo<R>>, results: Result<Vec<R>, QueueError>) {
     match results {
         Ok(results) if results.len() == answers.len() => {
             for (answer, result) in answers.into_iter().zip(results) {

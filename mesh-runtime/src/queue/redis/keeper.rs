@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{scripts, shelf::Core, values::millis};
+use super::{queue_entry::Core, scripts, values::millis};
 use crate::queue::QueueError;
 
 /// Renewals in the time of a lease.

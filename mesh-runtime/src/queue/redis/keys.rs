@@ -5,7 +5,7 @@ use super::QueueName;
 
 /// The keys of one queue.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(super) struct RedisKeys {
     /// The stream: jobs that wait or run.
     pub(super) jobs: String,
     /// Sorted by time: jobs whose time has not come.
@@ -30,7 +30,7 @@ pub(super) struct Keys {
     pub(super) instance: String,
 }
 
-impl Keys {
+impl RedisKeys {
     pub(super) fn new(prefix: &str, queue: &QueueName) -> Self {
         let command = format!("{prefix}:{{{}}}", queue.shared());
         let of_instance = format!("{command}:@");
@@ -70,14 +70,14 @@ mod tests {
             instance: None,
         };
         let (one, two) = (
-            Keys::new("mesh", &shared.of("a")),
-            Keys::new("mesh", &shared.of("b")),
+            RedisKeys::new("mesh", &shared.of("a")),
+            RedisKeys::new("mesh", &shared.of("b")),
         );
         assert_eq!(one.jobs, "mesh:{Shop/Billing.reindex}:@a:jobs");
         assert_ne!(one.jobs, two.jobs);
         assert_eq!(one.dead, two.dead);
         assert_eq!(
-            Keys::new("mesh", &shared).jobs,
+            RedisKeys::new("mesh", &shared).jobs,
             "mesh:{Shop/Billing.reindex}:jobs"
         );
     }

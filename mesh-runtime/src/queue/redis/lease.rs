@@ -11,9 +11,10 @@ use tokio::{
 };
 
 use super::{
-    line, scripts,
-    server::{Connection, failed},
-    shelf::Core,
+    line,
+    queue_entry::Core,
+    scripts,
+    server::{RedisConnection, failed},
     values::{RawEntry, millis},
 };
 use crate::queue::{Job, QueueError};
@@ -55,15 +56,15 @@ impl Drop for Handed {
 struct Gone;
 
 /// The side of a queue that leases.
-pub(super) struct Reader {
+pub(super) struct LeaseReader {
     /// For reads that block, with its id in Redis where that is known.
-    blocking: Option<(Connection, Option<i64>)>,
+    blocking: Option<(RedisConnection, Option<i64>)>,
     /// An answer was lost: jobs may have been leased that nobody knows of.
     lost_answer: bool,
     next_reclaim: Instant,
 }
 
-impl Reader {
+impl LeaseReader {
     pub(super) fn new() -> Self {
         Self {
             blocking: None,
@@ -230,7 +231,7 @@ fn is_without_group(error: &RedisError) -> bool {
 }
 
 /// A connection for reads that block.
-async fn connect(core: &Core) -> Result<(Connection, Option<i64>), QueueError> {
+async fn connect(core: &Core) -> Result<(RedisConnection, Option<i64>), QueueError> {
     let answer = BLOCK + core.settings.timeout;
     let mut connection = core
         .server
@@ -239,8 +240,8 @@ async fn connect(core: &Core) -> Result<(Connection, Option<i64>), QueueError> {
         .map_err(|error| failed(&error))?;
     let id = match &mut connection {
         // Who may not ask for it waits for the end of the read instead.
-        Connection::One(one) => redis::cmd("CLIENT").arg("ID").query_async(one).await.ok(),
-        Connection::Cluster(_) => None,
+        RedisConnection::One(one) => redis::cmd("CLIENT").arg("ID").query_async(one).await.ok(),
+        RedisConnection::Cluster(_) => None,
     };
     Ok((connection, id))
 }

@@ -1,7 +1,7 @@
 //! The engine that keeps jobs in Redis Streams, shared by all processes that are given the same Redis.
 //!
 //! A queue is a stream with one consumer group, a sorted set of what is put off, and the dead letters of its command;
-//! every change is a script ([`scripts`]). This process is one consumer: [`shelf`] knows what it has leased and
+//! every change is a script ([`scripts`]). This process is one consumer: [`queue_entry`] knows what it has leased and
 //! [`batch`]es what it asks for, [`lease`] reads, [`keeper`] renews. Knows nothing of handlers or seals.
 
 mod batch;
@@ -9,9 +9,9 @@ mod keeper;
 mod keys;
 mod lease;
 mod line;
+mod queue_entry;
 mod scripts;
 mod server;
-mod shelf;
 mod values;
 
 use std::{
@@ -30,12 +30,13 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
-    lease::Reader,
-    server::{Pool, Server, failed},
-    shelf::{Batches, Core},
+    lease::LeaseReader,
+    queue_entry::{Batches, Core},
+    server::{Pool, RedisAddr, failed},
 };
 use super::{
-    Buried, Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+    Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
+    StoredDeadLetter,
 };
 use crate::id::JobId;
 
@@ -68,12 +69,12 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 pub struct RedisQueue {
-    server: Arc<Server>,
+    server: Arc<RedisAddr>,
     pool: Pool,
     settings: Settings,
     /// This process among the consumers of every group.
     consumer: String,
-    queues: Mutex<HashMap<QueueName, Arc<Shelf>>>,
+    queues: Mutex<HashMap<QueueName, Arc<QueueEntry>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,17 +89,17 @@ struct Settings {
 }
 
 /// One queue, and the tasks that this process has for it. They end with it.
-struct Shelf {
+struct QueueEntry {
     core: Arc<Core>,
     batches: Batches,
-    reader: AsyncMutex<Reader>,
+    reader: AsyncMutex<LeaseReader>,
     keeper: OnceLock<DropGuard>,
     /// Leases that are waited for.
     wanted: AtomicUsize,
 }
 
 /// Counts one who waits for a lease.
-struct Wanted<'a>(&'a Shelf);
+struct Wanted<'a>(&'a QueueEntry);
 
 impl Drop for Wanted<'_> {
     fn drop(&mut self) {
@@ -127,7 +128,7 @@ impl RedisQueue {
     /// # Errors
     /// A URL that is none; a Redis that cannot be reached within seconds, or is too old.
     pub async fn connect(url: &str) -> Result<Self, QueueError> {
-        Self::over(Server::one(url)).await
+        Self::over(RedisAddr::one(url)).await
     }
 
     /// Uses the server that these Sentinels call the master of `name`, also after a fail-over. User, password and
@@ -136,7 +137,7 @@ impl RedisQueue {
     /// # Errors
     /// URLs that are none; no master that can be reached within seconds, or one that is too old.
     pub async fn connect_sentinel(sentinels: &[&str], name: &str) -> Result<Self, QueueError> {
-        Self::over(Server::sentinel(sentinels, name)).await
+        Self::over(RedisAddr::sentinel(sentinels, name)).await
     }
 
     /// Uses a cluster, of which these are some nodes. All keys of a command are in one slot.
@@ -144,10 +145,10 @@ impl RedisQueue {
     /// # Errors
     /// URLs that are none; a cluster that cannot be reached within seconds, or is too old.
     pub async fn connect_cluster(nodes: &[&str]) -> Result<Self, QueueError> {
-        Self::over(Server::cluster(nodes)).await
+        Self::over(RedisAddr::cluster(nodes)).await
     }
 
-    async fn over(server: redis::RedisResult<Server>) -> Result<Self, QueueError> {
+    async fn over(server: redis::RedisResult<RedisAddr>) -> Result<Self, QueueError> {
         let server = Arc::new(server.map_err(|error| failed(&error))?);
         let queue = Self {
             pool: server::pool(Arc::clone(&server), Self::POOL, Self::TIMEOUT),
@@ -265,26 +266,26 @@ impl RedisQueue {
     }
 
     /// The queue, with its tasks. Must be called on a Tokio runtime.
-    fn shelf(&self, name: &QueueName) -> Arc<Shelf> {
+    fn queue_entry(&self, name: &QueueName) -> Arc<QueueEntry> {
         // No change of the map panics halfway.
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shelf) = queues.get(name) {
-            return Arc::clone(shelf);
+        if let Some(queue_entry) = queues.get(name) {
+            return Arc::clone(queue_entry);
         }
         let core = Arc::new(self.core(name));
-        let shelf = Arc::new(Shelf {
+        let queue_entry = Arc::new(QueueEntry {
             batches: Batches::start(&core),
-            reader: AsyncMutex::new(Reader::new()),
+            reader: AsyncMutex::new(LeaseReader::new()),
             keeper: OnceLock::new(),
             wanted: AtomicUsize::new(0),
             core,
         });
-        queues.insert(name.clone(), Arc::clone(&shelf));
-        shelf
+        queues.insert(name.clone(), Arc::clone(&queue_entry));
+        queue_entry
     }
 
     /// Takes the queue away, unless it is in use.
-    fn leave_shelf(&self, name: &QueueName) -> Option<Arc<Shelf>> {
+    fn leave_shelf(&self, name: &QueueName) -> Option<Arc<QueueEntry>> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         if queues.get(name)?.is_in_use() {
             return None;
@@ -296,13 +297,13 @@ impl RedisQueue {
     fn glance(&self, name: &QueueName) -> Arc<Core> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         match queues.get(name) {
-            Some(shelf) => Arc::clone(&shelf.core),
+            Some(queue_entry) => Arc::clone(&queue_entry.core),
             None => Arc::new(self.core(name)),
         }
     }
 }
 
-impl Shelf {
+impl QueueEntry {
     fn want(&self) -> Wanted<'_> {
         self.wanted.fetch_add(1, Ordering::Relaxed);
         Wanted(self)
@@ -342,7 +343,7 @@ impl Queue for RedisQueue {
     }
 
     fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, Enqueued> {
-        Box::pin(async move { self.shelf(queue).batches.enqueue(job).await })
+        Box::pin(async move { self.queue_entry(queue).batches.enqueue(job).await })
     }
 
     fn lease<'a>(&'a self, queue: &'a QueueName, max: usize) -> QueueFuture<'a, Vec<Job>> {
@@ -350,11 +351,11 @@ impl Queue for RedisQueue {
             if max == 0 {
                 return Ok(Vec::new());
             }
-            let shelf = self.shelf(queue);
-            shelf.keep();
-            let _wanted = shelf.want();
+            let queue_entry = self.queue_entry(queue);
+            queue_entry.keep();
+            let _wanted = queue_entry.want();
             let (waiting, jobs) = oneshot::channel();
-            let leasing = Arc::clone(&shelf);
+            let leasing = Arc::clone(&queue_entry);
             // In a task of its own: an answer that has jobs in it must be read, also if nobody waits for it any more.
             tokio::spawn(async move {
                 let mut reader = leasing.reader.lock().await;
@@ -367,8 +368,8 @@ impl Queue for RedisQueue {
 
     fn complete<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
         Box::pin(async move {
-            let shelf = self.shelf(queue);
-            shelf.batches.complete(&shelf.core, job).await
+            let queue_entry = self.queue_entry(queue);
+            queue_entry.batches.complete(&queue_entry.core, job).await
         })
     }
 
@@ -393,12 +394,12 @@ impl Queue for RedisQueue {
 
     fn leave<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
         Box::pin(async move {
-            let Some(shelf) = self.leave_shelf(queue) else {
+            let Some(queue_entry) = self.leave_shelf(queue) else {
                 return Ok(());
             };
             // A lease that was given up still gives back what came.
-            let _reader = shelf.reader.lock().await;
-            shelf.core.leave().await
+            let _reader = queue_entry.reader.lock().await;
+            queue_entry.core.leave().await
         })
     }
 
@@ -422,7 +423,7 @@ impl Queue for RedisQueue {
         &'a self,
         queue: &'a QueueName,
         max: usize,
-    ) -> QueueFuture<'a, Vec<Buried>> {
+    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
         Box::pin(async move { self.glance(queue).letters(max, None).await })
     }
 
@@ -430,7 +431,7 @@ impl Queue for RedisQueue {
         &'a self,
         queue: &'a QueueName,
         job: &'a JobId,
-    ) -> QueueFuture<'a, Option<Buried>> {
+    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
         Box::pin(async move { Ok(self.glance(queue).letters(1, Some(job)).await?.pop()) })
     }
 

@@ -26,13 +26,13 @@ const CONNECT: Duration = Duration::from_secs(2);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Where Redis is.
-pub(super) enum Server {
+pub(super) enum RedisAddr {
     One(Client),
     Sentinel(Mutex<SentinelClient>),
     Cluster(ClusterClient),
 }
 
-impl Server {
+impl RedisAddr {
     pub(super) fn one(url: &str) -> RedisResult<Self> {
         let info = url.into_connection_info()?.set_tcp_settings(tcp());
         Ok(Self::One(Client::open(info)?))
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// A connection whose answers take at most `answer`.
-    pub(super) async fn connect(&self, answer: Duration) -> RedisResult<Connection> {
+    pub(super) async fn connect(&self, answer: Duration) -> RedisResult<RedisConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(answer));
@@ -84,13 +84,13 @@ impl Server {
                 Self::One(client) => client
                     .get_multiplexed_async_connection_with_config(&config)
                     .await
-                    .map(Connection::One),
+                    .map(RedisConnection::One),
                 Self::Sentinel(client) => client
                     .lock()
                     .await
                     .get_async_connection_with_config(&config)
                     .await
-                    .map(Connection::One),
+                    .map(RedisConnection::One),
                 Self::Cluster(client) => {
                     let config = ClusterConfig::new()
                         .set_connection_timeout(CONNECT)
@@ -98,7 +98,7 @@ impl Server {
                     client
                         .get_async_connection_with_config(config)
                         .await
-                        .map(Connection::Cluster)
+                        .map(RedisConnection::Cluster)
                 }
             }
         };
@@ -115,12 +115,12 @@ fn tcp() -> TcpSettings {
 
 /// A connection, to whatever kind of Redis.
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(super) enum RedisConnection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
-impl ConnectionLike for Connection {
+impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::One(connection) => connection.req_packed_command(cmd),
@@ -151,21 +151,21 @@ impl ConnectionLike for Connection {
 /// Makes the pool's connections. Those of `deadpool-redis` for Sentinels and clusters have no settings for their
 /// time limits, which are too short for large jobs.
 pub(super) struct Manager {
-    pub(super) server: std::sync::Arc<Server>,
+    pub(super) server: std::sync::Arc<RedisAddr>,
     pub(super) answer: Duration,
 }
 
 impl managed::Manager for Manager {
-    type Type = Connection;
+    type Type = RedisConnection;
     type Error = RedisError;
 
-    async fn create(&self) -> Result<Connection, RedisError> {
+    async fn create(&self) -> Result<RedisConnection, RedisError> {
         self.server.connect(self.answer).await
     }
 
     async fn recycle(
         &self,
-        connection: &mut Connection,
+        connection: &mut RedisConnection,
         metrics: &managed::Metrics,
     ) -> managed::RecycleResult<RedisError> {
         // In constant use, not every command is preceded by a question.
@@ -179,7 +179,7 @@ impl managed::Manager for Manager {
 pub(super) type Pool = managed::Pool<Manager>;
 pub(super) type Pooled = managed::Object<Manager>;
 
-pub(super) fn pool(server: std::sync::Arc<Server>, size: usize, answer: Duration) -> Pool {
+pub(super) fn pool(server: std::sync::Arc<RedisAddr>, size: usize, answer: Duration) -> Pool {
     Pool::builder(Manager { server, answer })
         .max_size(size)
         .queue_mode(QueueMode::Lifo)

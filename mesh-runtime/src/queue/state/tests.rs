@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LIMITS: Limits = Limits {
+const LIMITS: QueueLimits = QueueLimits {
     jobs: 3,
     bytes: 100,
     dead: 2,
@@ -143,7 +143,7 @@ fn a_job_at_its_end_leaves_its_room_and_what_is_put_back_takes_it() {
     let now = Instant::now();
     state.lease(1, now);
     let ended = state.fail(&"a".into(), Failure::Dead, now).unwrap();
-    let payload = ended.expect("it is to be buried").payload;
+    let payload = ended.expect("it is to be stored").payload;
     assert_eq!((payload.len(), state.bytes), (90, 0));
     state.put_back("a".into(), payload, WALL);
     assert_eq!(state.bytes, 90);
@@ -213,7 +213,7 @@ fn a_queue_remembers_so_many_keys_until_one_expires() {
 
 #[test]
 fn sixteen_keys_are_remembered_for_each_job_unless_told_otherwise() {
-    let limits = Limits {
+    let limits = QueueLimits {
         keys: None,
         ..LIMITS
     };

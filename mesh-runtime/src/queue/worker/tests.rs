@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     id::JobId,
     keys::DerivedKeys,
-    queue::{Buried, DeadLetter, Enqueued, MemoryQueue, NewJob, Queue, QueueStats},
+    queue::{DeadLetter, Enqueued, MemoryQueue, NewJob, Queue, QueueStats, StoredDeadLetter},
 };
 
 const LONG: Duration = Duration::from_secs(3_600);
@@ -327,7 +327,7 @@ struct Durable {
     inner: MemoryQueue,
     failing_leases: AtomicUsize,
     /// Rings when there is a dead letter.
-    buried: Notify,
+    stored: Notify,
 }
 
 impl Queue for Durable {
@@ -362,7 +362,7 @@ impl Queue for Durable {
         Box::pin(async move {
             let failed = self.inner.fail(queue, job, error, failure).await;
             if failure == Failure::Dead {
-                self.buried.notify_one();
+                self.stored.notify_one();
             }
             failed
         })
@@ -383,14 +383,14 @@ impl Queue for Durable {
         &'a self,
         queue: &'a QueueName,
         max: usize,
-    ) -> QueueFuture<'a, Vec<Buried>> {
+    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
         self.inner.dead_letters(queue, max)
     }
     fn dead_letter<'a>(
         &'a self,
         queue: &'a QueueName,
         job: &'a JobId,
-    ) -> QueueFuture<'a, Option<Buried>> {
+    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
         self.inner.dead_letter(queue, job)
     }
     fn requeue<'a>(
@@ -470,7 +470,7 @@ fn discarding() -> (RunJob, mpsc::UnboundedReceiver<Bytes>) {
 /// Runs until there is a dead letter.
 async fn run_until_dead(engine: &Arc<Durable>, run: RunJob) {
     let worker = start(engine, WorkerOptions::default(), run);
-    engine.buried.notified().await;
+    engine.stored.notified().await;
     worker.stop(LONG).await;
 }
 

@@ -10,7 +10,7 @@ mod facade {
 mod nodes {
     use ::std::clone::Clone as _;
 
-    /// Travels; its derives meet nodes of their names.
+    /// WireType; its derives meet nodes of their names.
     #[derive(::std::clone::Clone, ::serde::Serialize, ::serde::Deserialize)]
     pub struct Order {
         /// Its number.

@@ -21,7 +21,7 @@ end
 local function remember(key, window, id)
   redis.call('ZADD', KEYS[5], at + window, key)
   redis.call('HSET', KEYS[6], key, id)
-  -- Keys of a queue that is used no more go by themselves.
+  -- RedisKeys of a queue that is used no more go by themselves.
   if redis.call('PTTL', KEYS[5]) < window then
     redis.call('PEXPIRE', KEYS[5], window)
     redis.call('PEXPIRE', KEYS[6], window)

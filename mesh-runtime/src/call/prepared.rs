@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
-use super::{Balanced, Broadcast, Callee, GatherCall, Queued, QueuedCall};
+use super::{BalancedCall, BroadcastCall, Callee, GatherCall, Queued, QueuedCall};
 use crate::{
     error::{CallError, CodecError},
     id::NodeId,
@@ -52,8 +52,8 @@ impl ClientCore {
         &self,
         spec: &'static CommandSpec,
         args: &A,
-    ) -> Balanced<T> {
-        Balanced::new(self.outgoing(spec, args), codec::decode)
+    ) -> BalancedCall<T> {
+        BalancedCall::new(self.prepared(spec, args), codec::decode)
     }
 
     /// A call to all instances.
@@ -62,12 +62,12 @@ impl ClientCore {
         spec: &'static CommandSpec,
         args: &A,
     ) -> GatherCall<T> {
-        GatherCall::new(self.outgoing(spec, args), codec::decode)
+        GatherCall::new(self.prepared(spec, args), codec::decode)
     }
 
     /// Something to tell all instances.
-    pub fn broadcast<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Broadcast {
-        Broadcast::new(self.outgoing(spec, args))
+    pub fn broadcast<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> BroadcastCall {
+        BroadcastCall::new(self.prepared(spec, args))
     }
 
     /// A job for one instance.
@@ -88,15 +88,15 @@ impl ClientCore {
         GatherCall::new(self.outgoing_job(spec, args), codec::decode)
     }
 
-    fn outgoing_job<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Outgoing {
-        Outgoing {
+    fn outgoing_job<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> PreparedCall {
+        PreparedCall {
             job: Some(JobOptions::default()),
-            ..self.outgoing(spec, args)
+            ..self.prepared(spec, args)
         }
     }
 
-    fn outgoing<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> Outgoing {
-        Outgoing {
+    fn prepared<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> PreparedCall {
+        PreparedCall {
             core: Arc::clone(&self.core),
             callee: Arc::clone(&self.callee),
             spec,
@@ -112,7 +112,7 @@ impl ClientCore {
 pub(crate) type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
 
 /// A call that has not been made yet.
-pub(crate) struct Outgoing {
+pub(crate) struct PreparedCall {
     pub(crate) core: Arc<NodeCore>,
     pub(crate) callee: Arc<Callee>,
     pub(crate) spec: &'static CommandSpec,
@@ -131,7 +131,7 @@ pub(crate) struct Deadline {
     pub(crate) after: Duration,
 }
 
-impl Outgoing {
+impl PreparedCall {
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
     }

@@ -7,7 +7,7 @@ use std::{future::poll_fn, mem, task::Poll};
 /// A writer that waits so finds all that they have to send, and writes it at once; a reader that waits so gives those a
 /// turn that it has woken. Unlike [`tokio::task::yield_now`] it does not look for what has arrived from outside
 /// meanwhile: for that a call that is alone would have to wait.
-pub(crate) async fn behind_the_ready() {
+pub(crate) async fn yield_to_ready_tasks() {
     let mut waited = false;
     poll_fn(|cx| {
         if mem::replace(&mut waited, true) {

@@ -1,7 +1,7 @@
 //! What a type must be to travel as an argument or an answer, and the calls of the macro's output that rely on it.
 //!
 //! The output could call `ClientCore` and `Request` directly, but then each use of a type that lacks something
-//! would be an error of its own. So the macro writes one [`Travels`] for each distinct type of a schema, which is
+//! would be an error of its own. So the macro writes one [`WireType`] for each distinct type of a schema, which is
 //! the one place that is checked against it, and everything else names that. Must not know what a call does.
 
 use std::future::Future;
@@ -10,15 +10,15 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     access::NodeType,
-    call::{Balanced, Broadcast, ClientCore, GatherCall, Queued, QueuedCall},
+    call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, Queued, QueuedCall},
     error::JobError,
     schema::CommandSpec,
     serve::{Context, Request},
     shape,
 };
 
-/// Vouches that a type can travel. Tuples of vouchers vouch for tuples.
-pub trait Travels {
+/// Vouches that a type can travel. Tuples of wire_types vouch for tuples.
+pub trait WireType {
     /// The type that it vouches for.
     type Type: Serialize + DeserializeOwned + Send + 'static;
 
@@ -29,9 +29,9 @@ pub trait Travels {
 }
 
 macro_rules! tuples {
-    ($($voucher:ident)*) => {
-        impl<$($voucher: Travels),*> Travels for ($($voucher,)*) {
-            type Type = ($($voucher::Type,)*);
+    ($($wire_type:ident)*) => {
+        impl<$($wire_type: WireType),*> WireType for ($($wire_type,)*) {
+            type Type = ($($wire_type::Type,)*);
         }
     };
 }
@@ -55,16 +55,16 @@ tuples!(A B C D E F G H I J K L M N O);
 tuples!(A B C D E F G H I J K L M N O P);
 
 /// A stub's `balanced` method.
-pub fn balanced<A: Travels, T: Travels>(
+pub fn balanced<A: WireType, T: WireType>(
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
-) -> Balanced<T::Type> {
+) -> BalancedCall<T::Type> {
     core.balanced(spec, args)
 }
 
 /// A stub's `broadcast` method with an answer.
-pub fn gather<A: Travels, T: Travels>(
+pub fn gather<A: WireType, T: WireType>(
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -73,16 +73,16 @@ pub fn gather<A: Travels, T: Travels>(
 }
 
 /// A stub's `broadcast` method without an answer.
-pub fn broadcast<A: Travels>(
+pub fn broadcast<A: WireType>(
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
-) -> Broadcast {
+) -> BroadcastCall {
     core.broadcast(spec, args)
 }
 
 /// A stub's `queued balanced` method.
-pub fn queued_balanced<A: Travels>(
+pub fn queued_balanced<A: WireType>(
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -91,7 +91,7 @@ pub fn queued_balanced<A: Travels>(
 }
 
 /// A stub's `queued broadcast` method.
-pub fn queued_broadcast<A: Travels>(
+pub fn queued_broadcast<A: WireType>(
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -102,8 +102,8 @@ pub fn queued_broadcast<A: Travels>(
 /// The dispatch of a command that is answered.
 pub fn answer<A, T, N, F, Fut>(request: Request<N>, handler: F)
 where
-    A: Travels,
-    T: Travels,
+    A: WireType,
+    T: WireType,
     N: NodeType,
     F: FnOnce(Context<N>, A::Type) -> Fut + Send + 'static,
     Fut: Future<Output = T::Type> + Send + 'static,
@@ -114,7 +114,7 @@ where
 /// The dispatch of a command that nobody waits for.
 pub fn tell<A, N, F, Fut>(request: Request<N>, handler: F)
 where
-    A: Travels,
+    A: WireType,
     N: NodeType,
     F: FnOnce(Context<N>, A::Type) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -125,7 +125,7 @@ where
 /// The dispatch of a queued command.
 pub fn work<A, N, F, Fut>(request: Request<N>, handler: F)
 where
-    A: Travels,
+    A: WireType,
     N: NodeType,
     F: FnOnce(Context<N>, A::Type) -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), JobError>> + Send + 'static,

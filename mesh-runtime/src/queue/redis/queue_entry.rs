@@ -13,16 +13,16 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     Settings,
     batch::Batcher,
-    keys::Keys,
+    keys::RedisKeys,
     line, scripts,
-    server::{Pool, Server},
+    server::{Pool, RedisAddr},
     values::{RawEntry, delay_of, due_text, hashed, millis, read, time},
 };
 use crate::{
     id::JobId,
     queue::{
-        Buried, Dedupe, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
-        state::later,
+        Dedupe, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
+        StoredDeadLetter, state::later,
     },
 };
 
@@ -37,11 +37,11 @@ const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// What all tasks of one queue share.
 pub(super) struct Core {
     pub(super) name: QueueName,
-    pub(super) keys: Keys,
+    pub(super) keys: RedisKeys,
     pub(super) settings: Settings,
     /// This process among the consumers of the group.
     pub(super) consumer: String,
-    pub(super) server: Arc<Server>,
+    pub(super) server: Arc<RedisAddr>,
     pub(super) pool: Pool,
     /// The jobs that run here.
     leased: Mutex<HashMap<JobId, Leased>>,
@@ -67,11 +67,11 @@ impl Core {
         name: QueueName,
         settings: Settings,
         consumer: String,
-        server: Arc<Server>,
+        server: Arc<RedisAddr>,
         pool: Pool,
     ) -> Self {
         Self {
-            keys: Keys::new(&settings.prefix, &name),
+            keys: RedisKeys::new(&settings.prefix, &name),
             name,
             settings,
             consumer,
@@ -355,7 +355,7 @@ impl Core {
         &self,
         max: usize,
         job: Option<&JobId>,
-    ) -> Result<Vec<Buried>, QueueError> {
+    ) -> Result<Vec<StoredDeadLetter>, QueueError> {
         type Letter = (String, String, u32, u64, u64, Bytes, Bytes);
         if max == 0 {
             return Ok(Vec::new());
@@ -368,19 +368,20 @@ impl Core {
             None => call.arg(max.min(u32::MAX as usize)),
         };
         let letters: Vec<Letter> = self.invoke(&call).await?;
-        let read = |(id, instance, attempts, accepted, died, payload, error): Letter| Buried {
-            job_id: id.into(),
-            queue: if instance.is_empty() {
-                self.name.shared()
-            } else {
-                self.name.of(instance)
-            },
-            payload,
-            error,
-            attempts,
-            enqueued_at: time(accepted),
-            died_at: time(died),
-        };
+        let read =
+            |(id, instance, attempts, accepted, died, payload, error): Letter| StoredDeadLetter {
+                job_id: id.into(),
+                queue: if instance.is_empty() {
+                    self.name.shared()
+                } else {
+                    self.name.of(instance)
+                },
+                payload,
+                error,
+                attempts,
+                enqueued_at: time(accepted),
+                died_at: time(died),
+            };
         Ok(letters.into_iter().map(read).collect())
     }
 

@@ -1,5 +1,5 @@
 //! Holds each distinct type of the schema against what travelling asks of it, once, at the place where the
-//! schema names it first. Everything else relies on the voucher: see `travel.rs` in the runtime.
+//! schema names it first. Everything else relies on the wire_type: see `wire_type.rs` in the runtime.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -12,8 +12,8 @@ use crate::{
     names,
 };
 
-/// One voucher for each distinct type.
-pub(super) struct Vouchers<'a>(Vec<Use<'a>>);
+/// One wire_type for each distinct type.
+pub(super) struct WireTypes<'a>(Vec<Use<'a>>);
 
 /// A type, and the commands that use it.
 struct Use<'a> {
@@ -22,7 +22,7 @@ struct Use<'a> {
     commands: Vec<&'a Command>,
 }
 
-impl<'a> Vouchers<'a> {
+impl<'a> WireTypes<'a> {
     pub(super) fn new(schema: &'a Schema) -> Self {
         let mut uses: Vec<Use<'a>> = Vec::new();
         let commands = schema.declared().flat_map(|node| &node.commands);
@@ -47,13 +47,13 @@ impl<'a> Vouchers<'a> {
         Self(uses)
     }
 
-    /// The voucher for the tuple of a command's arguments.
+    /// The wire_type for the tuple of a command's arguments.
     pub(super) fn args(&self, command: &Command) -> TokenStream {
-        let vouchers = command.args.iter().map(|arg| self.of(&arg.ty));
-        quote!((#(#vouchers,)*))
+        let wire_types = command.args.iter().map(|arg| self.of(&arg.ty));
+        quote!((#(#wire_types,)*))
     }
 
-    /// The voucher for a command's answer.
+    /// The wire_type for a command's answer.
     pub(super) fn answer(&self, command: &Command) -> TokenStream {
         match &command.returns {
             Some(ty) => self.of(ty).to_token_stream(),
@@ -61,7 +61,7 @@ impl<'a> Vouchers<'a> {
         }
     }
 
-    /// The vouchers for a command's arguments one by one, and for its answer.
+    /// The wire_types for a command's arguments one by one, and for its answer.
     pub(super) fn each(&self, command: &Command) -> Vec<TokenStream> {
         let args = command.args.iter().map(|arg| self.of(&arg.ty));
         args.map(ToTokens::into_token_stream)
@@ -71,7 +71,7 @@ impl<'a> Vouchers<'a> {
 
     fn of(&self, ty: &Type) -> Ident {
         let text = names::text(ty.to_token_stream());
-        // A type that is not there belongs to a broken command, whose voucher nobody asks for.
+        // A type that is not there belongs to a broken command, whose wire_type nobody asks for.
         name(
             self.0
                 .iter()
@@ -84,13 +84,13 @@ impl<'a> Vouchers<'a> {
         let rt = &cx.rt;
         let declarations = self.0.iter().enumerate().map(|(index, used)| {
             let ty = used.ty;
-            let voucher = name(index);
+            let wire_type = name(index);
             let cfg = condition(&used.commands);
             quote_spanned! {ty.span()=>
                 #cfg
-                struct #voucher;
+                struct #wire_type;
                 #cfg
-                impl #rt::Travels for #voucher {
+                impl #rt::WireType for #wire_type {
                     type Type = #ty;
                 }
             }
