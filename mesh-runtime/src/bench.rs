@@ -4,10 +4,7 @@
 //! What is not counted, such as making an envelope that is then sealed, is here too, so that the counted functions are
 //! fed with what they get in a running node. No sockets are opened.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,7 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     access::{Mesh, NodeType},
-    call::{Balance, Callee, Placing, pick},
+    balance::{Balance, Placing},
+    callee::Callee,
     error::CodecError,
     id::{BootEpoch, NodeId},
     keys::Keys,
@@ -23,15 +21,16 @@ use crate::{
         channel::{Channel, Receiver, next_envelope},
         link::{Link, LinkHost, Peer, Role},
     },
+    local::LocalNode,
     node::{
         NodeBuilder,
         config::Config,
         core::{NodeCore, Parts},
     },
     queue::{CommandQueue, MemoryQueue, Queue, QueueName},
-    schema::NodeSpec,
+    schema::{Fingerprints, NodeSpec, Schema},
     serve::Dispatcher,
-    shape::Fingerprints,
+    verdict::{Ends, Verdicts},
     wire::{
         cipher::{Direction, Opener, Sealer},
         codec::{self, MAX_PAYLOAD},
@@ -186,7 +185,7 @@ impl Instances {
         let host: Weak<dyn LinkHost> = Weak::<NodeCore>::new();
         let link = |number| {
             let id = NodeId::new(spec.name, format!("instance-{number:03}"));
-            link(id, Channel::new(), Weak::clone(&host))
+            link(id, Channel::new(), Weak::clone(&host), no_commands())
         };
         let callee = Callee::new(spec);
         callee.set_links((0..count).map(link).collect());
@@ -209,14 +208,24 @@ impl Instances {
     }
 
     fn place(&self, placing: Placing<'_>) -> Option<Picked> {
-        let links = self.callee.links();
-        let cursor = self.callee.cursor(self.command);
-        let picked = pick(placing, cursor, &links, |link| link.is_usable());
-        picked.cloned().map(Picked)
+        let picked = self.callee.pick(self.command, placing, |_| true);
+        picked.map(Picked)
     }
 }
 
-fn link(id: NodeId, channel: Channel, host: Weak<dyn LinkHost>) -> Arc<Link> {
+/// For links that nothing is called over.
+fn no_commands() -> Verdicts {
+    static EMPTY: Schema = Schema::new("", "", &[]);
+    Verdicts::new(&Ends {
+        schema: &EMPTY,
+        own: "",
+        peer: "",
+        known: &[],
+        declared: &[],
+    })
+}
+
+fn link(id: NodeId, channel: Channel, host: Weak<dyn LinkHost>, verdicts: Verdicts) -> Arc<Link> {
     let peer = Peer {
         id,
         epoch: BootEpoch {
@@ -224,7 +233,7 @@ fn link(id: NodeId, channel: Channel, host: Weak<dyn LinkHost>) -> Arc<Link> {
             random: 1,
         },
         addr: String::new(),
-        incompatible: HashSet::new(),
+        verdicts,
     };
     Link::new(peer, Role::Accepted, channel, Config::default().grant, host)
 }
@@ -246,7 +255,11 @@ impl Served {
         let keys = Keys::new("bench", Keys::generate()).derive().await;
         let keys = keys.map_err(|error| error.to_string())?;
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
-        let dispatcher = Dispatcher::new(N::SPEC, node.into_serve(), |command| {
+        let schema = <N::Mesh as Mesh>::SCHEMA;
+        let id = NodeId::new(N::NAME, "served");
+        let local = Arc::new(LocalNode::new(id, schema, Balance::default()));
+        let serve = node.into_serve();
+        let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, serve, |command| {
             let name = QueueName {
                 mesh: "bench".into(),
                 node_type: N::NAME.into(),
@@ -255,9 +268,8 @@ impl Served {
             };
             CommandQueue::new(Arc::clone(&queue), name, &keys)
         });
-        let schema = <N::Mesh as Mesh>::SCHEMA;
         let core = NodeCore::new(Parts {
-            id: NodeId::new(N::NAME, "served"),
+            local,
             schema,
             fingerprints: Fingerprints::known_to(schema, N::NAME).await,
             config: Config::default(),
@@ -266,7 +278,19 @@ impl Served {
         });
         let channel = Channel::new();
         let host = Arc::downgrade(&core);
-        let link = link(NodeId::new(caller, "caller"), channel.clone(), host);
+        let verdicts = Verdicts::new(&Ends {
+            schema,
+            own: N::NAME,
+            peer: caller,
+            known: &[],
+            declared: &[],
+        });
+        let link = link(
+            NodeId::new(caller, "caller"),
+            channel.clone(),
+            host,
+            verdicts,
+        );
         let granted = Config::default().grant;
         link.on_frame(Frame::Confirm {
             calls: granted.calls,
@@ -290,7 +314,7 @@ impl Served {
     pub async fn call(&mut self, command: u32, args: Bytes) -> Result<Option<Unsealed>, String> {
         self.calls += 1;
         self.link.on_frame(call_frame(self.calls, command, args))?;
-        while !self.core.handlers.is_empty() {
+        while !self.core.local.handlers.is_empty() {
             tokio::task::yield_now().await;
         }
         Ok(next_envelope(&self.channel).map(|(envelope, _)| Unsealed(envelope)))

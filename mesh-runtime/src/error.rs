@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use crate::id::{InstanceId, NodeId};
+use crate::{
+    close::CloseReason,
+    id::{InstanceId, NodeId},
+};
 
 /// Why a call brought no answer.
 ///
@@ -44,7 +47,7 @@ pub enum CallError {
         /// The other end.
         peer: NodeId,
         /// Why the link closed.
-        reason: String,
+        reason: CloseReason,
         /// Whether the call had been handed to the link.
         maybe_executed: bool,
     },
@@ -112,8 +115,8 @@ fn chosen(instance: &Option<InstanceId>) -> String {
 }
 
 impl CallError {
-    /// Whether the handler may have run although no answer came. `false` is certain: the call can be
-    /// repeated without doing its work twice.
+    /// Whether the handler may have run although no answer came: in any attempt, where several instances were tried.
+    /// `false` is certain: the call can be repeated without doing its work twice.
     pub fn maybe_executed(&self) -> bool {
         match self {
             Self::NoPeer { .. }

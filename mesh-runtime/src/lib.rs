@@ -18,9 +18,12 @@
 //! `link`. ARCHITECTURE.md is the map.
 
 mod access;
+mod balance;
 #[cfg(feature = "bench")]
 mod bench;
 mod call;
+mod callee;
+mod close;
 mod discovery;
 mod error;
 mod fnv;
@@ -28,8 +31,10 @@ mod http;
 mod id;
 mod keys;
 mod link;
+mod local;
 mod master;
 mod node;
+mod panic_text;
 mod queue;
 pub mod schema;
 mod serve;
@@ -37,19 +42,20 @@ mod shape;
 mod signal;
 mod socketio;
 pub mod testing;
+mod verdict;
 mod wire;
 mod wire_type;
 mod yielding;
 
 pub use access::{MayCall, Mesh, NodeDeclaration, NodeType};
+pub use balance::Balance;
 pub use call::{
-    Balance, BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued,
-    QueuedCall, Sent,
+    BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall, Sent,
 };
+pub use close::{CloseCode, CloseReason};
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use keys::{Keys, KeysError};
-pub use link::close_reason::CloseReason;
 pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::{mesh_node, mesh_schema};
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
@@ -60,7 +66,6 @@ pub use queue::{
     QueueError, QueueFuture, QueueName, QueueStats, StoredDeadLetter,
 };
 pub use serve::{Caller, Context, JobInfo};
-pub use wire::frame::CloseCode;
 
 /// The bare transport, for the interop tests of this workspace. May change at any time.
 #[doc(hidden)]
@@ -83,7 +88,7 @@ pub mod __private {
         master::MasterBuilder,
         node::NodeBuilder,
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
-        serve::{Context, Request, Serve},
+        serve::{CallRequest, Context, JobRequest, JobRun, Serve, TellRequest},
         wire_type::{
             WireType, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell,
             work,

@@ -13,7 +13,7 @@ use crate::{
     call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, Queued, QueuedCall},
     error::JobError,
     schema::CommandSpec,
-    serve::{Context, Request},
+    serve::{CallRequest, Context, JobRequest, JobRun, TellRequest},
     shape,
 };
 
@@ -100,7 +100,7 @@ pub fn queued_broadcast<A: WireType>(
 }
 
 /// The dispatch of a command that is answered.
-pub fn answer<A, T, N, F, Fut>(request: Request<N>, handler: F)
+pub fn answer<A, T, N, F, Fut>(request: CallRequest, handler: F)
 where
     A: WireType,
     T: WireType,
@@ -112,7 +112,7 @@ where
 }
 
 /// The dispatch of a command that nobody waits for.
-pub fn tell<A, N, F, Fut>(request: Request<N>, handler: F)
+pub fn tell<A, N, F, Fut>(request: TellRequest, handler: F)
 where
     A: WireType,
     N: NodeType,
@@ -123,12 +123,12 @@ where
 }
 
 /// The dispatch of a queued command.
-pub fn work<A, N, F, Fut>(request: Request<N>, handler: F)
+pub fn work<A, N, F, Fut>(request: JobRequest, handler: F) -> JobRun
 where
     A: WireType,
     N: NodeType,
     F: FnOnce(Context<N>, A::Type) -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), JobError>> + Send + 'static,
 {
-    request.work(handler);
+    request.work(handler)
 }

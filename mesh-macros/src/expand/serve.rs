@@ -23,26 +23,61 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let marker = &node.name;
     let bound = names::handler(marker);
     let serve = name();
-    let request = local("request", marker.span());
-    let arms = node
-        .commands
-        .iter()
-        .filter(|command| !command.broken)
-        .map(|command| arm(cx, node, command));
+    let methods = Kind::ALL.iter().map(|kind| method(cx, node, *kind));
     quote! {
         struct #serve<#handler>(#rt::Arc<#handler>);
 
         // A deprecated command is still served.
         #[allow(deprecated)]
-        impl<#handler: #bound> #rt::Serve<#marker> for #serve<#handler> {
-            fn serve(&self, #request: #rt::Request<#marker>) {
-                match #request.command() {
-                    #(#arms)*
-                    _ => #request.unknown(),
-                }
-            }
+        impl<#handler: #bound> #rt::Serve for #serve<#handler> {
+            #(#methods)*
         }
     }
+}
+
+/// What a request is: each kind has a method of the dispatch, and takes another kind of reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Call,
+    Tell,
+    Job,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Call, Self::Tell, Self::Job];
+
+    fn of(delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::Balanced | Delivery::Gather => Self::Call,
+            Delivery::Broadcast => Self::Tell,
+            Delivery::QueuedBalanced | Delivery::QueuedBroadcast => Self::Job,
+        }
+    }
+}
+
+/// The method for the commands of one kind; none where there are no such commands.
+fn method(cx: &Cx<'_>, node: &NodeType, kind: Kind) -> Option<TokenStream> {
+    let rt = &cx.rt;
+    let commands = || {
+        let commands = node.commands.iter().filter(|command| !command.broken);
+        commands.filter(|command| Kind::of(command.delivery) == kind)
+    };
+    commands().next()?;
+    let request = local("request", node.name.span());
+    let arms = commands().map(|command| arm(cx, node, command));
+    let signature = match kind {
+        Kind::Call => quote!(fn call(&self, #request: #rt::CallRequest)),
+        Kind::Tell => quote!(fn tell(&self, #request: #rt::TellRequest)),
+        Kind::Job => quote!(fn job(&self, #request: #rt::JobRequest) -> #rt::JobRun),
+    };
+    Some(quote! {
+        #signature {
+            match #request.command() {
+                #(#arms)*
+                _ => #request.unknown(),
+            }
+        }
+    })
 }
 
 fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {

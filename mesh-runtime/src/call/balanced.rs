@@ -11,19 +11,16 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::{
-    PreparedCall, Queued,
-    balance::{Balance, Placing},
-    pick,
-    prepared::{Deadline, Decode},
+    PreparedCall, Queued, attempt,
+    prepared::{Decode, StartedCall},
 };
 use crate::{
+    balance::{Balance, Placing},
     error::{CallError, CodecError},
     id::InstanceId,
-    link::{calling::CallFailure, link::Link},
-    wire::{
-        codec::{self, MAX_PAYLOAD},
-        frame::Status,
-    },
+    link::link::Link,
+    verdict::Verdict,
+    wire::codec::{self, MAX_PAYLOAD},
 };
 
 /// A call to one instance, chosen by the node's [`Balance`]. Nothing happens until it is awaited.
@@ -37,7 +34,7 @@ pub struct BalancedCall<T> {
 }
 
 impl<T> BalancedCall<T> {
-    pub(crate) fn new(prepared: PreparedCall, decode: Decode<T>) -> Self {
+    pub(super) fn new(prepared: PreparedCall, decode: Decode<T>) -> Self {
         Self {
             placed: Placed::new(prepared),
             decode,
@@ -89,7 +86,7 @@ pub struct QueuedCall {
 }
 
 impl QueuedCall {
-    pub(crate) fn new(prepared: PreparedCall) -> Self {
+    pub(super) fn new(prepared: PreparedCall) -> Self {
         Self {
             placed: Placed::new(prepared),
         }
@@ -162,7 +159,7 @@ struct Placed {
 
 impl Placed {
     fn new(prepared: PreparedCall) -> Self {
-        let balance = prepared.core.config.balance;
+        let balance = prepared.local.balance;
         Self {
             prepared,
             balance,
@@ -193,66 +190,42 @@ impl Placed {
         }
     }
 
+    /// Tries one instance after the other, for as long as that is safe.
     async fn call(&self) -> Result<Bytes, CallError> {
-        let payload = self.prepared.payload()?;
-        let _under_way = self.prepared.core.calls.token();
         let placing = self.placing()?;
-        let deadline = self.prepared.deadline();
+        let call = self.prepared.start()?;
         let mut tried: Vec<Arc<Link>> = Vec::new();
-        let mut last = None;
+        let mut earlier = None;
         loop {
-            let Some(link) = self.next(placing, &tried) else {
-                return Err(last.unwrap_or_else(|| self.nobody()));
+            let Some(link) = self.next(&call, placing, &tried) else {
+                return Err(earlier.unwrap_or_else(|| self.nobody()));
             };
-            let failure = match link
-                .call(self.prepared.spec.id, payload.clone(), deadline.at)
-                .await
-            {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+            let error = match attempt::call(&call, &link).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
             };
-            let elsewhere = self.may_try_elsewhere(&failure);
-            let error = self.prepared.error(&link.peer.id, failure, deadline);
-            if !elsewhere || self.is_over(deadline) {
+            let elsewhere = attempt::may_try_elsewhere(&error, call.spec().idempotent);
+            let error = attempt::of_attempts(earlier, error);
+            if !elsewhere || call.is_over() {
                 return Err(error);
             }
             tracing::debug!(peer = %link.peer.id, %error, "tries another instance");
-            last = Some(error);
+            earlier = Some(error);
             tried.push(link);
         }
     }
 
-    fn next(&self, placing: Placing<'_>, tried: &[Arc<Link>]) -> Option<Arc<Link>> {
-        let callee = &self.prepared.callee;
-        let command = self.prepared.spec.id;
-        let links = callee.links();
-        pick(placing, callee.cursor(command), &links, |link| {
-            link.is_usable()
-                && !link.peer.incompatible.contains(&command)
+    fn next(
+        &self,
+        call: &StartedCall<'_>,
+        placing: Placing<'_>,
+        tried: &[Arc<Link>],
+    ) -> Option<Arc<Link>> {
+        let command = call.spec().id;
+        self.prepared.callee.pick(command, placing, |link| {
+            link.peer.verdicts.outgoing(command) != Verdict::Incompatible
                 && !tried.iter().any(|other| Arc::ptr_eq(other, link))
         })
-        .cloned()
-    }
-
-    /// Whether the call certainly did not run, or may run twice.
-    fn may_try_elsewhere(&self, failure: &CallFailure) -> bool {
-        match failure {
-            CallFailure::Full { .. } | CallFailure::Lost { sent: false, .. } => true,
-            CallFailure::Lost { sent: true, .. } => self.prepared.spec.idempotent,
-            CallFailure::Late { .. } => false,
-            CallFailure::Remote(status, _) => match status {
-                Status::ShuttingDown
-                | Status::Overloaded
-                | Status::Incompatible
-                | Status::QueueFull => true,
-                Status::Cancelled => self.prepared.spec.idempotent,
-                _ => false,
-            },
-        }
-    }
-
-    fn is_over(&self, deadline: Deadline) -> bool {
-        tokio::time::Instant::now() >= deadline.at
     }
 
     /// Why there is no instance to call.
@@ -266,7 +239,9 @@ impl Placed {
                     .as_ref()
                     .is_none_or(|instance| link.peer.id.instance == *instance)
             })
-            .any(|link| link.peer.incompatible.contains(&self.prepared.spec.id));
+            .any(|link| {
+                link.peer.verdicts.outgoing(self.prepared.spec.id) == Verdict::Incompatible
+            });
         if incompatible {
             return CallError::Incompatible {
                 what: format!(

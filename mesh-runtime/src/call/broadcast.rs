@@ -4,7 +4,7 @@ use std::{future::IntoFuture, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 
-use super::{PreparedCall, gather::Audience};
+use super::{PreparedCall, attempt, gather::Audience};
 use crate::{error::CallError, id::InstanceId};
 
 /// Tells all linked instances something and does not wait for what they do. Nothing happens until it is awaited.
@@ -28,7 +28,7 @@ pub struct Sent {
 }
 
 impl BroadcastCall {
-    pub(crate) fn new(prepared: PreparedCall) -> Self {
+    pub(super) fn new(prepared: PreparedCall) -> Self {
         Self {
             prepared,
             audience: Audience::default(),
@@ -64,20 +64,9 @@ impl IntoFuture for BroadcastCall {
 }
 
 async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
-    let payload = call.prepared.payload()?;
-    let deadline = call.prepared.deadline();
-    let command = call.prepared.spec.id;
-    let links = call.audience.links(&call.prepared);
-    let told = join_all(links.iter().map(|link| {
-        let payload = payload.clone();
-        async move {
-            if link.peer.incompatible.contains(&command) {
-                return Err(None);
-            }
-            link.tell(command, payload, deadline.at).await.map_err(Some)
-        }
-    }))
-    .await;
+    let started = call.prepared.start()?;
+    let links = call.audience.links(&call.prepared.callee);
+    let told = join_all(links.iter().map(|link| attempt::tell(&started, link))).await;
     let mut sent = Sent {
         to: Vec::new(),
         failed: Vec::new(),
@@ -86,14 +75,7 @@ async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
         let instance = link.peer.id.instance.clone();
         match told {
             Ok(()) => sent.to.push(instance),
-            Err(Some(failure)) => {
-                let error = call.prepared.error(&link.peer.id, failure, deadline);
-                sent.failed.push((instance, error));
-            }
-            Err(None) => {
-                let error = call.prepared.incompatible(&link.peer.id);
-                sent.failed.push((instance, error));
-            }
+            Err(error) => sent.failed.push((instance, error)),
         }
     }
     Ok(sent)

@@ -9,32 +9,27 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-use super::{PreparedCall, Queued, prepared::Decode};
-use crate::{
-    error::CallError,
-    id::InstanceId,
-    link::{calling::CallFailure, link::Link},
-    wire::frame::Status,
-};
+use super::{PreparedCall, Queued, attempt, prepared::Decode};
+use crate::{callee::Callee, error::CallError, id::InstanceId, link::link::Link};
 
 /// Which of the linked instances a broadcast goes to.
 #[derive(Default)]
-pub(crate) struct Audience {
+pub(super) struct Audience {
     only: Option<HashSet<InstanceId>>,
     except: HashSet<InstanceId>,
 }
 
 impl Audience {
-    pub(crate) fn only(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
+    pub(super) fn only(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
         self.only = Some(instances.into_iter().map(Into::into).collect());
     }
 
-    pub(crate) fn except(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
+    pub(super) fn except(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
         self.except.extend(instances.into_iter().map(Into::into));
     }
 
     /// The linked instances that are meant, at this moment.
-    pub(crate) fn links(&self, prepared: &PreparedCall) -> Vec<Arc<Link>> {
+    pub(super) fn links(&self, callee: &Callee) -> Vec<Arc<Link>> {
         let meant = |link: &&Arc<Link>| {
             let instance = &link.peer.id.instance;
             link.is_usable()
@@ -44,13 +39,7 @@ impl Audience {
                     .is_none_or(|only| only.contains(instance))
                 && !self.except.contains(instance)
         };
-        prepared
-            .callee
-            .links()
-            .iter()
-            .filter(meant)
-            .cloned()
-            .collect()
+        callee.links().iter().filter(meant).cloned().collect()
     }
 }
 
@@ -68,7 +57,7 @@ pub struct GatherCall<T> {
 }
 
 impl<T> GatherCall<T> {
-    pub(crate) fn new(prepared: PreparedCall, decode: Decode<T>) -> Self {
+    pub(super) fn new(prepared: PreparedCall, decode: Decode<T>) -> Self {
         Self {
             prepared,
             audience: Audience::default(),
@@ -140,46 +129,31 @@ impl<T: Send + 'static> IntoFuture for GatherCall<T> {
 }
 
 async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
-    let payload = call.prepared.payload()?;
-    let _under_way = call.prepared.core.calls.token();
-    let deadline = call.prepared.deadline();
-    let command = call.prepared.spec.id;
-    let links = call.audience.links(&call.prepared);
+    let started = call.prepared.start()?;
+    let links = call.audience.links(&call.prepared.callee);
     let mut outcomes: Vec<(InstanceId, Outcome<T>)> = links
         .iter()
         .map(|link| (link.peer.id.instance.clone(), Outcome::Missing))
         .collect();
     let mut open = FuturesUnordered::new();
     for (place, link) in links.iter().enumerate() {
-        if link.peer.incompatible.contains(&command) {
-            outcomes[place].1 = Outcome::Failed(call.prepared.incompatible(&link.peer.id));
-            continue;
-        }
-        let payload = payload.clone();
-        open.push(async move { (place, link.call(command, payload, deadline.at).await) });
+        let attempt = attempt::call(&started, link);
+        open.push(async move { (place, attempt.await) });
     }
     let mut wanted = call.first;
     while wanted > 0 {
-        let Some((place, answer)) = open.next().await else {
+        let Some((place, reply)) = open.next().await else {
             break;
         };
-        outcomes[place].1 = match answer {
-            Ok(answer) => match call.prepared.decode(&answer, call.decode) {
-                Ok(answer) => {
-                    wanted -= 1;
-                    Outcome::Answered(answer)
-                }
-                Err(error) => Outcome::Failed(error),
-            },
-            // Whichever side sees first that the time is over.
-            Err(CallFailure::Late { .. } | CallFailure::Remote(Status::DeadlineExceeded, _)) => {
-                Outcome::Missing
+        let value = reply.and_then(|reply| call.prepared.decode(&reply, call.decode));
+        outcomes[place].1 = match value {
+            Ok(value) => {
+                wanted -= 1;
+                Outcome::Answered(value)
             }
-            Err(failure) => Outcome::Failed(call.prepared.error(
-                &links[place].peer.id,
-                failure,
-                deadline,
-            )),
+            // Whichever side sees first that the time is over.
+            Err(CallError::DeadlineExceeded { .. }) => Outcome::Missing,
+            Err(error) => Outcome::Failed(error),
         };
     }
     Ok(Gather { outcomes })

@@ -3,21 +3,17 @@
 //! Every call is a builder that does nothing until it is awaited. All of them are cancel safe in this sense: dropping
 //! the future gives the call up here, and cancels the handler there.
 
-mod balance;
+mod attempt;
 mod balanced;
 mod broadcast;
 mod gather;
 mod prepared;
 
-pub use balance::Balance;
-#[cfg(feature = "bench")]
-pub(crate) use balance::Placing;
-pub(crate) use balance::{Callee, pick};
 pub use balanced::{BalancedCall, QueuedCall};
 pub use broadcast::{BroadcastCall, Sent};
 pub use gather::{Gather, GatherCall, Incomplete, Outcome};
 pub use prepared::ClientCore;
-pub(crate) use prepared::PreparedCall;
+use prepared::PreparedCall;
 
 use serde::{Deserialize, Serialize};
 

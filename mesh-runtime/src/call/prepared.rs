@@ -8,17 +8,16 @@ use std::{
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{BalancedCall, BroadcastCall, Callee, GatherCall, Queued, QueuedCall};
+use super::{BalancedCall, BroadcastCall, GatherCall, Queued, QueuedCall};
 use crate::{
+    callee::Callee,
     error::{CallError, CodecError},
-    id::NodeId,
-    link::calling::CallFailure,
-    node::core::NodeCore,
+    local::LocalNode,
     schema::{CommandSpec, DEFAULT_TIMEOUT, NodeSpec},
     wire::{
         codec::{self, MAX_PAYLOAD},
-        frame::Status,
         job_options::{JobDue, JobOptions},
     },
 };
@@ -27,7 +26,7 @@ use crate::{
 #[doc(hidden)]
 #[derive(Clone)]
 pub struct ClientCore {
-    core: Arc<NodeCore>,
+    local: Arc<LocalNode>,
     callee: Arc<Callee>,
     /// The deadline of the call that is being served, for a stub from a handler's context.
     inherited: Option<Instant>,
@@ -35,13 +34,13 @@ pub struct ClientCore {
 
 impl ClientCore {
     pub(crate) fn new(
-        core: Arc<NodeCore>,
+        local: Arc<LocalNode>,
         callee: &'static NodeSpec,
         inherited: Option<Instant>,
     ) -> Self {
-        let callee = core.callee(callee);
+        let callee = local.callee(callee);
         Self {
-            core,
+            local,
             callee,
             inherited,
         }
@@ -97,7 +96,7 @@ impl ClientCore {
 
     fn prepared<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> PreparedCall {
         PreparedCall {
-            core: Arc::clone(&self.core),
+            local: Arc::clone(&self.local),
             callee: Arc::clone(&self.callee),
             spec,
             args: codec::encode(args, MAX_PAYLOAD),
@@ -109,13 +108,13 @@ impl ClientCore {
 }
 
 /// How an answer is decoded: kept as a function, so that awaiting a call asks nothing more of its type.
-pub(crate) type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
+pub(super) type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
 
 /// A call that has not been made yet.
-pub(crate) struct PreparedCall {
-    pub(crate) core: Arc<NodeCore>,
-    pub(crate) callee: Arc<Callee>,
-    pub(crate) spec: &'static CommandSpec,
+pub(super) struct PreparedCall {
+    pub(super) local: Arc<LocalNode>,
+    pub(super) callee: Arc<Callee>,
+    pub(super) spec: &'static CommandSpec,
     args: Result<Bytes, CodecError>,
     /// What is said of the job, if it is one. A command that merely answers with a `Queued` is none, and takes no
     /// options.
@@ -126,23 +125,23 @@ pub(crate) struct PreparedCall {
 
 /// When a call ends, and how long it had in all.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline {
-    pub(crate) at: Instant,
-    pub(crate) after: Duration,
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    pub(super) after: Duration,
 }
 
 impl PreparedCall {
-    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
     }
 
     /// The job is not to be run for this long.
-    pub(crate) fn set_delay(&mut self, delay: Duration) {
+    pub(super) fn set_delay(&mut self, delay: Duration) {
         self.set_due(JobDue::After(millis(delay)));
     }
 
     /// The job is not to be run before `time`.
-    pub(crate) fn set_at(&mut self, time: SystemTime) {
+    pub(super) fn set_at(&mut self, time: SystemTime) {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.set_due(JobDue::At(millis(since_epoch)));
     }
@@ -154,18 +153,30 @@ impl PreparedCall {
     }
 
     /// The job is left out if the queue has had one with that key.
-    pub(crate) fn set_dedupe(&mut self, key: String, window: Duration) {
+    pub(super) fn set_dedupe(&mut self, key: String, window: Duration) {
         if let Some(job) = &mut self.job {
             job.dedupe = Some((key, millis(window)));
         }
     }
 
-    /// What is sent: the encoded arguments, behind the options of a job. Unless they could not be encoded or this
-    /// node is shutting down.
-    pub(crate) fn payload(&self) -> Result<Bytes, CallError> {
-        if self.core.is_closed() {
+    /// Begins the call: from here on its time counts, and a shutdown waits for it.
+    ///
+    /// # Errors
+    /// If the arguments or the job's options could not be encoded, or this node has ended.
+    pub(super) fn start(&self) -> Result<StartedCall<'_>, CallError> {
+        Ok(StartedCall {
+            payload: self.payload()?,
+            deadline: self.deadline(),
+            prepared: self,
+            _under_way: self.local.calls.token(),
+        })
+    }
+
+    /// What is sent: the encoded arguments, behind the options of a job.
+    fn payload(&self) -> Result<Bytes, CallError> {
+        if self.local.is_closed() {
             return Err(CallError::ShuttingDown {
-                who: self.core.id.clone(),
+                who: self.local.id.clone(),
             });
         }
         let args = self
@@ -190,7 +201,7 @@ impl PreparedCall {
 
     /// The deadline, counted from now: that of the call, of the command, or the default; and never later than that
     /// of the call that is being served.
-    pub(crate) fn deadline(&self) -> Deadline {
+    fn deadline(&self) -> Deadline {
         let after = self
             .timeout
             .or(self.spec.timeout)
@@ -209,91 +220,41 @@ impl PreparedCall {
     }
 
     /// The command, for errors.
-    pub(crate) fn command(&self) -> String {
+    pub(super) fn command(&self) -> String {
         format!("{}.{}", self.callee.node_type(), self.spec.name)
     }
 
     /// Decodes an answer.
-    pub(crate) fn decode<T>(&self, answer: &[u8], decode: Decode<T>) -> Result<T, CallError> {
+    pub(super) fn decode<T>(&self, answer: &[u8], decode: Decode<T>) -> Result<T, CallError> {
         decode(answer).map_err(|source| CallError::Codec {
             what: format!("the answer of {} could not be decoded", self.command()),
             source,
             maybe_executed: true,
         })
     }
+}
 
-    /// An instance means something else by this command, or does not know it.
-    pub(crate) fn incompatible(&self, peer: &NodeId) -> CallError {
-        CallError::Incompatible {
-            what: format!(
-                "{peer} declares {} otherwise, or not at all",
-                self.command()
-            ),
-        }
+/// A call that is under way. Every attempt of it has the same payload and the same deadline.
+pub(super) struct StartedCall<'a> {
+    pub(super) payload: Bytes,
+    pub(super) deadline: Deadline,
+    prepared: &'a PreparedCall,
+    _under_way: TaskTrackerToken,
+}
+
+impl StartedCall<'_> {
+    pub(super) fn spec(&self) -> &'static CommandSpec {
+        self.prepared.spec
     }
 
-    /// What a failed attempt means to the caller.
-    pub(crate) fn error(
-        &self,
-        peer: &NodeId,
-        failure: CallFailure,
-        deadline: Deadline,
-    ) -> CallError {
-        let peer = peer.clone();
-        match failure {
-            CallFailure::Full { what } => CallError::Overloaded {
-                what,
-                maybe_executed: false,
-            },
-            CallFailure::Lost { reason, sent } => CallError::LinkLost {
-                peer,
-                reason,
-                maybe_executed: sent,
-            },
-            CallFailure::Late { sent } => CallError::DeadlineExceeded {
-                after: deadline.after,
-                maybe_executed: sent,
-            },
-            CallFailure::Remote(status, text) => self.remote(peer, status, text, deadline),
-        }
+    /// The command, for errors.
+    pub(super) fn command(&self) -> String {
+        self.prepared.command()
     }
 
-    fn remote(&self, peer: NodeId, status: Status, text: String, deadline: Deadline) -> CallError {
-        match status {
-            Status::Denied => CallError::Denied {
-                command: self.command(),
-            },
-            Status::Incompatible => CallError::Incompatible {
-                what: format!("{peer}: {text}"),
-            },
-            Status::Overloaded => CallError::Overloaded {
-                what: format!("{peer}: {text}"),
-                maybe_executed: false,
-            },
-            Status::DeadlineExceeded => CallError::DeadlineExceeded {
-                after: deadline.after,
-                maybe_executed: true,
-            },
-            Status::Cancelled => CallError::Cancelled { peer },
-            Status::HandlerPanicked => CallError::HandlerPanicked {
-                peer,
-                message: text,
-            },
-            Status::Codec | Status::Ok => CallError::Codec {
-                what: format!(
-                    "the answer of {} could not be encoded on {peer}",
-                    self.command()
-                ),
-                source: CodecError::Encode(text),
-                maybe_executed: true,
-            },
-            Status::QueueFull => CallError::QueueFull { peer, what: text },
-            Status::QueueFailed => CallError::Queue {
-                peer,
-                message: text,
-            },
-            Status::ShuttingDown => CallError::ShuttingDown { who: peer },
-        }
+    /// Whether the time is over.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline.at
     }
 }
 

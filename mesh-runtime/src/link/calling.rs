@@ -11,7 +11,10 @@ use super::{
     link::Link,
     outbox::QueuedFrame,
 };
-use crate::wire::frame::{FirstPart, Frame, Status};
+use crate::{
+    close::CloseReason,
+    wire::frame::{FailureCode, FirstPart, Frame},
+};
 
 /// Why a call over one link brought no answer.
 #[derive(Debug)]
@@ -19,11 +22,11 @@ pub(crate) enum CallFailure {
     /// The link's budget is used up. Not sent.
     Full { what: String },
     /// The link closed.
-    Lost { reason: String, sent: bool },
+    Lost { reason: CloseReason, sent: bool },
     /// The deadline passed.
     Late { sent: bool },
     /// The other side says why.
-    Remote(Status, String),
+    Remote(FailureCode, String),
 }
 
 impl Link {
@@ -72,7 +75,7 @@ impl Link {
         guard.answered = true;
         match answer {
             Reply::Ok(bytes) => Ok(bytes),
-            Reply::Failed(status, text) => Err(CallFailure::Remote(status, text)),
+            Reply::Failed(code, text) => Err(CallFailure::Remote(code, text)),
             Reply::LinkLost(reason) => Err(CallFailure::Lost {
                 reason,
                 sent: !guard.give_up(),
@@ -119,9 +122,10 @@ impl Link {
                 what: no_room.to_string(),
             };
         }
-        let reason = self.channel.close_reason().map(ToString::to_string);
+        // The budget is closed after the reason is set.
+        let reason = self.channel.close_reason().cloned();
         CallFailure::Lost {
-            reason: reason.unwrap_or_else(|| no_room.to_string()),
+            reason: reason.unwrap_or_else(|| CloseReason::Lost(no_room.to_string())),
             sent: false,
         }
     }
@@ -140,7 +144,7 @@ impl CallGuard<'_> {
     fn give_up(&mut self) -> bool {
         self.answered = true;
         let consumed = self.link.in_flight().forget(self.call);
-        self.link.consumed(|inbox| inbox.consumed(consumed));
+        self.link.consumed(consumed);
         let unsent = self.pending.abandon();
         if !unsent {
             self.link.channel.drop_call(self.call);

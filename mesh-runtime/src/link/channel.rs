@@ -17,16 +17,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    close_reason::CloseReason,
     outbox::{QueuedFrame, SMALL_PAYLOAD},
     window::Outbound,
 };
 use crate::{
+    close::{CloseCode, CloseReason},
     socketio::{Closer, Sink},
     wire::{
         cipher::{Opener, Sealer},
         envelope::{Envelope, EnvelopeBuilder},
-        frame::{CloseCode, Frame},
+        frame::Frame,
     },
     yielding::yield_to_ready_tasks,
 };

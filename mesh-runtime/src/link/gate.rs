@@ -12,11 +12,9 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::{
-    channel::{self, Channel, Inlet, Pace, Receiver},
-    close_reason::CloseReason,
-};
+use super::channel::{self, Channel, Inlet, Pace, Receiver};
 use crate::{
+    close::CloseReason,
     error::Refusal,
     keys::DerivedKeys,
     socketio::{self, Acceptor, Closer, Inbound, Incoming, Limits, Sink, TransportError},

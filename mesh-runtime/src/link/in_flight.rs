@@ -14,7 +14,10 @@ use futures_util::task::AtomicWaker;
 use slab::Slab;
 
 use super::budget::{Reserved, Slot};
-use crate::wire::frame::Status;
+use crate::{
+    close::CloseReason,
+    wire::frame::{FailureCode, Status},
+};
 
 /// How a call over one link ended.
 #[derive(Debug)]
@@ -22,9 +25,9 @@ pub(crate) enum Reply {
     /// The encoded answer.
     Ok(Bytes),
     /// The other side says why there is none.
-    Failed(Status, String),
+    Failed(FailureCode, String),
     /// The link closed.
-    LinkLost(String),
+    LinkLost(CloseReason),
 }
 
 const QUEUED: u8 = 0;
@@ -64,11 +67,11 @@ impl Pending {
             .map_or_else(|state| state == ABANDONED, |_| true)
     }
 
-    /// Ends the call with that reason, if it was not sent; and so it never will be.
-    pub(crate) fn refuse(&self, reason: &str) -> bool {
+    /// Ends the call because the other side takes no new ones, if it was not sent; and so it never will be.
+    pub(crate) fn refuse(&self) -> bool {
         let unsent = self.abandon();
         if unsent {
-            self.complete(Reply::LinkLost(reason.to_string()));
+            self.complete(Reply::Failed(FailureCode::ShuttingDown, String::new()));
         }
         unsent
     }
@@ -130,7 +133,7 @@ pub(crate) enum BadReply {
 pub(crate) struct InFlight {
     entries: Slab<InFlightEntry>,
     generation: u32,
-    closed: Option<String>,
+    closed: Option<CloseReason>,
 }
 
 impl InFlight {
@@ -148,7 +151,7 @@ impl InFlight {
         &mut self,
         slot: Slot,
         reserved: Reserved,
-    ) -> Result<(u64, Arc<Pending>), String> {
+    ) -> Result<(u64, Arc<Pending>), CloseReason> {
         if let Some(reason) = &self.closed {
             return Err(reason.clone());
         }
@@ -242,10 +245,10 @@ impl InFlight {
     }
 
     /// The link is gone: every call ends, and none begins.
-    pub(crate) fn close(&mut self, reason: &str) {
-        self.closed = Some(reason.to_owned());
+    pub(crate) fn close(&mut self, reason: &CloseReason) {
+        self.closed = Some(reason.clone());
         for entry in self.entries.drain() {
-            entry.pending.complete(Reply::LinkLost(reason.to_owned()));
+            entry.pending.complete(Reply::LinkLost(reason.clone()));
         }
     }
 
@@ -253,7 +256,9 @@ impl InFlight {
         let entry = self.entries.remove(index);
         entry.pending.complete(match status {
             Status::Ok => Reply::Ok(payload),
-            failed => Reply::Failed(failed, String::from_utf8_lossy(&payload).into_owned()),
+            Status::Failed(code) => {
+                Reply::Failed(code, String::from_utf8_lossy(&payload).into_owned())
+            }
         });
     }
 
@@ -387,14 +392,15 @@ mod tests {
     async fn a_lost_link_ends_every_call_and_lets_none_begin() {
         let mut calls = InFlight::new();
         let (_, pending) = open(&mut calls);
-        calls.close("cut");
-        assert!(matches!(pending.answered().await, Reply::LinkLost(reason) if reason == "cut"));
+        let cut = CloseReason::Lost("cut".into());
+        calls.close(&cut);
+        assert!(matches!(pending.answered().await, Reply::LinkLost(reason) if reason == cut));
         let budget = Budget::new();
         budget.grant(1, 1);
         let reserved = budget.try_reserve(0).unwrap();
         assert_eq!(
             calls.open(budget.slot().unwrap(), reserved).err(),
-            Some("cut".into())
+            Some(cut)
         );
     }
 

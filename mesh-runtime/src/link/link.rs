@@ -1,27 +1,29 @@
-//! A link: two nodes, joined by one sealed connection over which either calls the other. Keeps the books of calls in
-//! both directions; knows nothing of handlers, balancing or how it came about.
+//! A link: two nodes, joined by one sealed connection over which either calls the other. Keeps the flow-control state of
+//! calls in both directions; knows nothing of handlers, balancing or how it came about.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use tokio::task::AbortHandle;
+use futures_util::future::{AbortHandle, AbortRegistration};
 
 use super::{
     budget::Budget,
     channel::{Channel, Receiver},
-    close_reason::CloseReason,
+    credit::{Credit, ReceiveCredit},
     in_flight::InFlight,
     inbox::{Arrived, Inbox, Opening, Overrun},
-    serving::Incoming,
+    serving::{CallReply, ReceivedPayload, TellPermit},
 };
 use crate::{
+    close::{CloseCode, CloseReason},
     id::{BootEpoch, NodeId},
-    wire::frame::{CloseCode, FirstPart, Frame, PayloadKind, Status},
+    verdict::Verdicts,
+    wire::frame::{FirstPart, Frame, PayloadKind, Status},
 };
 
 /// What one side of a link lets the other have outstanding.
@@ -34,14 +36,14 @@ pub(crate) struct Grant {
 }
 
 /// The other end.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
     pub(crate) epoch: BootEpoch,
     /// Host and port that it was dialled at, or that it dialled from.
     pub(crate) addr: String,
-    /// Its commands that this node knows otherwise or not at all.
-    pub(crate) incompatible: HashSet<u32>,
+    /// What either side may call here.
+    pub(crate) verdicts: Verdicts,
 }
 
 /// Who dialled.
@@ -59,8 +61,11 @@ pub(crate) trait LinkHost: Send + Sync + 'static {
     /// The link is open: both sides may call from now on.
     fn opened(&self, link: &Arc<Link>);
 
-    /// A call or tell has arrived.
-    fn serve(&self, incoming: Incoming);
+    /// A call has arrived.
+    fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply);
+
+    /// A tell has arrived.
+    fn tell(&self, command: u32, args: ReceivedPayload, permit: TellPermit);
 
     /// The other end takes no new calls.
     fn draining(&self, link: &Arc<Link>);
@@ -78,6 +83,7 @@ pub(crate) struct Link {
     pub(super) budget: Arc<Budget>,
     in_flight: Mutex<InFlight>,
     arriving: Mutex<Arriving>,
+    credit: ReceiveCredit,
     pub(super) next_tell: AtomicU64,
     confirmed: AtomicBool,
     draining: AtomicBool,
@@ -85,10 +91,20 @@ pub(crate) struct Link {
     this: Weak<Link>,
 }
 
-pub(super) struct Arriving {
+/// The calls and tells of the other side. Locked twice for each call: when it arrives, and when it ends.
+#[derive(Default)]
+struct Arriving {
     inbox: Inbox,
-    /// Calls that are being served.
-    pub(super) running: HashMap<u64, Option<AbortHandle>>,
+    /// The calls that are arriving or being served.
+    running: HashMap<u64, RunningCall>,
+}
+
+/// A call of the other side that has not ended.
+struct RunningCall {
+    /// Ends the future that serves it.
+    abort: AbortHandle,
+    /// For that future. Taken when the call has arrived whole.
+    registration: Option<AbortRegistration>,
 }
 
 impl Link {
@@ -108,10 +124,8 @@ impl Link {
             grant,
             budget: Budget::new(),
             in_flight: Mutex::new(InFlight::new()),
-            arriving: Mutex::new(Arriving {
-                inbox: Inbox::new(grant.calls as usize, bytes),
-                running: HashMap::new(),
-            }),
+            arriving: Mutex::default(),
+            credit: ReceiveCredit::new(grant.calls as usize, bytes),
             next_tell: AtomicU64::new(0),
             confirmed: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -169,7 +183,7 @@ impl Link {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn arriving(&self) -> MutexGuard<'_, Arriving> {
+    fn arriving(&self) -> MutexGuard<'_, Arriving> {
         self.arriving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,19 +191,28 @@ impl Link {
         self.this.upgrade()
     }
 
-    /// Books what was handed on, and gives credit when enough has come together.
-    pub(super) fn consumed(&self, book: impl FnOnce(&mut Inbox)) {
-        let due = {
-            let mut arriving = self.arriving();
-            book(&mut arriving.inbox);
-            arriving.inbox.take_due()
-        };
-        if let Some((tells, bytes)) = due {
+    /// Payload bytes of the other side were handed on.
+    pub(super) fn consumed(&self, bytes: usize) {
+        self.give(self.credit.consumed(bytes));
+    }
+
+    /// A tell of the other side was processed.
+    pub(super) fn tell_done(&self) {
+        self.give(self.credit.tell_done());
+    }
+
+    fn give(&self, credit: Option<Credit>) {
+        if let Some(Credit { tells, bytes }) = credit {
             self.channel.send(Frame::Credit {
                 calls: u32::try_from(tells).unwrap_or(u32::MAX),
                 bytes: bytes as u64,
             });
         }
+    }
+
+    /// A call of the other side ends. False if its caller had given up.
+    pub(super) fn end_call(&self, call: u64) -> bool {
+        self.arriving().running.remove(&call).is_some()
     }
 
     fn on_confirm(&self, calls: u32, bytes: u64) -> Result<(), String> {
@@ -199,7 +222,7 @@ impl Link {
         // Both sides use the smaller of the two grants, and each knows that the other does.
         let calls = calls.min(self.grant.calls) as usize;
         let bytes = usize::try_from(bytes.min(self.grant.bytes)).unwrap_or(usize::MAX);
-        self.arriving().inbox.keep_pace_with(calls, bytes);
+        self.credit.keep_pace_with(calls, bytes);
         self.budget.grant(calls, bytes);
         let (Some(host), Some(this)) = (self.host.upgrade(), self.this()) else {
             self.close(CloseCode::ShuttingDown);
@@ -218,19 +241,31 @@ impl Link {
     }
 
     fn on_opening(&self, opening: Opening, part: FirstPart) -> Result<(), Overrun> {
-        let arrived = {
-            let mut arriving = self.arriving();
-            if opening.kind == PayloadKind::Call {
-                if arriving.running.len() >= self.grant.calls as usize {
-                    return Err(Overrun::Calls);
-                }
-                if arriving.running.insert(opening.id, None).is_some() {
-                    return Err(Overrun::IdTwice);
-                }
+        let FirstPart { more, payload, .. } = part;
+        self.credit.accept_bytes(opening.total)?;
+        if opening.kind == PayloadKind::Tell {
+            self.credit.accept_tell()?;
+        }
+        let mut arriving = self.arriving();
+        let mut registration = None;
+        if opening.kind == PayloadKind::Call {
+            if arriving.running.len() >= self.grant.calls as usize {
+                return Err(Overrun::Calls);
             }
-            arriving.inbox.open(opening, part.more, part.payload)?
-        };
-        self.hand_on(arrived);
+            let Entry::Vacant(vacant) = arriving.running.entry(opening.id) else {
+                return Err(Overrun::IdTwice);
+            };
+            let (abort, registered) = AbortHandle::new_pair();
+            registration = Some(registered);
+            let for_later = if more { registration.take() } else { None };
+            vacant.insert(RunningCall {
+                abort,
+                registration: for_later,
+            });
+        }
+        let arrived = arriving.inbox.open(opening, more, payload)?;
+        drop(arriving);
+        self.hand_on(arrived, registration);
         Ok(())
     }
 
@@ -243,15 +278,19 @@ impl Link {
     ) -> Result<(), String> {
         if kind == PayloadKind::Reply {
             let consumed = self.in_flight().chunk(id, more, payload).map_err(text)?;
-            self.consumed(|inbox| inbox.consumed(consumed));
+            self.consumed(consumed);
             return Ok(());
         }
-        let arrived = self
-            .arriving()
-            .inbox
-            .chunk(kind, id, more, payload)
-            .map_err(text)?;
-        self.hand_on(arrived);
+        let mut arriving = self.arriving();
+        let arrived = arriving.inbox.chunk(kind, id, more, payload);
+        let arrived = arrived.map_err(text)?;
+        let running = match (&arrived, kind) {
+            (Some(_), PayloadKind::Call) => arriving.running.get_mut(&id),
+            _ => None,
+        };
+        let registration = running.and_then(|running| running.registration.take());
+        drop(arriving);
+        self.hand_on(arrived, registration);
         Ok(())
     }
 
@@ -262,30 +301,44 @@ impl Link {
             payload,
         } = part;
         let total = total as usize;
-        self.arriving().inbox.account_for(total).map_err(text)?;
+        self.credit.accept_bytes(total).map_err(text)?;
         let consumed = self
             .in_flight()
             .reply(call, status, total, more, payload)
             .map_err(text)?;
-        self.consumed(|inbox| inbox.consumed(consumed));
+        self.consumed(consumed);
         Ok(())
     }
 
     fn on_cancel(&self, call: u64) {
-        let running = self.arriving().running.remove(&call);
-        if let Some(Some(task)) = running {
-            task.abort();
+        let mut arriving = self.arriving();
+        let running = arriving.running.remove(&call);
+        let consumed = arriving.inbox.cancel(call);
+        drop(arriving);
+        if let Some(running) = running {
+            running.abort.abort();
         }
-        self.consumed(|inbox| inbox.cancel(call));
+        self.consumed(consumed);
     }
 
-    fn hand_on(&self, arrived: Option<Arrived>) {
-        let (Some(arrived), Some(this)) = (arrived, self.this()) else {
+    /// Hands a call or tell on that has arrived whole. A call has a registration.
+    fn hand_on(&self, arrived: Option<Arrived>, registration: Option<AbortRegistration>) {
+        let (Some(Arrived { opening, payload }), Some(this)) = (arrived, self.this()) else {
             return;
         };
-        let incoming = Incoming::new(this, arrived);
-        if let Some(host) = self.host.upgrade() {
-            host.serve(incoming);
+        let host = self.host.upgrade();
+        // Where the host is gone, dropping these gives back what they hold.
+        let args = ReceivedPayload::new(Arc::clone(&this), payload);
+        if let Some(registration) = registration {
+            let reply = CallReply::new(this, opening.id, opening.deadline_ms, registration);
+            if let Some(host) = host {
+                host.call(opening.command, args, reply);
+            }
+        } else {
+            let permit = TellPermit(this);
+            if let Some(host) = host {
+                host.tell(opening.command, args, permit);
+            }
         }
     }
 }
@@ -361,12 +414,11 @@ impl Receiver for Link {
     }
 
     fn on_closed(&self, reason: &CloseReason) {
-        let text = reason.to_string();
         self.budget.close();
-        self.in_flight().close(&text);
+        self.in_flight().close(reason);
         let running = std::mem::take(&mut self.arriving().running);
-        for task in running.into_values().flatten() {
-            task.abort();
+        for running in running.into_values() {
+            running.abort.abort();
         }
         if let (Some(host), Some(this)) = (self.host.upgrade(), self.this()) {
             host.lost(&this, reason);

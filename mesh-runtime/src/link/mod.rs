@@ -1,10 +1,10 @@
-//! Links between nodes: the sealed connection, the handshake, the books of what is in flight. Below it are sockets and
+//! Links between nodes: the sealed connection, the handshake, the flow-control state of what is in flight. Below it are sockets and
 //! bytes; above it calls and handlers.
 
 pub(crate) mod budget;
 pub(crate) mod calling;
 pub(crate) mod channel;
-pub(crate) mod close_reason;
+pub(crate) mod credit;
 pub(crate) mod gate;
 pub(crate) mod in_flight;
 pub(crate) mod inbox;

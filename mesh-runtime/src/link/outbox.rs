@@ -48,7 +48,7 @@ impl QueuedFrame {
         let Some(pending) = &self.pending else {
             return true;
         };
-        if draining && pending.refuse("it is shutting down") {
+        if draining && pending.refuse() {
             return false;
         }
         pending.mark_sent()
@@ -225,9 +225,9 @@ mod tests {
     use crate::{
         link::{
             budget::Budget,
-            in_flight::{Reply, InFlight},
+            in_flight::{InFlight, Reply},
         },
-        wire::frame::FirstPart,
+        wire::frame::{FailureCode, FirstPart},
     };
 
     fn tell(id: u64, bytes: usize) -> QueuedFrame {
@@ -377,7 +377,10 @@ mod tests {
         );
         assert_eq!(fill(&mut outbox, true), [""; 0]);
         for unsent in [small, big] {
-            assert!(matches!(unsent.answered().await, Reply::LinkLost(_)));
+            assert!(matches!(
+                unsent.answered().await,
+                Reply::Failed(FailureCode::ShuttingDown, _)
+            ));
             assert!(unsent.abandon(), "it never left");
         }
         assert!(!begun.abandon(), "it had left before");

@@ -1,147 +1,126 @@
-//! Serving over one link: a call or tell that has arrived, what it holds of the other side's budget, and its answer.
+//! Serving over one link: what a call or tell that has arrived holds of the other side's budget, and how a call is
+//! replied to.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::{
-    task::AbortHandle,
-    time::{Instant, timeout_at},
-};
+use futures_util::future::AbortRegistration;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     budget::NoRoom,
-    inbox::{Arrived, Inbox, Opening},
-    link::Link,
+    link::{Link, Peer},
 };
-use crate::wire::frame::{FirstPart, Frame, PayloadKind, Status, failure_text};
+use crate::wire::frame::{FailureCode, FirstPart, Frame, Status, failure_text};
 
-/// A call or tell to be served.
-pub(crate) struct Incoming {
-    pub(crate) link: Arc<Link>,
-    pub(crate) command: u32,
-    pub(crate) parcel: Parcel,
-    pub(crate) answer: Answering,
-}
-
-impl Incoming {
-    pub(super) fn new(link: Arc<Link>, arrived: Arrived) -> Self {
-        let Opening {
-            kind,
-            id,
-            command,
-            deadline_ms,
-            total,
-        } = arrived.opening;
-        let answer = match kind {
-            PayloadKind::Tell => Answering::Tell(TellPlace(Arc::clone(&link))),
-            PayloadKind::Call | PayloadKind::Reply => Answering::Call(Responder {
-                link: Arc::clone(&link),
-                call: id,
-                deadline: Instant::now() + Duration::from_millis(u64::from(deadline_ms)),
-                answered: false,
-            }),
-        };
-        let owed = Owed {
-            link: Arc::clone(&link),
-            bytes: total,
-        };
-        Self {
-            link,
-            command,
-            parcel: Parcel {
-                payload: arrived.payload,
-                owed,
-            },
-            answer,
-        }
-    }
-}
-
-/// A payload that counts against the other side's budget until it is dropped or taken.
-pub(crate) struct Parcel {
+/// The payload of a call or tell. It counts against the other side's budget until it is dropped or taken.
+pub(crate) struct ReceivedPayload {
     payload: Bytes,
-    owed: Owed,
+    held: HeldBytes,
 }
 
-impl Parcel {
+impl ReceivedPayload {
+    pub(super) fn new(link: Arc<Link>, payload: Bytes) -> Self {
+        let held = HeldBytes {
+            bytes: payload.len(),
+            link,
+        };
+        Self { payload, held }
+    }
+
     /// The payload; from now on it is on this node's account.
     pub(crate) fn take(self) -> Bytes {
-        drop(self.owed);
+        drop(self.held);
         self.payload
     }
 }
 
-struct Owed {
+struct HeldBytes {
     link: Arc<Link>,
     bytes: usize,
 }
 
-impl Drop for Owed {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
-        self.link.consumed(|inbox| inbox.consumed(self.bytes));
+        self.link.consumed(self.bytes);
     }
 }
 
-/// What becomes of the handler's result.
-pub(crate) enum Answering {
-    Call(Responder),
-    Tell(TellPlace),
-}
+/// Counts a tell against the other side's budget until it is dropped.
+pub(crate) struct TellPermit(pub(super) Arc<Link>);
 
-/// Counts a tell against the other side's budget until it is worked off.
-pub(crate) struct TellPlace(Arc<Link>);
-
-impl Drop for TellPlace {
-    fn drop(&mut self) {
-        self.0.consumed(Inbox::tell_done);
+impl TellPermit {
+    /// Who has sent it.
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.0.peer
     }
 }
 
-/// Answers one call. Dropped without an answer, it answers [`Status::Cancelled`], unless the caller has given up.
-pub(crate) struct Responder {
+impl Drop for TellPermit {
+    fn drop(&mut self) {
+        self.0.tell_done();
+    }
+}
+
+/// Replies to one call. Dropped without a reply, it replies [`FailureCode::Cancelled`], unless the caller has given up.
+#[doc(hidden)]
+pub struct CallReply {
     link: Arc<Link>,
     call: u64,
     deadline: Instant,
-    answered: bool,
+    cancelled: Option<AbortRegistration>,
+    replied: bool,
 }
 
-impl Responder {
+impl CallReply {
+    pub(super) fn new(
+        link: Arc<Link>,
+        call: u64,
+        deadline_ms: u32,
+        cancelled: AbortRegistration,
+    ) -> Self {
+        Self {
+            link,
+            call,
+            deadline: Instant::now() + Duration::from_millis(u64::from(deadline_ms)),
+            cancelled: Some(cancelled),
+            replied: false,
+        }
+    }
+
+    /// Who called.
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.link.peer
+    }
+
     /// When the caller stops waiting.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// A handle by which the call's task ends when the caller gives up.
-    pub(crate) fn serving(&self) -> Serving {
-        Serving {
-            link: Arc::clone(&self.link),
-            call: self.call,
-        }
+    /// Ends the future that serves the call when the caller gives up. To be had once.
+    pub(crate) fn cancelled(&mut self) -> Option<AbortRegistration> {
+        self.cancelled.take()
     }
 
-    /// Sends the answer, once the other side has room for it.
-    pub(crate) fn respond(mut self, status: Status, payload: Bytes) {
-        self.finish(status, payload);
+    /// Sends the encoded reply, once the other side has room for it.
+    pub(crate) fn send(mut self, payload: Bytes) {
+        self.finish(Status::Ok, payload);
     }
 
-    /// Answers that there is no answer.
-    pub(crate) fn fail(self, status: Status, why: &str) {
-        self.respond(status, failure_text(why));
+    /// Replies that the call has failed.
+    pub(crate) fn fail(mut self, code: FailureCode, why: &str) {
+        self.finish(Status::Failed(code), failure_text(why));
     }
 
     fn finish(&mut self, status: Status, payload: Bytes) {
-        self.answered = true;
-        if self.link.arriving().running.remove(&self.call).is_none() {
+        self.replied = true;
+        if !self.link.end_call(self.call) {
             return;
         }
-        let frame = Frame::Reply {
-            call: self.call,
-            status,
-            part: FirstPart::whole(payload.clone()),
-        };
         if let Some(reserved) = self.link.budget.try_reserve(payload.len()) {
             reserved.spend();
-            self.link.channel.send(frame);
+            self.link.send_reply(self.call, status, payload);
             return;
         }
         // No runtime, no link: the process is on its way out.
@@ -153,10 +132,10 @@ impl Responder {
             match timeout_at(deadline, link.budget.reserve(payload.len())).await {
                 Ok(Ok(reserved)) => {
                     reserved.spend();
-                    link.channel.send(frame);
+                    link.send_reply(call, status, payload);
                 }
                 Ok(Err(never @ NoRoom::Never { .. })) => {
-                    link.send_failure(call, Status::Codec, &never.to_string())
+                    link.send_failure(call, FailureCode::Codec, &never.to_string())
                 }
                 // The caller has given up, or the link is gone.
                 Ok(Err(NoRoom::Closed)) | Err(_) => {}
@@ -165,34 +144,22 @@ impl Responder {
     }
 }
 
-impl Drop for Responder {
+impl Drop for CallReply {
     fn drop(&mut self) {
-        if !self.answered {
-            self.finish(Status::Cancelled, Bytes::new());
-        }
-    }
-}
-
-/// Names a call that is being served.
-pub(crate) struct Serving {
-    link: Arc<Link>,
-    call: u64,
-}
-
-impl Serving {
-    /// Says which task serves the call.
-    pub(crate) fn by(self, task: AbortHandle) {
-        match self.link.arriving().running.get_mut(&self.call) {
-            Some(place) => *place = Some(task),
-            // Given up meanwhile; or answered, and then there is nothing left to abort.
-            None => task.abort(),
+        if !self.replied {
+            self.finish(Status::Failed(FailureCode::Cancelled), Bytes::new());
         }
     }
 }
 
 impl Link {
-    /// Answers that there is no answer, where even a short text has to fit the budget.
-    fn send_failure(&self, call: u64, status: Status, why: &str) {
+    fn send_reply(&self, call: u64, status: Status, payload: Bytes) {
+        let part = FirstPart::whole(payload);
+        self.channel.send(Frame::Reply { call, status, part });
+    }
+
+    /// Replies that the call has failed, where even a short text has to fit the budget.
+    fn send_failure(&self, call: u64, code: FailureCode, why: &str) {
         let payload = failure_text(why);
         let payload = match self.budget.try_reserve(payload.len()) {
             Some(reserved) => {
@@ -201,7 +168,6 @@ impl Link {
             }
             None => Bytes::new(),
         };
-        let part = FirstPart::whole(payload);
-        self.channel.send(Frame::Reply { call, status, part });
+        self.send_reply(call, Status::Failed(code), payload);
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    close::CloseCode,
     id::{BootEpoch, NodeId},
     link::link::Role,
-    wire::frame::CloseCode,
 };
 
 /// What the table knows of one link.

@@ -13,19 +13,16 @@ use super::{
     session::{NodeSession, NodeSessionRef, send_notices},
 };
 use crate::{
+    close::{CloseCode, CloseReason},
     error::Refusal,
     id::{BootEpoch, InstanceId, NodeId},
     keys::DerivedKeys,
     link::{
         channel::{Channel, Receiver},
-        close_reason::CloseReason,
         gate::Host,
     },
     schema::Schema,
-    wire::{
-        frame::CloseCode,
-        handshake::{Hello, SchemaDigest, Target, Welcome},
-    },
+    wire::handshake::{Hello, SchemaDigest, Target, Welcome},
 };
 
 type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;

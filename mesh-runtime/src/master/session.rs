@@ -13,14 +13,12 @@ use super::{
     registry::{Joined, NodeInfo, Notice},
 };
 use crate::{
+    close::{CloseCode, CloseReason},
     id::{BootEpoch, NodeId},
-    link::{
-        channel::{Channel, Receiver},
-        close_reason::CloseReason,
-    },
+    link::channel::{Channel, Receiver},
     wire::{
         control::{self, MAX_HOST, PEERS_PER_PART, ToMaster, ToNode},
-        frame::{CloseCode, Frame},
+        frame::Frame,
     },
 };
 

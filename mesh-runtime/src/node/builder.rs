@@ -14,15 +14,16 @@ use super::{
 };
 use crate::{
     access::{Mesh, NodeType},
-    call::Balance,
+    balance::Balance,
+    close::CloseReason,
     error::StartError,
     id::{InstanceId, NodeId},
     keys::Keys,
-    link::{close_reason::CloseReason, gate::Gate},
+    link::gate::Gate,
+    local::LocalNode,
     queue::{CommandQueue, Queue, QueueName},
-    schema::{CommandSpec, Delivery, NodeSpec},
-    serve::{Dispatcher, Erased, RawServe, Serve},
-    shape::Fingerprints,
+    schema::{CommandSpec, Delivery, Fingerprints, NodeSpec},
+    serve::{Dispatcher, Serve},
     socketio::{Limits, Server},
 };
 
@@ -35,7 +36,7 @@ const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
 /// `MESH_BIND`, `MESH_ADVERTISE`, `MESH_INSTANCE`, `MESH_DISCOVERY_PORT`, `MESH_REDIS_URL`.
 #[must_use = "a node does nothing until it is started"]
 pub struct NodeBuilder<N: NodeType> {
-    serve: Option<Box<dyn RawServe>>,
+    serve: Option<Box<dyn Serve>>,
     keys: Option<Keys>,
     master: Option<String>,
     discovery_port: Option<u16>,
@@ -51,9 +52,9 @@ pub struct NodeBuilder<N: NodeType> {
 impl<N: NodeType> NodeBuilder<N> {
     /// Written by the macro.
     #[doc(hidden)]
-    pub fn new(serve: impl Serve<N>) -> Self {
+    pub fn new(serve: impl Serve) -> Self {
         Self {
-            serve: Some(Box::new(Erased::new(serve))),
+            serve: Some(Box::new(serve)),
             ..Self::without_handler()
         }
     }
@@ -174,7 +175,7 @@ impl<N: NodeType> NodeBuilder<N> {
 
     /// The handler alone: for the instruction counts, which need no server.
     #[cfg(feature = "bench")]
-    pub(crate) fn into_serve(self) -> Option<Box<dyn RawServe>> {
+    pub(crate) fn into_serve(self) -> Option<Box<dyn Serve>> {
         self.serve
     }
 
@@ -213,12 +214,13 @@ impl<N: NodeType> NodeBuilder<N> {
         if queue.is_durable() && !chosen {
             warn_of_orphans(N::SPEC);
         }
-        let dispatcher = Dispatcher::new(N::SPEC, self.serve, |command| {
+        let local = Arc::new(LocalNode::new(id, schema, self.config.balance));
+        let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, self.serve, |command| {
             let name = queue_name::<N>(command, &instance);
             CommandQueue::new(Arc::clone(&queue), name, &keys)
         });
         let core = NodeCore::new(Parts {
-            id,
+            local,
             schema,
             fingerprints,
             config: self.config,

@@ -3,7 +3,7 @@
 use std::{env, fmt, sync::Arc, time::Duration};
 
 use crate::{
-    call::Balance,
+    balance::Balance,
     discovery,
     error::StartError,
     id::InstanceId,

@@ -1,7 +1,6 @@
-//! What all parts of one node share: who it is, whom it is linked to, what it serves.
+//! What all parts of one node share: the local node, whom it is linked to, its keys, its registration, what it serves.
 
 use std::{
-    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -15,25 +14,22 @@ use super::{
     events::{Event, EventSender},
 };
 use crate::{
-    call::Callee,
+    close::{CloseCode, CloseReason},
     error::Refusal,
     id::{BootEpoch, NodeId},
     keys::DerivedKeys,
     link::{
         channel::{Channel, Receiver},
-        close_reason::CloseReason,
         gate::Host,
         link::{Link, LinkHost, Peer, Role},
-        serving::Incoming,
+        serving::{CallReply, ReceivedPayload, TellPermit},
         table::{Admission, Standing, Table},
     },
-    schema::{NodeSpec, Schema},
+    local::LocalNode,
+    schema::{Fingerprints, Schema},
     serve::Dispatcher,
-    shape::Fingerprints,
-    wire::{
-        frame::CloseCode,
-        handshake::{Hello, SchemaDigest, Target, Welcome},
-    },
+    verdict::{Ends, Verdicts},
+    wire::handshake::{Hello, SchemaDigest, Target, Welcome},
 };
 
 /// Of two links between the same nodes one goes, after that long, so that the calls on it can end.
@@ -41,7 +37,8 @@ const RETIREMENT: Duration = Duration::from_secs(3);
 
 /// The state of one node.
 pub(crate) struct NodeCore {
-    pub(crate) id: NodeId,
+    /// What its calls and handlers see of it.
+    pub(crate) local: Arc<LocalNode>,
     pub(crate) epoch: BootEpoch,
     pub(crate) schema: &'static Schema,
     fingerprints: Fingerprints,
@@ -49,19 +46,10 @@ pub(crate) struct NodeCore {
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) events: EventSender,
-    /// Handlers that are running.
-    pub(crate) handlers: TaskTracker,
-    /// Calls of this node that are under way.
-    pub(crate) calls: TaskTracker,
     /// The tasks that own connections.
     pub(crate) connections: TaskTracker,
-    /// Cancelled when the node takes no new calls.
-    pub(crate) draining: CancellationToken,
-    /// Cancelled when the node is to end.
-    pub(crate) closed: CancellationToken,
     /// Cancelled when a newer node has taken this one's place.
     pub(crate) replaced: CancellationToken,
-    callees: HashMap<&'static str, Arc<Callee>>,
     table: Mutex<Table<LinkEntry>>,
     /// Told whenever the table has changed.
     changed: watch::Sender<()>,
@@ -71,7 +59,7 @@ pub(crate) struct NodeCore {
 
 /// What a new core is made of.
 pub(crate) struct Parts {
-    pub(crate) id: NodeId,
+    pub(crate) local: Arc<LocalNode>,
     pub(crate) schema: &'static Schema,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) config: Config,
@@ -91,18 +79,13 @@ impl PartialEq for LinkEntry {
 impl NodeCore {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts {
-            id,
+            local,
             schema,
             fingerprints,
             config,
             keys,
             dispatcher,
         } = parts;
-        let callees = schema
-            .nodes
-            .iter()
-            .map(|spec| (spec.name, Arc::new(Callee::new(spec))))
-            .collect();
         Arc::new_cyclic(|this| Self {
             epoch: BootEpoch::now(),
             schema,
@@ -111,35 +94,14 @@ impl NodeCore {
             keys,
             dispatcher,
             events: EventSender::new(),
-            handlers: TaskTracker::new(),
-            calls: TaskTracker::new(),
             connections: TaskTracker::new(),
-            draining: CancellationToken::new(),
-            closed: CancellationToken::new(),
             replaced: CancellationToken::new(),
-            callees,
-            table: Mutex::new(Table::new(id.clone())),
+            table: Mutex::new(Table::new(local.id.clone())),
             changed: watch::Sender::new(()),
             registered: watch::Sender::new(false),
             this: this.clone(),
-            id,
+            local,
         })
-    }
-
-    /// A node type as this node calls it.
-    pub(crate) fn callee(&self, spec: &'static NodeSpec) -> Arc<Callee> {
-        self.callees
-            .get(spec.name)
-            .cloned()
-            .unwrap_or_else(|| Arc::new(Callee::new(spec)))
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.is_cancelled()
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.is_cancelled()
     }
 
     /// Whether there is a link to that node, in this life of it or a later one.
@@ -193,7 +155,7 @@ impl NodeCore {
 
     /// Takes no new calls, and says so to every peer.
     pub(crate) fn drain(&self) {
-        self.draining.cancel();
+        self.local.draining.cancel();
         for link in self.links() {
             link.send_draining();
         }
@@ -202,7 +164,7 @@ impl NodeCore {
     /// A newer node with this id is there: this one dials nobody any more.
     pub(crate) fn on_replaced(&self) {
         if !self.replaced.is_cancelled() {
-            tracing::error!(node = %self.id, "a newer node with the same instance id has taken this node's place");
+            tracing::error!(node = %self.local.id, "a newer node with the same instance id has taken this node's place");
             self.replaced.cancel();
             self.events.tell(Event::Replaced);
         }
@@ -212,8 +174,8 @@ impl NodeCore {
     pub(crate) fn hello(&self, target: Target) -> Hello {
         Hello {
             mesh: self.schema.mesh.to_owned(),
-            node_type: self.id.node_type.to_string(),
-            instance: self.id.instance.clone(),
+            node_type: self.local.id.node_type.to_string(),
+            instance: self.local.id.instance.clone(),
             epoch: self.epoch,
             target,
             schema: self.digest(),
@@ -230,15 +192,22 @@ impl NodeCore {
         role: Role,
         channel: Channel,
     ) -> Arc<Link> {
-        let incompatible = self.incompatible(&id.node_type, digest);
-        if !incompatible.is_empty() {
-            tracing::warn!(peer = %id, commands = incompatible.len(), "the peer declares some commands otherwise, or not at all");
+        let verdicts = Verdicts::new(&Ends {
+            schema: self.schema,
+            own: &self.local.id.node_type,
+            peer: &id.node_type,
+            known: self.fingerprints.of(&id.node_type),
+            declared: &digest.commands,
+        });
+        let incompatible = verdicts.incompatible();
+        if incompatible > 0 {
+            tracing::warn!(peer = %id, commands = incompatible, "the peer declares some commands otherwise, or not at all");
         }
         let peer = Peer {
             id,
             epoch,
             addr,
-            incompatible,
+            verdicts,
         };
         let host: Weak<dyn LinkHost> = self.this.clone();
         Link::new(peer, role, channel, self.config.grant, host)
@@ -248,17 +217,8 @@ impl NodeCore {
     fn digest(&self) -> SchemaDigest {
         SchemaDigest {
             fingerprint: self.schema.fingerprint(),
-            commands: self.fingerprints.of(&self.id.node_type).to_vec(),
+            commands: self.fingerprints.of(&self.local.id.node_type).to_vec(),
         }
-    }
-
-    /// The commands of a peer that this node knows otherwise than the peer itself.
-    fn incompatible(&self, node_type: &str, digest: &SchemaDigest) -> HashSet<u32> {
-        let theirs: HashMap<u32, u64> = digest.commands.iter().copied().collect();
-        let ours = self.fingerprints.of(node_type).iter();
-        ours.filter(|(id, fingerprint)| theirs.get(id) != Some(fingerprint))
-            .map(|(id, _)| *id)
-            .collect()
     }
 
     fn table(&self) -> MutexGuard<'_, Table<LinkEntry>> {
@@ -267,7 +227,7 @@ impl NodeCore {
 
     /// Lets callers know who is there now.
     fn update_callee(&self, node_type: &str) {
-        let Some(callee) = self.callees.get(node_type) else {
+        let Some(callee) = self.local.callee_named(node_type) else {
             return;
         };
         let table = self.table();
@@ -284,7 +244,7 @@ impl NodeCore {
 
 impl LinkHost for NodeCore {
     fn admit(&self, link: &Arc<Link>) -> Result<(), CloseCode> {
-        if self.is_closed() {
+        if self.local.is_closed() {
             return Err(CloseCode::ShuttingDown);
         }
         let standing = Standing {
@@ -313,9 +273,9 @@ impl LinkHost for NodeCore {
             // Lost at the very moment at which it opened.
             return;
         }
-        tracing::info!(node = %self.id, peer = %link.peer.id, "linked");
+        tracing::info!(node = %self.local.id, peer = %link.peer.id, "linked");
         self.update_callee(&link.peer.id.node_type);
-        if self.is_draining() {
+        if self.local.is_draining() {
             link.send_draining();
         }
         self.events.tell(Event::LinkUp {
@@ -323,14 +283,16 @@ impl LinkHost for NodeCore {
         });
     }
 
-    fn serve(&self, incoming: Incoming) {
-        if let Some(this) = self.this.upgrade() {
-            self.dispatcher.serve(&this, incoming);
-        }
+    fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply) {
+        self.dispatcher.call(command, args, reply);
+    }
+
+    fn tell(&self, command: u32, args: ReceivedPayload, permit: TellPermit) {
+        self.dispatcher.tell(command, args, permit);
     }
 
     fn draining(&self, link: &Arc<Link>) {
-        tracing::info!(node = %self.id, peer = %link.peer.id, "the peer is draining");
+        tracing::info!(node = %self.local.id, peer = %link.peer.id, "the peer is draining");
         self.update_callee(&link.peer.id.node_type);
     }
 
@@ -343,14 +305,14 @@ impl LinkHost for NodeCore {
             .remove(&link.peer.id, &LinkEntry(Arc::clone(link)))
         {
             if reason.is_fault() {
-                tracing::warn!(node = %self.id, from = link.peer.addr, claimed = %link.peer.id, %reason, "a connection ended before it was a link");
+                tracing::warn!(node = %self.local.id, from = link.peer.addr, claimed = %link.peer.id, %reason, "a connection ended before it was a link");
             }
             return;
         }
         if reason.is_fault() {
-            tracing::warn!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
+            tracing::warn!(node = %self.local.id, peer = %link.peer.id, %reason, "the link is gone");
         } else {
-            tracing::info!(node = %self.id, peer = %link.peer.id, %reason, "the link is gone");
+            tracing::info!(node = %self.local.id, peer = %link.peer.id, %reason, "the link is gone");
         }
         self.update_callee(&link.peer.id.node_type);
         self.events.tell(Event::LinkDown {
@@ -376,24 +338,28 @@ impl Host for NodeCore {
         if hello.mesh != self.schema.mesh {
             return Err(Refusal::WrongMesh);
         }
-        if hello.target != Target::Node(self.id.clone()) {
+        if hello.target != Target::Node(self.local.id.clone()) {
             return Err(Refusal::WrongTarget);
         }
         if self.schema.node(&hello.node_type).is_none() {
             return Err(Refusal::UnknownNodeType);
         }
-        if !self.schema.may_link(&hello.node_type, &self.id.node_type) {
+        if !self
+            .schema
+            .may_link(&hello.node_type, &self.local.id.node_type)
+        {
             return Err(Refusal::NotAllowed);
         }
-        if *hello.node_type == *self.id.node_type && hello.instance == self.id.instance {
+        if *hello.node_type == *self.local.id.node_type && hello.instance == self.local.id.instance
+        {
             return Err(Refusal::Duplicate);
         }
-        if self.is_draining() {
+        if self.local.is_draining() {
             return Err(Refusal::ShuttingDown);
         }
         Ok(Welcome {
-            node_type: self.id.node_type.to_string(),
-            instance: self.id.instance.clone(),
+            node_type: self.local.id.node_type.to_string(),
+            instance: self.local.id.instance.clone(),
             epoch: self.epoch,
             schema: self.digest(),
         })
@@ -413,6 +379,6 @@ impl Host for NodeCore {
 
     fn refused(&self, from: SocketAddr, refusal: Refusal) {
         // Logged, and no event: a stranger, or whoever repeats a recorded handshake, is not to be heard of.
-        tracing::warn!(node = %self.id, %from, %refusal, "refused a link");
+        tracing::warn!(node = %self.local.id, %from, %refusal, "refused a link");
     }
 }

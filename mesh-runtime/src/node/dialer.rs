@@ -45,8 +45,8 @@ impl Backoff {
 pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
     tokio::select! {
         () = keep_dialling(&core, &peer) => {}
-        () = core.closed.cancelled() => {}
-        () = core.draining.cancelled() => {}
+        () = core.local.closed.cancelled() => {}
+        () = core.local.draining.cancelled() => {}
         () = core.replaced.cancelled() => {}
     }
 }
@@ -78,7 +78,9 @@ async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
 
 /// Whether the peer is to dial first.
 fn yields(core: &NodeCore, peer: &NodeId) -> bool {
-    core.schema.may_link(&peer.node_type, &core.id.node_type) && core.id > *peer
+    core.schema
+        .may_link(&peer.node_type, &core.local.id.node_type)
+        && core.local.id > *peer
 }
 
 async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialError> {
@@ -115,7 +117,7 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
 }
 
 fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError) {
-    tracing::warn!(node = %core.id, peer = %peer.node, host = peer.host, port = peer.port, %error, "could not link");
+    tracing::warn!(node = %core.local.id, peer = %peer.node, host = peer.host, port = peer.port, %error, "could not link");
     if let DialError::Refused {
         refusal,
         authenticated,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::{error::Refusal, id::NodeId, link::close_reason::CloseReason};
+use crate::{close::CloseReason, error::Refusal, id::NodeId};
 
 /// Events that a slow listener may lag behind before it misses some.
 const BACKLOG: usize = 1024;

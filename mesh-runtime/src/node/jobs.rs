@@ -9,7 +9,7 @@ use super::core::NodeCore;
 use crate::{
     queue::{Job, OrphanPolicy, OrphanWatch, RunJob, Worker, WorkerOptions},
     schema::{CommandSpec, Delivery},
-    serve::CommandEntry,
+    serve::ServedCommand,
 };
 
 /// Everything that works jobs off. Dropping it ends it without a grace.
@@ -31,7 +31,7 @@ impl Jobs {
         jobs
     }
 
-    fn start_one(&mut self, core: &Arc<NodeCore>, entry: &CommandEntry) {
+    fn start_one(&mut self, core: &Arc<NodeCore>, entry: &ServedCommand) {
         let Some(queue) = entry.queue.clone() else {
             return;
         };
@@ -74,6 +74,6 @@ fn runner(core: &Arc<NodeCore>, spec: &'static CommandSpec) -> RunJob {
     let core = Arc::clone(core);
     Arc::new(move |job: Job| {
         let core = Arc::clone(&core);
-        Box::pin(async move { core.dispatcher.work(&core, spec.id, job).await })
+        Box::pin(async move { core.dispatcher.job(spec.id, job).await })
     })
 }

@@ -73,11 +73,8 @@ impl<N: NodeType> Node<N> {
     where
         N: MayCall<T>,
     {
-        T::client(ClientCore::new(
-            Arc::clone(&self.running.core),
-            T::SPEC,
-            None,
-        ))
+        let local = Arc::clone(&self.running.core.local);
+        T::client(ClientCore::new(local, T::SPEC, None))
     }
 
     /// Waits until at least `instances` nodes of type `T` are linked; 10 s at most, unless told otherwise by
@@ -96,12 +93,12 @@ impl<N: NodeType> Node<N> {
 
     /// Node type and instance id.
     pub fn id(&self) -> &NodeId {
-        &self.running.core.id
+        &self.running.core.local.id
     }
 
     /// The instance id.
     pub fn instance(&self) -> &InstanceId {
-        &self.running.core.id.instance
+        &self.running.core.local.id.instance
     }
 
     /// The address that this node listens on.

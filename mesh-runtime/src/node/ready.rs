@@ -62,7 +62,7 @@ impl IntoFuture for Ready {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let callee = self.core.callee(self.spec);
+            let callee = self.core.local.callee(self.spec);
             let enough = self
                 .core
                 .links_until(|_| callee.links().len() >= self.instances);

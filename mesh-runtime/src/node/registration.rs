@@ -14,17 +14,17 @@ use super::{
     events::Event,
 };
 use crate::{
+    close::{CloseCode, CloseReason},
     discovery::{self, DiscoverError},
     error::Refusal,
     id::{BootEpoch, NodeId},
     link::{
         channel::{Channel, Receiver},
-        close_reason::CloseReason,
         gate::{self, DialError, Dialling},
     },
     wire::{
         control::{self, Change, PeerEntry, ToMaster, ToNode},
-        frame::{CloseCode, Frame},
+        frame::Frame,
         handshake::Target,
     },
 };
@@ -68,7 +68,7 @@ pub(crate) async fn keep_registered(
     };
     tokio::select! {
         () = registration.run() => {}
-        () = core.closed.cancelled() => {}
+        () = core.local.closed.cancelled() => {}
         () = core.replaced.cancelled() => {}
     }
 }
@@ -105,7 +105,7 @@ impl Registration {
                     if registered {
                         self.core.set_registered(false);
                         backoff.reset();
-                        tracing::warn!(node = %self.core.id, reason, "lost the master; links go on");
+                        tracing::warn!(node = %self.core.local.id, reason, "lost the master; links go on");
                         self.core.events.tell(Event::MasterLost { reason });
                     } else if matches!(
                         channel.close_reason(),
@@ -128,7 +128,7 @@ impl Registration {
                     }
                 }
                 Err(NotConnected::Unreachable { addr, error }) => {
-                    tracing::warn!(node = %self.core.id, master = addr, error, "cannot reach the master; tries again");
+                    tracing::warn!(node = %self.core.local.id, master = addr, error, "cannot reach the master; tries again");
                     self.first_attempt(FirstAttempt::Unreachable);
                 }
             }
@@ -138,7 +138,7 @@ impl Registration {
 
     /// Whether to try again: the first refusal ends the start, a later one may pass (a master that is being replaced).
     fn on_refused(&mut self, addr: String, refusal: Refusal) -> bool {
-        tracing::error!(node = %self.core.id, master = addr, %refusal, "the master refused this node");
+        tracing::error!(node = %self.core.local.id, master = addr, %refusal, "the master refused this node");
         self.core.events.tell(Event::Refused {
             addr: addr.clone(),
             refusal,
@@ -202,7 +202,7 @@ impl Registration {
                 message = inbox.recv() => match message {
                     None => return registered,
                     Some(ToNode::Registered { host }) => {
-                        tracing::info!(node = %self.core.id, host, port = self.advertised.port, "registered");
+                        tracing::info!(node = %self.core.local.id, host, port = self.advertised.port, "registered");
                         registered = true;
                         self.core.set_registered(true);
                         self.core.events.tell(Event::Registered);
@@ -223,7 +223,7 @@ impl Registration {
                     },
                 },
                 () = channel.closed() => return registered,
-                () = self.core.draining.cancelled(), if !told_draining => {
+                () = self.core.local.draining.cancelled(), if !told_draining => {
                     told_draining = true;
                     send(channel, &ToMaster::Draining);
                 }

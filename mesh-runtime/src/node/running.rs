@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{core::NodeCore, jobs::Jobs};
-use crate::{socketio::Server, wire::frame::CloseCode};
+use crate::{close::CloseCode, socketio::Server};
 
 /// How long the last words on all connections may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ impl RunningNode {
         let (end, ended) = watch::channel(None);
         let closing = Arc::clone(&core);
         tokio::spawn(async move {
-            closing.closed.cancelled().await;
+            closing.local.closed.cancelled().await;
             close(&closing, server, registration).await;
             end.send_replace(Some(*reported.borrow()));
         });
@@ -63,7 +63,7 @@ impl RunningNode {
 
     /// Drains, closes, and reports what was left. Goes on by itself once begun; a second call waits for the first.
     pub(crate) async fn shutdown(self: &Arc<Self>) -> ShutdownReport {
-        if !self.core.draining.is_cancelled() {
+        if !self.core.local.draining.is_cancelled() {
             self.core.drain();
             tokio::spawn(drain(Arc::clone(self)));
         }
@@ -77,8 +77,8 @@ impl RunningNode {
 
 impl Drop for RunningNode {
     fn drop(&mut self) {
-        self.core.draining.cancel();
-        self.core.closed.cancel();
+        self.core.local.draining.cancel();
+        self.core.local.closed.cancel();
     }
 }
 
@@ -87,9 +87,9 @@ async fn drain(running: Arc<RunningNode>) {
     let core = &running.core;
     let grace = core.config.grace;
     let deadline = Instant::now() + grace;
-    tracing::info!(node = %core.id, ?grace, "draining");
-    core.handlers.close();
-    core.calls.close();
+    tracing::info!(node = %core.local.id, ?grace, "draining");
+    core.local.handlers.close();
+    core.local.calls.close();
     let jobs = running
         .jobs
         .lock()
@@ -102,8 +102,8 @@ async fn drain(running: Arc<RunningNode>) {
         }
     };
     let calls = tokio::time::timeout_at(deadline, async {
-        core.handlers.wait().await;
-        core.calls.wait().await;
+        core.local.handlers.wait().await;
+        core.local.calls.wait().await;
     });
     // A call that was sent before the other end knew is still on its way, and is to be told that it did not run.
     let links = core.links();
@@ -111,14 +111,14 @@ async fn drain(running: Arc<RunningNode>) {
     let settled = tokio::time::timeout_at(deadline.min(Instant::now() + FAREWELL), settled);
     let (unfinished_jobs, _, _) = tokio::join!(jobs, calls, settled);
     let report = ShutdownReport {
-        unfinished_calls: core.handlers.len(),
+        unfinished_calls: core.local.handlers.len(),
         unfinished_jobs,
     };
     if report != ShutdownReport::default() {
-        tracing::warn!(node = %core.id, ?report, "the grace is over; not everything was finished");
+        tracing::warn!(node = %core.local.id, ?report, "the grace is over; not everything was finished");
     }
     running.report.send_replace(report);
-    core.closed.cancel();
+    core.local.closed.cancel();
 }
 
 /// Closes every connection, says goodbye on each, and stops listening.
@@ -130,5 +130,5 @@ async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
     core.connections.close();
     let _ = tokio::time::timeout(FAREWELL, core.connections.wait()).await;
     server.stop().await;
-    tracing::info!(node = %core.id, "ended");
+    tracing::info!(node = %core.local.id, "ended");
 }

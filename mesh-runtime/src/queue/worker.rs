@@ -5,8 +5,7 @@
 mod tests;
 
 use std::{
-    any::Any, collections::HashMap, future::pending, panic::AssertUnwindSafe, sync::Arc,
-    time::Duration,
+    collections::HashMap, future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -17,7 +16,7 @@ use tokio::{
 };
 
 use super::{CommandQueue, Failure, Job, QueueError, QueueFuture, QueueName, state::later};
-use crate::error::JobError;
+use crate::{error::JobError, panic_text::panic_text};
 
 /// The longest backoff, before its jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(10 * 60);
@@ -429,16 +428,6 @@ impl WorkerContext {
 fn backoff(base: Duration, failures: u32, max: Duration, spread: f64) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
     base.saturating_mul(doubled).min(max).mul_f64(spread)
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "no text".to_owned()
-    }
 }
 
 /// The engine keeps the text as long as the job: a handler must not fill it up.

@@ -5,12 +5,14 @@
 //! - [`Schema::lint`] finds what is legal in it and of no use.
 
 mod diagram;
+mod fingerprints;
 mod lint;
 
 use std::time::Duration;
 
-use crate::{fnv::Fnv, shape};
+use crate::fnv::Fnv;
 
+pub(crate) use fingerprints::Fingerprints;
 pub use lint::Finding;
 
 /// The deadline of a call that gives none of its own, in the schema or at the call.
@@ -307,7 +309,7 @@ impl CommandSpec {
     /// # }
     /// ```
     pub fn wire_fingerprint(&self) -> u64 {
-        shape::on_a_deep_stack(&|| shape::with_shapes(self, |trace| trace()))
+        fingerprints::of_command(self)
     }
 
     /// Whether a node type that has a link may call this command.

@@ -13,24 +13,24 @@ use crate::{
     access::{MayCall, NodeType},
     call::ClientCore,
     id::{InstanceId, JobId, NodeId},
-    node::core::NodeCore,
+    local::LocalNode,
 };
 
 /// The handler's view of its call and of the node that it runs on. Cheap to clone.
 ///
 /// Calls made through [`Context::client`] inherit the deadline of the call that is being served: they end no later.
 pub struct Context<N: NodeType> {
-    core: Arc<NodeCore>,
     origin: Origin,
     node: PhantomData<fn() -> N>,
 }
 
-/// Where the work comes from.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) caller: Option<Caller>,
-    pub(crate) deadline: Option<Instant>,
-    pub(crate) job: Option<JobInfo>,
+/// On which node a handler runs, and for whom.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) local: Arc<LocalNode>,
+    pub(super) caller: Option<Caller>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) job: Option<JobInfo>,
 }
 
 /// Who called.
@@ -54,9 +54,8 @@ pub struct JobInfo {
 }
 
 impl<N: NodeType> Context<N> {
-    pub(crate) fn new(core: Arc<NodeCore>, origin: Origin) -> Self {
+    pub(super) fn new(origin: Origin) -> Self {
         Self {
-            core,
             origin,
             node: PhantomData,
         }
@@ -68,7 +67,7 @@ impl<N: NodeType> Context<N> {
         N: MayCall<T>,
     {
         T::client(ClientCore::new(
-            Arc::clone(&self.core),
+            Arc::clone(&self.origin.local),
             T::SPEC,
             self.origin.deadline,
         ))
@@ -81,7 +80,7 @@ impl<N: NodeType> Context<N> {
 
     /// The instance id of the node that this handler runs on.
     pub fn instance(&self) -> &InstanceId {
-        &self.core.id.instance
+        &self.origin.local.id.instance
     }
 
     /// What is left until the caller stops waiting; the handler is dropped then. `None` for jobs and for broadcasts
@@ -101,7 +100,6 @@ impl<N: NodeType> Context<N> {
 impl<N: NodeType> Clone for Context<N> {
     fn clone(&self) -> Self {
         Self {
-            core: Arc::clone(&self.core),
             origin: self.origin.clone(),
             node: PhantomData,
         }
@@ -111,8 +109,10 @@ impl<N: NodeType> Clone for Context<N> {
 impl<N: NodeType> fmt::Debug for Context<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("node", &self.core.id)
-            .field("origin", &self.origin)
+            .field("node", &self.origin.local.id)
+            .field("caller", &self.origin.caller)
+            .field("deadline", &self.origin.deadline)
+            .field("job", &self.origin.job)
             .finish()
     }
 }

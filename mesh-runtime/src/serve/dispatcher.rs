@@ -1,145 +1,129 @@
-//! From a call that has arrived to the handler: is the command known, may this caller use it, is it a job?
+//! From a call, a tell or a job to the macro's dispatch: is the command known, may this caller use it, is it delivered
+//! that way, is it to be queued?
 
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     context::{Caller, JobInfo, Origin},
-    request::{Answerer, Args, RawRequest, RawServe},
+    request::{Args, JobResult, NoReply, Request, Serve},
 };
 use crate::{
     call::Queued,
-    link::serving::{Answering, Incoming, Responder},
-    node::core::NodeCore,
+    link::{
+        link::Peer,
+        serving::{CallReply, ReceivedPayload, TellPermit},
+    },
+    local::LocalNode,
     queue::{CommandQueue, Enqueued, Job, JobOutcome, NewJob},
     schema::{CommandSpec, Delivery, NodeSpec},
+    verdict::Verdict,
     wire::{
         codec::{self, MAX_PAYLOAD},
-        frame::Status,
+        frame::FailureCode,
         job_options::{JobDue, JobOptions},
     },
 };
 
 /// What a node serves.
 pub(crate) struct Dispatcher {
-    commands: HashMap<u32, CommandEntry>,
-    serve: Option<Box<dyn RawServe>>,
+    local: Arc<LocalNode>,
+    /// In the order of their ids.
+    commands: Box<[ServedCommand]>,
+    serve: Option<Box<dyn Serve>>,
 }
 
 /// One command, as this node serves it.
-pub(crate) struct CommandEntry {
+pub(crate) struct ServedCommand {
     pub(crate) spec: &'static CommandSpec,
     /// Bounds how many of its handlers run at once.
-    places: Option<Arc<Semaphore>>,
+    permits: Option<Arc<Semaphore>>,
     /// Where its jobs go.
     pub(crate) queue: Option<CommandQueue>,
 }
 
+/// Why a call or tell is not served.
+type Refused = (FailureCode, String);
+
 impl Dispatcher {
     pub(crate) fn new(
+        local: Arc<LocalNode>,
         spec: &'static NodeSpec,
-        serve: Option<Box<dyn RawServe>>,
+        serve: Option<Box<dyn Serve>>,
         queue: impl Fn(&'static CommandSpec) -> CommandQueue,
     ) -> Self {
-        let entry = |spec: &'static CommandSpec| CommandEntry {
+        let served = |spec: &'static CommandSpec| ServedCommand {
             spec,
             // A job's worker sees to its concurrency.
-            places: spec
+            permits: spec
                 .concurrency
                 .filter(|_| !spec.delivery.is_queued())
                 .map(|handlers| Arc::new(Semaphore::new(handlers as usize))),
             queue: spec.delivery.is_queued().then(|| queue(spec)),
         };
+        let mut commands: Box<[_]> = spec.commands.iter().map(served).collect();
+        commands.sort_unstable_by_key(|command| command.spec.id);
         Self {
-            commands: spec
-                .commands
-                .iter()
-                .map(|spec| (spec.id, entry(spec)))
-                .collect(),
+            local,
+            commands,
             serve,
         }
     }
 
     /// The commands that are jobs.
-    pub(crate) fn queued(&self) -> impl Iterator<Item = &CommandEntry> {
-        self.commands.values().filter(|entry| entry.queue.is_some())
+    pub(crate) fn queued(&self) -> impl Iterator<Item = &ServedCommand> {
+        self.commands
+            .iter()
+            .filter(|command| command.queue.is_some())
     }
 
     /// The queue of a command that is a job.
     pub(crate) fn queue(&self, command: &str) -> Option<&CommandQueue> {
         self.queued()
-            .find(|entry| entry.spec.name == command)
-            .and_then(|entry| entry.queue.as_ref())
+            .find(|served| served.spec.name == command)
+            .and_then(|served| served.queue.as_ref())
     }
 
-    /// Serves a call or tell that has arrived.
-    pub(crate) fn serve(&self, core: &Arc<NodeCore>, incoming: Incoming) {
-        let Incoming {
-            link,
-            command,
-            parcel,
-            answer,
-        } = incoming;
-        let caller = &link.peer.id;
-        let refusal = match self.commands.get(&command) {
-            None => Err((
-                Status::Incompatible,
-                format!("{} has no command {command:#010x}", core.id.node_type),
-            )),
-            Some(entry) => self
-                .check(core, entry, &caller.node_type, &answer)
-                .map(|()| entry),
+    /// Serves a call that has arrived, or queues it.
+    pub(crate) fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply) {
+        let command = match self.authorized(command, reply.peer()) {
+            Ok(command) if command.spec.delivery != Delivery::Broadcast => command,
+            Ok(command) => return refuse(reply, self.delivered_otherwise(command)),
+            Err(refused) => return refuse(reply, refused),
         };
-        let entry = match refusal {
-            Ok(entry) => entry,
-            Err((status, why)) => {
-                tracing::warn!(%caller, %why, "refused a call");
-                if let Answering::Call(responder) = answer {
-                    responder.fail(status, &why);
-                }
-                return;
-            }
-        };
-        match answer {
-            Answering::Call(responder) if entry.queue.is_some() => {
-                enqueue(core, entry, &parcel.take(), responder);
-            }
-            Answering::Call(responder) => {
-                let deadline = Some(responder.deadline());
-                let args = Args::Parcel(parcel);
-                self.run(
-                    core,
-                    entry,
-                    origin(caller, deadline),
-                    args,
-                    Answerer::Call(responder),
-                );
-            }
-            Answering::Tell(place) => {
-                let args = Args::Parcel(parcel);
-                self.run(
-                    core,
-                    entry,
-                    origin(caller, None),
-                    args,
-                    Answerer::Tell(place),
-                );
-            }
+        if let Some(queue) = &command.queue {
+            enqueue(&self.local, queue.clone(), &args.take(), reply);
+            return;
         }
+        let Some(serve) = &self.serve else { return };
+        let origin = self.origin(reply.peer(), Some(reply.deadline()));
+        serve.call(command.request(origin, Args::Received(args), reply));
+    }
+
+    /// Serves a tell that has arrived.
+    pub(crate) fn tell(&self, command: u32, args: ReceivedPayload, permit: TellPermit) {
+        let command = match self.authorized(command, permit.peer()) {
+            Ok(command) if command.spec.delivery == Delivery::Broadcast => command,
+            Ok(command) => return log_refused(permit.peer(), &self.delivered_otherwise(command)),
+            Err(refused) => return log_refused(permit.peer(), &refused),
+        };
+        let Some(serve) = &self.serve else { return };
+        let origin = self.origin(permit.peer(), None);
+        serve.tell(command.request(origin, Args::Received(args), NoReply(permit)));
     }
 
     /// Runs one attempt of a job.
-    pub(crate) async fn work(&self, core: &Arc<NodeCore>, command: u32, job: Job) -> JobOutcome {
-        let Some(entry) = self.commands.get(&command) else {
+    pub(crate) async fn job(&self, command: u32, job: Job) -> JobOutcome {
+        let (Some(command), Some(serve)) = (self.find(command), &self.serve) else {
             return JobOutcome::Discard(format!("there is no command {command:#010x}"));
         };
         let origin = Origin {
+            local: Arc::clone(&self.local),
             caller: None,
             deadline: None,
             job: Some(JobInfo {
@@ -148,91 +132,95 @@ impl Dispatcher {
                 enqueued_at: job.enqueued_at,
             }),
         };
-        let (done, outcome) = oneshot::channel();
-        self.run(
-            core,
-            entry,
-            origin,
-            Args::Job(job.payload),
-            Answerer::Job(done),
-        );
-        outcome
-            .await
-            .unwrap_or_else(|_| JobOutcome::Retry("the handler's task ended early".into()))
+        let request = command.request(origin, Args::Job(job.payload), JobResult::new());
+        serve.job(request).0.await
     }
 
-    fn check(
-        &self,
-        core: &NodeCore,
-        entry: &CommandEntry,
-        caller: &str,
-        answer: &Answering,
-    ) -> Result<(), (Status, String)> {
-        let command = || format!("{}.{}", core.id.node_type, entry.spec.name);
-        if core.is_draining() {
-            return Err((Status::ShuttingDown, String::new()));
-        }
-        if !core.schema.may_call(caller, &core.id.node_type) || !entry.spec.allows(caller) {
-            return Err((Status::Denied, command()));
-        }
-        let told = matches!(answer, Answering::Tell(_));
-        if told != (entry.spec.delivery == Delivery::Broadcast) {
-            return Err((
-                Status::Incompatible,
-                format!("{} is delivered otherwise", command()),
-            ));
-        }
-        Ok(())
+    fn find(&self, command: u32) -> Option<&ServedCommand> {
+        let found = self
+            .commands
+            .binary_search_by_key(&command, |served| served.spec.id);
+        found.ok().map(|index| &self.commands[index])
     }
 
-    fn run(
-        &self,
-        core: &Arc<NodeCore>,
-        entry: &CommandEntry,
-        origin: Origin,
-        args: Args,
-        answerer: Answerer,
-    ) {
-        let Some(serve) = &self.serve else { return };
-        serve.serve(RawRequest {
-            core: Arc::clone(core),
-            spec: entry.spec,
+    /// The command, if this node has it and takes calls, and the caller may call it.
+    fn authorized(&self, command: u32, caller: &Peer) -> Result<&ServedCommand, Refused> {
+        let node_type = &self.local.id.node_type;
+        let Some(served) = self.find(command) else {
+            let what = format!("{node_type} has no command {command:#010x}");
+            return Err((FailureCode::Incompatible, what));
+        };
+        if self.local.is_draining() {
+            return Err((FailureCode::ShuttingDown, String::new()));
+        }
+        match caller.verdicts.incoming(command) {
+            Verdict::Allowed => Ok(served),
+            Verdict::Denied | Verdict::Incompatible => {
+                Err((FailureCode::Denied, self.name_of(served)))
+            }
+        }
+    }
+
+    fn delivered_otherwise(&self, command: &ServedCommand) -> Refused {
+        let what = format!("{} is delivered otherwise", self.name_of(command));
+        (FailureCode::Incompatible, what)
+    }
+
+    fn name_of(&self, command: &ServedCommand) -> String {
+        format!("{}.{}", self.local.id.node_type, command.spec.name)
+    }
+
+    fn origin(&self, caller: &Peer, deadline: Option<Instant>) -> Origin {
+        Origin {
+            local: Arc::clone(&self.local),
+            caller: Some(Caller {
+                node: caller.id.clone(),
+            }),
+            deadline,
+            job: None,
+        }
+    }
+}
+
+impl ServedCommand {
+    fn request<R>(&self, origin: Origin, args: Args, reply: R) -> Request<R> {
+        Request {
+            spec: self.spec,
             origin,
             args,
-            places: entry.places.clone(),
-            answerer,
-        });
+            permits: self.permits.clone(),
+            reply,
+        }
     }
 }
 
-fn origin(caller: &crate::id::NodeId, deadline: Option<tokio::time::Instant>) -> Origin {
-    Origin {
-        caller: Some(Caller {
-            node: caller.clone(),
-        }),
-        deadline,
-        job: None,
-    }
+fn refuse(reply: CallReply, refused: Refused) {
+    log_refused(reply.peer(), &refused);
+    reply.fail(refused.0, &refused.1);
 }
 
-/// Puts a job into its queue, and answers only when the engine has it.
-fn enqueue(core: &Arc<NodeCore>, entry: &CommandEntry, payload: &[u8], responder: Responder) {
-    let Some(queue) = entry.queue.clone() else {
-        return;
-    };
+fn log_refused(caller: &Peer, (code, why): &Refused) {
+    tracing::warn!(caller = %caller.id, ?code, %why, "refused a call");
+}
+
+/// Puts a job into its queue, and replies only when the engine has it.
+fn enqueue(local: &LocalNode, queue: CommandQueue, payload: &[u8], reply: CallReply) {
     let job = match JobOptions::split(payload) {
         // A copy, because the payload may be a small part of an envelope, all of which it would keep in memory.
         Ok((options, args)) => new_job(options, Bytes::copy_from_slice(args)),
         Err(error) => {
-            responder.fail(Status::Incompatible, &format!("the job options: {error}"));
+            reply.fail(
+                FailureCode::Incompatible,
+                &format!("the job options: {error}"),
+            );
             return;
         }
     };
-    let instance = core.id.instance.clone();
-    let running = core.handlers.token();
+    let instance = local.id.instance.clone();
+    let running = local.handlers.token();
     tokio::spawn(async move {
         let _running = running;
-        let deadline = responder.deadline();
+        let deadline = reply.deadline();
         match tokio::time::timeout_at(deadline, queue.enqueue(job)).await {
             Ok(Ok(Enqueued { job_id, duplicate })) => {
                 let queued = Queued {
@@ -241,15 +229,15 @@ fn enqueue(core: &Arc<NodeCore>, entry: &CommandEntry, payload: &[u8], responder
                     duplicate,
                 };
                 match codec::encode(&queued, MAX_PAYLOAD) {
-                    Ok(payload) => responder.respond(Status::Ok, payload),
-                    Err(error) => responder.fail(Status::Codec, &error.to_string()),
+                    Ok(payload) => reply.send(payload),
+                    Err(error) => reply.fail(FailureCode::Codec, &error.to_string()),
                 }
             }
             Ok(Err(error)) if error.is_full() => {
-                responder.fail(Status::QueueFull, &error.to_string());
+                reply.fail(FailureCode::QueueFull, &error.to_string());
             }
-            Ok(Err(error)) => responder.fail(Status::QueueFailed, &error.to_string()),
-            Err(_) => responder.fail(Status::DeadlineExceeded, ""),
+            Ok(Err(error)) => reply.fail(FailureCode::QueueFailed, &error.to_string()),
+            Err(_) => reply.fail(FailureCode::DeadlineExceeded, ""),
         }
     });
 }

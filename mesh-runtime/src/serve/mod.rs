@@ -1,10 +1,10 @@
-//! The handler's side of a call: what a handler is given, and how its result finds its way back.
+//! The handler's side of a call: what a handler is given, how it runs, and how its result finds its way back.
 
 mod context;
 mod dispatcher;
 mod request;
+mod run;
 
 pub use context::{Caller, Context, JobInfo};
-pub(crate) use dispatcher::{CommandEntry, Dispatcher};
-pub(crate) use request::{Erased, RawServe};
-pub use request::{Request, Serve};
+pub(crate) use dispatcher::{Dispatcher, ServedCommand};
+pub use request::{CallRequest, JobRequest, JobRun, Serve, TellRequest};

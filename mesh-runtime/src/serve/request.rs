@@ -1,62 +1,88 @@
-//! One command to be served, from its encoded arguments to its encoded result. The macro's dispatch takes it apart;
-//! who asked, and how the result gets there, it does not know.
+//! A request to be served: a call, a tell or a job, from its encoded arguments on. The macro's dispatch hands it to the
+//! handler's method. What a handler must return depends on the kind of the request, so that a wrong kind of reply does
+//! not compile.
 
-use std::{
-    any::Any, future::Future, marker::PhantomData, panic::AssertUnwindSafe, pin::Pin, sync::Arc,
-};
+use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    time::{Instant, timeout_at},
-};
-use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio::sync::Semaphore;
 
-use super::context::{Context, Origin};
+use super::{
+    context::{Context, Origin},
+    run::{Run, unserved},
+};
 use crate::{
     access::NodeType,
     error::{CodecError, JobError},
-    link::serving::{Parcel, Responder, TellPlace},
-    node::core::NodeCore,
+    link::serving::{CallReply, ReceivedPayload, TellPermit},
     queue::JobOutcome,
     schema::CommandSpec,
     wire::{
         codec::{self, MAX_PAYLOAD},
-        frame::Status,
+        frame::FailureCode,
     },
 };
 
-/// The macro's dispatch of one node type: finds the handler's method for a request.
+/// The macro's dispatch of one node type: finds the handler's method for a request. None of its methods may block.
 #[doc(hidden)]
-pub trait Serve<N: NodeType>: Send + Sync + 'static {
-    /// Serves `request`; must not block.
-    fn serve(&self, request: Request<N>);
+pub trait Serve: Send + Sync + 'static {
+    /// Serves a call. The default knows no command.
+    fn call(&self, request: CallRequest) {
+        request.unknown();
+    }
+
+    /// Serves a tell. The default knows no command.
+    fn tell(&self, request: TellRequest) {
+        request.unknown();
+    }
+
+    /// Runs a job. The default knows no command.
+    fn job(&self, request: JobRequest) -> JobRun {
+        request.unknown()
+    }
 }
 
-/// One command to be served.
+/// One attempt of a job, which runs as this is polled.
 #[doc(hidden)]
-pub struct Request<N: NodeType> {
-    raw: RawRequest,
-    node: PhantomData<fn() -> N>,
-}
+pub struct JobRun(pub(super) BoxFuture<'static, JobOutcome>);
 
-/// A request before its node type is known.
-pub(crate) struct RawRequest {
-    pub(crate) core: Arc<NodeCore>,
-    pub(crate) spec: &'static CommandSpec,
-    pub(crate) origin: Origin,
-    pub(crate) args: Args,
+/// A command to be served, and `R`, where its result goes: [`CallReply`], [`NoReply`] or [`JobResult`].
+#[doc(hidden)]
+pub struct Request<R> {
+    pub(super) spec: &'static CommandSpec,
+    pub(super) origin: Origin,
+    pub(super) args: Args,
     /// Bounds how many handlers of this command run at once.
-    pub(crate) places: Option<Arc<Semaphore>>,
-    pub(crate) answerer: Answerer,
+    pub(super) permits: Option<Arc<Semaphore>>,
+    pub(super) reply: R,
 }
+
+/// A call to be served.
+#[doc(hidden)]
+pub type CallRequest = Request<CallReply>;
+
+/// A tell to be served.
+#[doc(hidden)]
+pub type TellRequest = Request<NoReply>;
+
+/// One attempt of a job.
+#[doc(hidden)]
+pub type JobRequest = Request<JobResult>;
+
+/// The request is a tell: nobody waits for the result. The permit is given back when the handler has ended.
+#[doc(hidden)]
+pub struct NoReply(#[expect(dead_code, reason = "held, not read")] pub(super) TellPermit);
+
+/// The request is a job: the worker that runs it takes the result.
+#[doc(hidden)]
+pub struct JobResult(());
 
 /// Encoded arguments.
-pub(crate) enum Args {
+pub(super) enum Args {
     /// From a link: they count against its budget until they are decoded.
-    Parcel(Parcel),
+    Received(ReceivedPayload),
     /// From a queue.
     Job(Bytes),
 }
@@ -64,291 +90,104 @@ pub(crate) enum Args {
 impl Args {
     fn decode<A: DeserializeOwned>(self) -> Result<A, CodecError> {
         match self {
-            Self::Parcel(parcel) => codec::decode(&parcel.take()),
+            Self::Received(payload) => codec::decode(&payload.take()),
             Self::Job(bytes) => codec::decode(&bytes),
         }
     }
 }
 
-/// Where the result goes.
-pub(crate) enum Answerer {
-    Call(Responder),
-    /// Nowhere; the place is given back when the handler has ended.
-    Tell(#[expect(dead_code, reason = "held, not read")] TellPlace),
-    Job(oneshot::Sender<JobOutcome>),
-}
-
-/// A dispatch whose node type is no longer visible.
-pub(crate) trait RawServe: Send + Sync + 'static {
-    fn serve(&self, raw: RawRequest);
-}
-
-/// Makes a [`RawServe`] of a typed dispatch.
-pub(crate) struct Erased<N, S> {
-    serve: S,
-    node: PhantomData<fn() -> N>,
-}
-
-impl<N, S> Erased<N, S> {
-    pub(crate) fn new(serve: S) -> Self {
-        Self {
-            serve,
-            node: PhantomData,
-        }
+impl JobResult {
+    pub(super) const fn new() -> Self {
+        Self(())
     }
 }
 
-impl<N: NodeType, S: Serve<N>> RawServe for Erased<N, S> {
-    fn serve(&self, raw: RawRequest) {
-        self.serve.serve(Request {
-            raw,
-            node: PhantomData,
-        });
-    }
-}
-
-/// The way from encoded arguments through a handler to `T`, which is the same for all commands that are delivered
-/// alike. It is boxed so that the task around it, which is most of the code, is compiled once and not for each
-/// command: see docs/performance.md.
-type Work<T> = Pin<Box<dyn Future<Output = Result<T, CodecError>> + Send>>;
-
-/// How a handler ended.
-enum Ran<T> {
-    Done(T),
-    Panicked(String),
-    BadArguments(CodecError),
-    Late,
-}
-
-impl<N: NodeType> Request<N> {
+impl<R> Request<R> {
     /// The id of the command.
     pub fn command(&self) -> u32 {
-        self.raw.spec.id
+        self.spec.id
     }
 
-    /// Runs a handler whose result is the answer.
-    pub fn answer<A, T, F, Fut>(self, handler: F)
+    /// Takes the request apart: how to run it, what the handler is called with, where the result goes.
+    fn split(self) -> (Run, Origin, Args, R) {
+        let run = Run::new(self.spec, &self.origin, self.permits);
+        (run, self.origin, self.args, self.reply)
+    }
+}
+
+impl Request<CallReply> {
+    /// Runs a handler whose result is the reply.
+    pub fn answer<N, A, T, F, Fut>(self, handler: F)
     where
+        N: NodeType,
         A: DeserializeOwned + Send + 'static,
         T: Serialize + Send + 'static,
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = T> + Send + 'static,
     {
-        let (task, input) = self.raw.split();
-        task.answer(Box::pin(async move {
-            let args = input.args.decode()?;
-            let value = handler(Context::new(input.core, input.origin), args).await;
+        let (run, origin, args, reply) = self.split();
+        let work = Box::pin(async move {
+            let args = args.decode()?;
+            let value = handler(Context::new(origin), args).await;
             Ok(codec::encode(&value, MAX_PAYLOAD))
-        }));
-    }
-
-    /// Runs a handler whose result nobody waits for.
-    pub fn tell<A, F, Fut>(self, handler: F)
-    where
-        A: DeserializeOwned + Send + 'static,
-        F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        let (task, input) = self.raw.split();
-        task.tell(Box::pin(async move {
-            let args = input.args.decode()?;
-            handler(Context::new(input.core, input.origin), args).await;
-            Ok(())
-        }));
-    }
-
-    /// Runs the handler of a queued command.
-    pub fn work<A, F, Fut>(self, handler: F)
-    where
-        A: DeserializeOwned + Send + 'static,
-        F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), JobError>> + Send + 'static,
-    {
-        let (task, input) = self.raw.split();
-        task.work(Box::pin(async move {
-            let args = input.args.decode()?;
-            Ok(handler(Context::new(input.core, input.origin), args).await)
-        }));
+        });
+        run.call(reply, work);
     }
 
     /// The dispatch knows no such command.
     pub fn unknown(self) {
-        self.raw.unknown();
+        let why = unserved(self.spec);
+        self.reply.fail(FailureCode::Incompatible, &why);
     }
 }
 
-/// What a handler is called with.
-struct Input {
-    core: Arc<NodeCore>,
-    origin: Origin,
-    args: Args,
-}
-
-/// What is left of a request without that: how to run it, and where the result goes.
-struct Task {
-    running: TaskTrackerToken,
-    command: &'static str,
-    deadline: Option<Instant>,
-    places: Option<Arc<Semaphore>>,
-    answerer: Answerer,
-}
-
-impl RawRequest {
-    fn split(self) -> (Task, Input) {
-        let task = Task {
-            running: self.core.handlers.token(),
-            command: self.spec.name,
-            deadline: self.origin.deadline,
-            places: self.places,
-            answerer: self.answerer,
-        };
-        let input = Input {
-            core: self.core,
-            origin: self.origin,
-            args: self.args,
-        };
-        (task, input)
-    }
-
-    fn unknown(self) {
-        let command = self.spec.name;
-        let why = format!("`{command}` is not served here");
-        match self.answerer {
-            Answerer::Call(responder) => responder.fail(Status::Incompatible, &why),
-            Answerer::Tell(_) => tracing::warn!(command, "a broadcast that is not served here"),
-            Answerer::Job(done) => {
-                let _ = done.send(JobOutcome::Discard(why));
-            }
-        }
-    }
-}
-
-impl Task {
-    fn answer(self, work: Work<Result<Bytes, CodecError>>) {
-        let (answerer, ran) = self.run(work);
-        let Answerer::Call(responder) = answerer else {
-            return;
-        };
-        let serving = responder.serving();
-        let task = tokio::spawn(async move {
-            match ran.await {
-                Ran::Done(Ok(payload)) => responder.respond(Status::Ok, payload),
-                Ran::Done(Err(error)) => responder.fail(Status::Codec, &error.to_string()),
-                Ran::Panicked(message) => responder.fail(Status::HandlerPanicked, &message),
-                Ran::BadArguments(error) => {
-                    responder.fail(Status::Incompatible, &bad_arguments(&error))
-                }
-                Ran::Late => responder.fail(Status::DeadlineExceeded, ""),
-            }
+impl Request<NoReply> {
+    /// Runs a handler whose result nobody waits for.
+    pub fn tell<N, A, F, Fut>(self, handler: F)
+    where
+        N: NodeType,
+        A: DeserializeOwned + Send + 'static,
+        F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let (run, origin, args, reply) = self.split();
+        let work = Box::pin(async move {
+            let args = args.decode()?;
+            handler(Context::new(origin), args).await;
+            Ok(())
         });
-        serving.by(task.abort_handle());
+        run.tell(reply, work);
     }
 
-    fn tell(self, work: Work<()>) {
-        let command = self.command;
-        let (answerer, ran) = self.run(work);
-        tokio::spawn(async move {
-            match ran.await {
-                Ran::Done(()) | Ran::Late => {}
-                Ran::Panicked(message) => {
-                    tracing::error!(command, %message, "the handler panicked")
-                }
-                Ran::BadArguments(error) => {
-                    tracing::warn!(command, %error, "a broadcast could not be decoded")
-                }
-            }
-            drop(answerer);
+    /// The dispatch knows no such command.
+    pub fn unknown(self) {
+        tracing::warn!(
+            command = self.spec.name,
+            "a broadcast that is not served here"
+        );
+    }
+}
+
+impl Request<JobResult> {
+    /// Runs the handler of a queued command.
+    pub fn work<N, A, F, Fut>(self, handler: F) -> JobRun
+    where
+        N: NodeType,
+        A: DeserializeOwned + Send + 'static,
+        F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), JobError>> + Send + 'static,
+    {
+        let (run, origin, args, JobResult(())) = self.split();
+        let work = Box::pin(async move {
+            let args = args.decode()?;
+            Ok(handler(Context::new(origin), args).await)
         });
+        run.job(work)
     }
 
-    fn work(self, work: Work<Result<(), JobError>>) {
-        let (answerer, ran) = self.run(work);
-        let Answerer::Job(mut done) = answerer else {
-            return;
-        };
-        tokio::spawn(async move {
-            let outcome = async {
-                match ran.await {
-                    Ran::Done(Ok(())) => JobOutcome::Done,
-                    Ran::Done(Err(error)) if error.is_retry() => {
-                        JobOutcome::Retry(error.to_string())
-                    }
-                    Ran::Done(Err(error)) => JobOutcome::Discard(error.to_string()),
-                    Ran::Panicked(message) => JobOutcome::Panicked(message),
-                    Ran::BadArguments(error) => JobOutcome::Discard(bad_arguments(&error)),
-                    Ran::Late => JobOutcome::Retry("out of time".into()),
-                }
-            };
-            // The worker drops its end when it gives the job up, at the end of a node's grace.
-            let outcome = tokio::select! {
-                outcome = outcome => Some(outcome),
-                () = done.closed() => None,
-            };
-            if let Some(outcome) = outcome {
-                let _ = done.send(outcome);
-            }
-        });
+    /// The dispatch knows no such command.
+    pub fn unknown(self) -> JobRun {
+        let why = unserved(self.spec);
+        JobRun(Box::pin(std::future::ready(JobOutcome::Discard(why))))
     }
-
-    /// Everything up to the handler's end: a place to run, the deadline, panics.
-    fn run<T>(self, work: Work<T>) -> (Answerer, impl Future<Output = Ran<T>> + Send) {
-        let Self {
-            running,
-            deadline,
-            places,
-            answerer,
-            ..
-        } = self;
-        let ran = async move {
-            let _running = running;
-            let _place = match take_place(places, deadline).await {
-                Ok(place) => place,
-                Err(Overdue) => return Ran::Late,
-            };
-            let work = AssertUnwindSafe(work).catch_unwind();
-            let ran = match deadline {
-                Some(deadline) => match timeout_at(deadline, work).await {
-                    Ok(ran) => ran,
-                    Err(_) => return Ran::Late,
-                },
-                None => work.await,
-            };
-            match ran {
-                Ok(Ok(done)) => Ran::Done(done),
-                Ok(Err(error)) => Ran::BadArguments(error),
-                Err(panic) => Ran::Panicked(panic_text(&*panic)),
-            }
-        };
-        (answerer, ran)
-    }
-}
-
-struct Overdue;
-
-async fn take_place(
-    places: Option<Arc<Semaphore>>,
-    deadline: Option<Instant>,
-) -> Result<Option<OwnedSemaphorePermit>, Overdue> {
-    let Some(places) = places else {
-        return Ok(None);
-    };
-    let place = places.acquire_owned();
-    let place = match deadline {
-        Some(deadline) => timeout_at(deadline, place).await.map_err(|_| Overdue)?,
-        None => place.await,
-    };
-    // The semaphore is never closed.
-    place.map(Some).map_err(|_| Overdue)
-}
-
-fn bad_arguments(error: &CodecError) -> String {
-    format!("the arguments do not fit the command as it is declared here: {error}")
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no text".into())
 }

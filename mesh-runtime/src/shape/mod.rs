@@ -3,11 +3,9 @@
 //! other: the encoding has no names, and two fields of one type that have changed places would swap their values.
 //!
 //! `deserializer` is handed to a type and notes what it asks for; `trace` decides what it is offered, in as many
-//! passes as it takes; `graph` keeps what was learned and `text` writes it down. Must not know what a command is,
-//! but for `fingerprints`.
+//! passes as it takes; `graph` keeps what was learned and `text` writes it down. Must not know what a command is.
 
 mod deserializer;
-mod fingerprints;
 mod graph;
 mod samples;
 #[cfg(test)]
@@ -17,7 +15,6 @@ mod trace;
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::fingerprints::{Fingerprints, on_a_deep_stack, with_shapes};
 use crate::fnv::Fnv;
 
 /// The hash of the shape of a type.

@@ -8,6 +8,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::codec::MAX_PAYLOAD;
+use crate::close::CloseCode;
 
 /// The most payload in one frame, in bytes. Longer ones go in chunks, so that small calls get in between.
 pub(crate) const MAX_CHUNK: usize = 64 * 1024;
@@ -116,10 +117,17 @@ pub(crate) enum PayloadKind {
 
 /// How a call went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub(crate) enum Status {
-    /// The payload is the encoded answer. For all others it is text.
-    Ok = 0,
+    /// The payload is the encoded reply.
+    Ok,
+    /// The payload is a text that says more.
+    Failed(FailureCode),
+}
+
+/// Why a call that arrived brought no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum FailureCode {
     Denied = 1,
     Incompatible = 2,
     Overloaded = 3,
@@ -132,9 +140,8 @@ pub(crate) enum Status {
     ShuttingDown = 10,
 }
 
-impl Status {
-    const ALL: [Self; 11] = [
-        Self::Ok,
+impl FailureCode {
+    const ALL: [Self; 10] = [
         Self::Denied,
         Self::Incompatible,
         Self::Overloaded,
@@ -146,56 +153,20 @@ impl Status {
         Self::QueueFailed,
         Self::ShuttingDown,
     ];
-
-    fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
-    }
 }
 
-/// Why a side closes a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum CloseCode {
-    /// It is shutting down; calls in flight were given their grace.
-    #[error("it is shutting down")]
-    ShuttingDown,
-    /// A node with the same id and a higher boot epoch has taken its place.
-    #[error("a newer node with the same instance id has taken the place")]
-    Replaced,
-    /// There is another link between the two, and that one stays.
-    #[error("another link between the two stays")]
-    Duplicate,
-    /// The other side broke the protocol.
-    #[error("the protocol was broken")]
-    Violation,
-    /// The other side was silent for too long.
-    #[error("nothing was heard for too long")]
-    Silent,
-    /// A reason that this version does not know. The link closes all the same.
-    #[error("reason {0}")]
-    Other(u8),
-}
-
-impl CloseCode {
-    pub(crate) fn code(self) -> u8 {
+impl Status {
+    fn code(self) -> u8 {
         match self {
-            Self::ShuttingDown => 1,
-            Self::Replaced => 2,
-            Self::Duplicate => 3,
-            Self::Violation => 4,
-            Self::Silent => 5,
-            Self::Other(code) => code,
+            Self::Ok => 0,
+            Self::Failed(code) => code as u8,
         }
     }
 
-    pub(crate) fn from_code(code: u8) -> Self {
-        match code {
-            1 => Self::ShuttingDown,
-            2 => Self::Replaced,
-            3 => Self::Duplicate,
-            4 => Self::Violation,
-            5 => Self::Silent,
-            other => Self::Other(other),
+    fn from_code(code: u8) -> Option<Self> {
+        match usize::from(code).checked_sub(1) {
+            None => Some(Self::Ok),
+            Some(index) => FailureCode::ALL.get(index).copied().map(Self::Failed),
         }
     }
 }
@@ -307,7 +278,7 @@ impl Frame {
             }
             Self::Reply { call, status, part } => {
                 out.put_u64_le(*call);
-                out.put_u8(*status as u8);
+                out.put_u8(status.code());
                 part.encode_into(out);
             }
             Self::Tell {

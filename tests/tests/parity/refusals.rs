@@ -192,7 +192,7 @@ async fn a_command_that_allows_others_only_is_denied_on_the_wire() {
             .await
             .unwrap();
         let answer = reply(&mut front).await;
-        assert!(answer.contains("status: Denied"), "{answer}");
+        assert!(answer.contains("status: Failed(Denied)"), "{answer}");
         // It is the command that is denied, not the peer.
         front.call(1, command("Back", "name"), &[]).await.unwrap();
         let answer = reply(&mut front).await;
@@ -217,7 +217,7 @@ async fn a_command_that_the_node_type_lacks_is_incompatible() {
             .await
             .unwrap();
         let answer = reply(&mut front).await;
-        assert!(answer.contains("status: Incompatible"), "{answer}");
+        assert!(answer.contains("status: Failed(Incompatible)"), "{answer}");
     })
     .await;
 }
@@ -234,7 +234,7 @@ async fn arguments_that_do_not_fit_are_incompatible_and_the_link_goes_on() {
                 .await
                 .unwrap();
             let answer = reply(&mut front).await;
-            assert!(answer.contains("status: Incompatible"), "{answer}");
+            assert!(answer.contains("status: Failed(Incompatible)"), "{answer}");
         }
         front
             .call(3, command("Back", "take"), &[1, b'x'])
@@ -264,7 +264,7 @@ async fn job_options_that_do_not_fit_are_incompatible_and_the_link_goes_on() {
         {
             front.call(call as u64, job, payload).await.unwrap();
             let answer = reply(&mut front).await;
-            assert!(answer.contains("status: Incompatible"), "{answer}");
+            assert!(answer.contains("status: Failed(Incompatible)"), "{answer}");
         }
         front.call(9, job, &[0, 0, 1, b'x']).await.unwrap();
         let answer = reply(&mut front).await;

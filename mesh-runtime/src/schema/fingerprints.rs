@@ -2,10 +2,8 @@
 
 use std::{collections::HashMap, thread};
 
-use crate::{
-    fnv::Fnv,
-    schema::{CommandSpec, NodeSpec, Schema},
-};
+use super::{CommandSpec, NodeSpec, Schema};
+use crate::fnv::Fnv;
 
 /// What a type's `Deserialize` and the trace around it may need; the threads of a runtime have less.
 const STACK: usize = 16 * 1024 * 1024;
@@ -45,6 +43,11 @@ impl Fingerprints {
     }
 }
 
+/// The fingerprint of one command. Traces its types, on a thread of its own.
+pub(super) fn of_command(command: &CommandSpec) -> u64 {
+    on_a_deep_stack(&|| with_shapes(command, |trace| trace()))
+}
+
 /// The shapes that are known already: one type is in many commands. By the address of the function that traces it; where
 /// two of them have become one, their types trace alike.
 #[derive(Default)]
@@ -64,7 +67,7 @@ impl Shapes {
 }
 
 /// A command's declared fingerprint with the shapes of its arguments, in their order, and of its answer.
-pub(crate) fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u64) -> u64) -> u64 {
+fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u64) -> u64) -> u64 {
     let mut hash = Fnv::new();
     hash.mix(&command.fingerprint.to_le_bytes());
     for trace in command.shapes {
@@ -74,7 +77,7 @@ pub(crate) fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u
 }
 
 /// Runs `work` where there is room for it; here, if no thread can be had.
-pub(crate) fn on_a_deep_stack<T: Send>(work: &(dyn Fn() -> T + Sync)) -> T {
+fn on_a_deep_stack<T: Send>(work: &(dyn Fn() -> T + Sync)) -> T {
     thread::scope(|scope| {
         let builder = thread::Builder::new()
             .name("mesh-shapes".into())

@@ -2,15 +2,10 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
-use arc_swap::ArcSwap;
-
-use crate::{id::InstanceId, link::link::Link, schema::NodeSpec};
+use crate::id::InstanceId;
 
 /// How a node spreads its balanced calls over the instances of a node type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,16 +25,6 @@ pub enum Balance {
 pub(crate) trait Candidate {
     fn instance(&self) -> &InstanceId;
     fn load(&self) -> usize;
-}
-
-impl Candidate for Arc<Link> {
-    fn instance(&self) -> &InstanceId {
-        &self.peer.id.instance
-    }
-
-    fn load(&self) -> usize {
-        Link::load(self)
-    }
 }
 
 /// How one call is to be placed.
@@ -101,49 +86,6 @@ fn rendezvous(key: &[u8], instance: &InstanceId) -> u64 {
     key.hash(&mut hasher);
     instance.hash(&mut hasher);
     hasher.finish()
-}
-
-/// A node type as seen by a caller: its linked instances, and whose turn it is.
-pub(crate) struct Callee {
-    spec: &'static NodeSpec,
-    links: ArcSwap<Vec<Arc<Link>>>,
-    cursors: Box<[(u32, AtomicUsize)]>,
-}
-
-impl Callee {
-    pub(crate) fn new(spec: &'static NodeSpec) -> Self {
-        Self {
-            spec,
-            links: ArcSwap::default(),
-            cursors: spec
-                .commands
-                .iter()
-                .map(|command| (command.id, AtomicUsize::new(0)))
-                .collect(),
-        }
-    }
-
-    pub(crate) fn node_type(&self) -> &'static str {
-        self.spec.name
-    }
-
-    /// The links that may be used now, in the order of instance ids.
-    pub(crate) fn links(&self) -> Arc<Vec<Arc<Link>>> {
-        self.links.load_full()
-    }
-
-    pub(crate) fn set_links(&self, links: Vec<Arc<Link>>) {
-        self.links.store(Arc::new(links));
-    }
-
-    /// Whose turn it is with a command.
-    pub(crate) fn cursor(&self, command: u32) -> &AtomicUsize {
-        static OTHER: AtomicUsize = AtomicUsize::new(0);
-        self.cursors
-            .iter()
-            .find(|(id, _)| *id == command)
-            .map_or(&OTHER, |(_, cursor)| cursor)
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,208 @@
+//! One attempt of a call over one link: the only place that hands a call or a tell to a link. Here are the verdict on it,
+//! what its failure means to the caller, whether another instance may be tried, and which error of several attempts is
+//! told.
+
+use bytes::Bytes;
+
+use super::prepared::StartedCall;
+use crate::{
+    error::{CallError, CodecError},
+    id::NodeId,
+    link::{calling::CallFailure, link::Link},
+    verdict::Verdict,
+    wire::frame::FailureCode,
+};
+
+/// Calls over `link` and waits for the encoded reply. Dropping the future cancels the call there.
+pub(super) async fn call(call: &StartedCall<'_>, link: &Link) -> Result<Bytes, CallError> {
+    permitted(call, link)?;
+    link.call(call.spec().id, call.payload.clone(), call.deadline.at)
+        .await
+        .map_err(|failure| error(call, &link.peer.id, failure))
+}
+
+/// Tells the other end of `link`, which does not reply. Cancel safe: what was not handed over yet is not sent.
+pub(super) async fn tell(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
+    permitted(call, link)?;
+    link.tell(call.spec().id, call.payload.clone(), call.deadline.at)
+        .await
+        .map_err(|failure| error(call, &link.peer.id, failure))
+}
+
+fn permitted(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
+    match link.peer.verdicts.outgoing(call.spec().id) {
+        Verdict::Allowed => Ok(()),
+        Verdict::Denied => Err(CallError::Denied {
+            command: call.command(),
+        }),
+        Verdict::Incompatible => Err(CallError::Incompatible {
+            what: format!(
+                "{} declares {} otherwise, or not at all",
+                link.peer.id,
+                call.command()
+            ),
+        }),
+    }
+}
+
+/// What a failed attempt means to the caller.
+fn error(call: &StartedCall<'_>, peer: &NodeId, failure: CallFailure) -> CallError {
+    match failure {
+        CallFailure::Full { what } => CallError::Overloaded {
+            what,
+            maybe_executed: false,
+        },
+        CallFailure::Lost { reason, sent } => CallError::LinkLost {
+            peer: peer.clone(),
+            reason,
+            maybe_executed: sent,
+        },
+        CallFailure::Late { sent } => CallError::DeadlineExceeded {
+            after: call.deadline.after,
+            maybe_executed: sent,
+        },
+        CallFailure::Remote(code, text) => remote(call, peer.clone(), code, text),
+    }
+}
+
+fn remote(call: &StartedCall<'_>, peer: NodeId, code: FailureCode, text: String) -> CallError {
+    match code {
+        FailureCode::Denied => CallError::Denied {
+            command: call.command(),
+        },
+        FailureCode::Incompatible => CallError::Incompatible {
+            what: format!("{peer}: {text}"),
+        },
+        FailureCode::Overloaded => CallError::Overloaded {
+            what: format!("{peer}: {text}"),
+            maybe_executed: false,
+        },
+        FailureCode::DeadlineExceeded => CallError::DeadlineExceeded {
+            after: call.deadline.after,
+            maybe_executed: true,
+        },
+        FailureCode::Cancelled => CallError::Cancelled { peer },
+        FailureCode::HandlerPanicked => CallError::HandlerPanicked {
+            peer,
+            message: text,
+        },
+        FailureCode::Codec => CallError::Codec {
+            what: format!(
+                "the answer of {} could not be encoded on {peer}",
+                call.command()
+            ),
+            source: CodecError::Encode(text),
+            maybe_executed: true,
+        },
+        FailureCode::QueueFull => CallError::QueueFull { peer, what: text },
+        FailureCode::QueueFailed => CallError::Queue {
+            peer,
+            message: text,
+        },
+        FailureCode::ShuttingDown => CallError::ShuttingDown { who: peer },
+    }
+}
+
+/// Whether a call that has failed may be tried on another instance: if it certainly did not run, or may run twice.
+pub(super) fn may_try_elsewhere(error: &CallError, idempotent: bool) -> bool {
+    match error {
+        CallError::Overloaded { maybe_executed, .. }
+        | CallError::LinkLost { maybe_executed, .. } => idempotent || !maybe_executed,
+        CallError::Cancelled { .. } => idempotent,
+        CallError::ShuttingDown { .. }
+        | CallError::Incompatible { .. }
+        | CallError::QueueFull { .. } => true,
+        CallError::NoPeer { .. }
+        | CallError::Denied { .. }
+        | CallError::DeadlineExceeded { .. }
+        | CallError::Codec { .. }
+        | CallError::HandlerPanicked { .. }
+        | CallError::Queue { .. } => false,
+    }
+}
+
+/// The error of a call that was tried several times: that of the last attempt, unless that one certainly did not run
+/// and an earlier one may have.
+pub(super) fn of_attempts(earlier: Option<CallError>, last: CallError) -> CallError {
+    let Some(earlier) = earlier.filter(CallError::maybe_executed) else {
+        return last;
+    };
+    match last {
+        _ if last.maybe_executed() => last,
+        // The time is over: what the caller acts on, wherever the call may have run.
+        CallError::DeadlineExceeded { after, .. } => CallError::DeadlineExceeded {
+            after,
+            maybe_executed: true,
+        },
+        _ => earlier,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::close::{CloseCode, CloseReason};
+
+    fn peer() -> NodeId {
+        NodeId::new("Billing", "b1")
+    }
+
+    fn lost(maybe_executed: bool) -> CallError {
+        CallError::LinkLost {
+            peer: peer(),
+            reason: CloseReason::Goodbye(CloseCode::ShuttingDown),
+            maybe_executed,
+        }
+    }
+
+    fn late(maybe_executed: bool) -> CallError {
+        CallError::DeadlineExceeded {
+            after: Duration::from_secs(3),
+            maybe_executed,
+        }
+    }
+
+    fn draining() -> CallError {
+        CallError::ShuttingDown { who: peer() }
+    }
+
+    #[test]
+    fn what_certainly_did_not_run_may_be_tried_elsewhere_and_the_rest_if_it_is_idempotent() {
+        for (error, idempotent, may) in [
+            (lost(false), false, true),
+            (lost(true), false, false),
+            (lost(true), true, true),
+            (draining(), false, true),
+            (CallError::Cancelled { peer: peer() }, false, false),
+            (CallError::Cancelled { peer: peer() }, true, true),
+            (late(false), true, false),
+        ] {
+            assert_eq!(may_try_elsewhere(&error, idempotent), may, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_across_attempts_may_have_run_if_any_attempt_may_have() {
+        for (earlier, last) in [(lost(true), draining()), (lost(true), late(false))] {
+            let told = of_attempts(Some(earlier), last);
+            assert!(told.maybe_executed(), "{told:?}");
+        }
+        let told = of_attempts(Some(lost(false)), draining());
+        assert!(!told.maybe_executed(), "{told:?}");
+    }
+
+    #[test]
+    fn the_last_error_is_told_unless_an_earlier_one_says_more() {
+        let told = of_attempts(Some(lost(false)), draining());
+        assert!(matches!(told, CallError::ShuttingDown { .. }), "{told:?}");
+        let told = of_attempts(Some(lost(true)), draining());
+        assert!(matches!(told, CallError::LinkLost { .. }), "{told:?}");
+        let told = of_attempts(Some(lost(true)), late(false));
+        assert!(
+            matches!(told, CallError::DeadlineExceeded { .. }),
+            "{told:?}"
+        );
+    }
+}

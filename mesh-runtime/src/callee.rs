@@ -1,0 +1,78 @@
+//! The instances of one node type, as their callers see them: who is linked, and whose turn it is. Does not know how a
+//! link comes about, nor what a call over it does.
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    balance::{Candidate, Placing, pick},
+    id::InstanceId,
+    link::link::Link,
+    schema::NodeSpec,
+};
+
+/// A node type as seen by a caller.
+pub(crate) struct Callee {
+    spec: &'static NodeSpec,
+    links: ArcSwap<Vec<Arc<Link>>>,
+    /// Whose turn it is, by the id of the command.
+    cursors: Box<[(u32, AtomicUsize)]>,
+}
+
+impl Callee {
+    pub(crate) fn new(spec: &'static NodeSpec) -> Self {
+        Self {
+            spec,
+            links: ArcSwap::default(),
+            cursors: spec
+                .commands
+                .iter()
+                .map(|command| (command.id, AtomicUsize::new(0)))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn node_type(&self) -> &'static str {
+        self.spec.name
+    }
+
+    /// The links that may be used now, in the order of instance ids.
+    pub(crate) fn links(&self) -> Arc<Vec<Arc<Link>>> {
+        self.links.load_full()
+    }
+
+    pub(crate) fn set_links(&self, links: Vec<Arc<Link>>) {
+        self.links.store(Arc::new(links));
+    }
+
+    /// Chooses the link that a call of `command` goes over, among those that `usable` lets pass and that take new calls.
+    pub(crate) fn pick(
+        &self,
+        command: u32,
+        placing: Placing<'_>,
+        usable: impl Fn(&Arc<Link>) -> bool,
+    ) -> Option<Arc<Link>> {
+        let links = self.links.load();
+        let usable = |link: &Arc<Link>| link.is_usable() && usable(link);
+        pick(placing, self.cursor(command), &links, usable).cloned()
+    }
+
+    fn cursor(&self, command: u32) -> &AtomicUsize {
+        static OTHER: AtomicUsize = AtomicUsize::new(0);
+        self.cursors
+            .iter()
+            .find(|(id, _)| *id == command)
+            .map_or(&OTHER, |(_, cursor)| cursor)
+    }
+}
+
+impl Candidate for Arc<Link> {
+    fn instance(&self) -> &InstanceId {
+        &self.peer.id.instance
+    }
+
+    fn load(&self) -> usize {
+        Link::load(self)
+    }
+}

@@ -1,0 +1,161 @@
+//! The receiving side's flow-control state of one link: what the other side has outstanding here, and what is to be
+//! given back to it as credit. Pure state without a lock: the transport adds, and whoever consumes takes off.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::inbox::Overrun;
+
+/// What is given back to the other side in one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Credit {
+    pub(crate) tells: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What the other side has outstanding, and what it is owed.
+pub(crate) struct ReceiveCredit {
+    tells: Account,
+    bytes: Account,
+}
+
+impl ReceiveCredit {
+    /// Grants the other side that much at once.
+    pub(crate) fn new(tell_limit: usize, byte_limit: usize) -> Self {
+        Self {
+            tells: Account::new(tell_limit),
+            bytes: Account::new(byte_limit),
+        }
+    }
+
+    /// The other side keeps itself to these limits, which may be smaller than what it was granted: what is owed must be
+    /// given back before it runs dry.
+    pub(crate) fn keep_pace_with(&self, tell_limit: usize, byte_limit: usize) {
+        self.tells.due.fetch_min(due(tell_limit), Ordering::AcqRel);
+        self.bytes.due.fetch_min(due(byte_limit), Ordering::AcqRel);
+    }
+
+    /// Takes a payload of that many bytes into account. Only the transport calls this, and nothing else adds.
+    pub(crate) fn accept_bytes(&self, bytes: usize) -> Result<(), Overrun> {
+        self.bytes.accept(bytes).ok_or(Overrun::Bytes)
+    }
+
+    /// Takes a tell into account. Only the transport calls this, and nothing else adds.
+    pub(crate) fn accept_tell(&self) -> Result<(), Overrun> {
+        self.tells.accept(1).ok_or(Overrun::Calls)
+    }
+
+    /// Payload bytes were handed on. What is to be given back now, if anything.
+    pub(crate) fn consumed(&self, bytes: usize) -> Option<Credit> {
+        self.bytes.settle(bytes).then(|| self.take()).flatten()
+    }
+
+    /// A tell was processed. What is to be given back now, if anything.
+    pub(crate) fn tell_done(&self) -> Option<Credit> {
+        self.tells.settle(1).then(|| self.take()).flatten()
+    }
+
+    /// All that is owed; nothing if somebody else has just taken it.
+    fn take(&self) -> Option<Credit> {
+        let credit = Credit {
+            tells: self.tells.owed.swap(0, Ordering::AcqRel),
+            bytes: self.bytes.owed.swap(0, Ordering::AcqRel),
+        };
+        (credit.tells > 0 || credit.bytes > 0).then_some(credit)
+    }
+}
+
+/// One kind of thing that is granted.
+struct Account {
+    limit: usize,
+    outstanding: AtomicUsize,
+    owed: AtomicUsize,
+    /// How much comes together before it is given back, so that credit frames stay rare.
+    due: AtomicUsize,
+}
+
+impl Account {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            outstanding: AtomicUsize::new(0),
+            owed: AtomicUsize::new(0),
+            due: AtomicUsize::new(due(limit)),
+        }
+    }
+
+    /// `None` if that is more than was granted.
+    fn accept(&self, amount: usize) -> Option<()> {
+        let outstanding = self.outstanding.load(Ordering::Acquire);
+        if amount > self.limit.saturating_sub(outstanding) {
+            return None;
+        }
+        self.outstanding.fetch_add(amount, Ordering::AcqRel);
+        Some(())
+    }
+
+    /// Whether enough is owed now to be given back.
+    fn settle(&self, amount: usize) -> bool {
+        // In this order: what the other side is given back is no longer outstanding.
+        self.outstanding.fetch_sub(amount, Ordering::AcqRel);
+        let owed = self.owed.fetch_add(amount, Ordering::AcqRel) + amount;
+        owed >= self.due.load(Ordering::Acquire)
+    }
+}
+
+/// An eighth of a limit.
+fn due(limit: usize) -> usize {
+    limit.div_ceil(8).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_was_granted_is_an_overrun() {
+        let credit = ReceiveCredit::new(2, 10);
+        assert_eq!(credit.accept_bytes(7), Ok(()));
+        assert_eq!(credit.accept_bytes(4), Err(Overrun::Bytes));
+        assert_eq!(credit.accept_bytes(3), Ok(()));
+        assert_eq!(credit.accept_tell(), Ok(()));
+        assert_eq!(credit.accept_tell(), Ok(()));
+        assert_eq!(credit.accept_tell(), Err(Overrun::Calls));
+    }
+
+    #[test]
+    fn credit_is_given_once_an_eighth_has_come_together() {
+        let credit = ReceiveCredit::new(8, 80);
+        credit.accept_bytes(30).unwrap();
+        assert_eq!(credit.consumed(9), None);
+        let given = Credit {
+            tells: 0,
+            bytes: 12,
+        };
+        assert_eq!(credit.consumed(3), Some(given));
+        credit.accept_tell().unwrap();
+        let given = Credit { tells: 1, bytes: 0 };
+        assert_eq!(credit.tell_done(), Some(given));
+        assert_eq!(credit.consumed(0), None);
+    }
+
+    #[test]
+    fn what_is_given_back_may_be_used_again() {
+        let credit = ReceiveCredit::new(1, 10);
+        for _ in 0..3 {
+            credit.accept_bytes(10).unwrap();
+            credit.consumed(10).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_side_with_a_smaller_budget_is_given_credit_before_it_runs_dry() {
+        let credit = ReceiveCredit::new(16, 800);
+        credit.keep_pace_with(16, 80);
+        credit.accept_bytes(10).unwrap();
+        let given = Credit {
+            tells: 0,
+            bytes: 10,
+        };
+        assert_eq!(credit.consumed(10), Some(given));
+    }
+}
