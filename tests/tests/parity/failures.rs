@@ -146,6 +146,27 @@ async fn an_idempotent_call_is_tried_again_after_its_link_was_lost() {
 }
 
 #[tokio::test]
+async fn an_error_after_an_attempt_that_may_have_run_says_so_whatever_the_last_attempt_met() {
+    within(async {
+        let mut scene = Scene::set(&["b1", "b2"], 1).await;
+        let client = scene.front.client::<Back>();
+        let call = tokio::spawn(client.wait_again("x".into()).timeout(LONG).into_future());
+        let asked = scene.hearing.next().await.instance.to_string();
+        let other = if asked == "b1" { "b2" } else { "b1" };
+        // The second attempt finds no room.
+        let busy = client.wait("y".into()).to(other).timeout(LONG);
+        let busy = tokio::spawn(busy.into_future());
+        scene.hearing.next().await;
+        drop(scene.backs.remove(&asked));
+        let error = call.await.unwrap().unwrap_err();
+        assert!(error.maybe_executed(), "{error:?}");
+        scene.backs[other].1.open();
+        assert_eq!(busy.await.unwrap().unwrap(), other);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_idempotent_call_has_no_second_attempt_where_there_is_no_other_instance() {
     within(async {
         let mut scene = Scene::set(&["b"], 100).await;
