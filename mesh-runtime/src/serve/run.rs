@@ -63,7 +63,7 @@ impl Run {
     pub(super) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, CodecError>>) {
         let cancelled = reply.cancelled();
         let served = async move {
-            match self.to_end(work).await {
+            match self.run(work).await {
                 Ended::Done(Ok(payload)) => reply.send(payload),
                 Ended::Done(Err(error)) => reply.fail(FailureCode::Codec, &error.to_string()),
                 Ended::Panicked(message) => reply.fail(FailureCode::HandlerPanicked, &message),
@@ -83,7 +83,7 @@ impl Run {
     pub(super) fn tell(self, reply: NoReply, work: Work<()>) {
         let command = self.command.name;
         tokio::spawn(async move {
-            match self.to_end(work).await {
+            match self.run(work).await {
                 Ended::Done(()) | Ended::DeadlineExceeded => {}
                 Ended::Panicked(message) => {
                     tracing::error!(command, %message, "the handler panicked");
@@ -99,7 +99,7 @@ impl Run {
     /// Runs the handler of a job as the returned future is polled.
     pub(super) fn job(self, work: Work<Result<(), JobError>>) -> JobRun {
         JobRun(Box::pin(async move {
-            match self.to_end(work).await {
+            match self.run(work).await {
                 Ended::Done(result) => result.into(),
                 Ended::Panicked(message) => JobOutcome::Panicked(message),
                 Ended::BadArguments(error) => JobOutcome::Discard(bad_arguments(&error)),
@@ -108,7 +108,7 @@ impl Run {
         }))
     }
 
-    async fn to_end<T>(self, work: Work<T>) -> Ended<T> {
+    async fn run<T>(self, work: Work<T>) -> Ended<T> {
         let _running = self.running;
         let Ok(_permit) = permit(self.permits, self.deadline).await else {
             return Ended::DeadlineExceeded;
