@@ -74,7 +74,7 @@ async fn post(url: &str) -> Result<(), Box<dyn Error>> {
 
     let first = mesh.start_node(mailer("first").await?).await?;
     office.ready::<Mailer>(1).await?;
-    first.queue("send")?.pause().await?;
+    first.queues().send().pause().await?;
     for number in 0..10 {
         letters.send(format!("customer {number}")).await?;
     }
@@ -93,12 +93,12 @@ async fn post(url: &str) -> Result<(), Box<dyn Error>> {
         .delay(Duration::from_secs(1))
         .await?;
     letters.send("nobody".into()).await?;
-    println!("waiting: {:?}", first.queue("send")?.stats().await?);
+    println!("waiting: {:?}", first.queues().send().stats().await?);
     first.shutdown().await;
     println!("the first mailer is gone");
 
     let second = mesh.start_node(mailer("second").await?).await?;
-    let queue = second.queue("send")?;
+    let queue = second.queues().send();
     queue.resume().await?;
     for _ in 0..12 {
         let letter = timeout(Duration::from_secs(10), sent.recv()).await?;

@@ -87,7 +87,10 @@ fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
                 )
             });
             let client = (names::client(&node.name), "stub", node.name.clone());
-            handler.into_iter().chain([client])
+            let queued = node.commands.iter().any(|c| c.delivery.is_queued());
+            let queues = (names::queues(&node.name), "queues", node.name.clone());
+            let queues = queued.then_some(queues);
+            handler.into_iter().chain([client]).chain(queues)
         })
         .collect();
     let taken = |name: &Ident| {

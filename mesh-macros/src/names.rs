@@ -16,6 +16,11 @@ pub(crate) fn client(node: &Ident) -> Ident {
     format_ident!("{}Client", node.unraw(), span = node.span())
 }
 
+/// `BillingQueues`, the queues of the node type's queued commands.
+pub(crate) fn queues(node: &Ident) -> Ident {
+    format_ident!("{}Queues", node.unraw(), span = node.span())
+}
+
 /// The hidden constant that describes a command.
 pub(crate) fn spec(command: &Ident) -> Ident {
     format_ident!(

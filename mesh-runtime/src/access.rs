@@ -2,6 +2,7 @@
 
 use crate::{
     call::ClientCore,
+    queue::NodeQueues,
     schema::{CommandSpec, NodeSpec, Schema},
 };
 
@@ -67,4 +68,18 @@ pub trait MayCallCommand<Callee: NodeType, Command>: NodeType {}
 pub trait Narrowed<const ID: u32>: NodeDeclaration {
     /// That type.
     type Command;
+}
+
+/// A node type with queued commands.
+#[diagnostic::on_unimplemented(
+    message = "node `{Self}` has no queued commands",
+    label = "none of its commands is `queued`"
+)]
+pub trait HasQueues: NodeDeclaration {
+    /// Its queues, with a method for each queued command.
+    type Queues;
+
+    /// Wraps what is common to all queues into the typed ones.
+    #[doc(hidden)]
+    fn queues(queues: NodeQueues) -> Self::Queues;
 }

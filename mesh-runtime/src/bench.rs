@@ -27,7 +27,7 @@ use crate::{
         config::Config,
         core::{NodeCore, Parts},
     },
-    queue::{CommandQueue, MemoryQueue, Queue, QueueName},
+    queue::{MemoryQueue, NodeQueues},
     schema::{Fingerprints, NodeSpec, Schema},
     serve::Dispatcher,
     verdict::{Ends, Verdicts},
@@ -254,20 +254,12 @@ impl Served {
     pub async fn start<N: NodeType>(node: NodeBuilder<N>, caller: &str) -> Result<Self, String> {
         let keys = Keys::new("bench", Keys::generate()).derive().await;
         let keys = keys.map_err(|error| error.to_string())?;
-        let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
         let schema = <N::Mesh as Mesh>::SCHEMA;
         let id = NodeId::new(N::NAME, "served");
+        let engine = Arc::new(MemoryQueue::new());
+        let queues = NodeQueues::new(engine, Arc::clone(&keys), schema.mesh, id.clone());
         let local = Arc::new(LocalNode::new(id, schema, Balance::default()));
-        let serve = node.into_serve();
-        let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, serve, |command| {
-            let name = QueueName {
-                mesh: "bench".into(),
-                node_type: N::NAME.into(),
-                command: command.name.into(),
-                instance: None,
-            };
-            CommandQueue::new(Arc::clone(&queue), name, &keys)
-        });
+        let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, node.into_serve(), &queues);
         let core = NodeCore::new(Parts {
             local,
             schema,
@@ -275,6 +267,7 @@ impl Served {
             config: Config::default(),
             keys: Arc::clone(&keys),
             dispatcher,
+            queues,
         });
         let channel = Channel::new();
         let host = Arc::downgrade(&core);

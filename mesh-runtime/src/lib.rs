@@ -47,7 +47,7 @@ mod wire;
 mod wire_type;
 mod yielding;
 
-pub use access::{MayCall, Mesh, NodeDeclaration, NodeType};
+pub use access::{HasQueues, MayCall, Mesh, NodeDeclaration, NodeType};
 pub use balance::Balance;
 pub use call::{
     BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall, Sent,
@@ -82,16 +82,17 @@ pub mod __bench {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        access::{MayCall, MayCallCommand, Mesh, Narrowed, NodeDeclaration, NodeType},
+        access::{HasQueues, MayCall, MayCallCommand, Mesh, Narrowed, NodeDeclaration, NodeType},
         call::{BalancedCall, BroadcastCall, ClientCore, Gather, GatherCall, Queued, QueuedCall},
         error::{CallError, JobError},
         master::MasterBuilder,
         node::NodeBuilder,
+        queue::{CommandQueue, NodeQueues},
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
         serve::{CallRequest, Context, JobRequest, JobRun, Serve, TellRequest},
         wire_type::{
-            WireType, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell,
-            work,
+            WireType, answer, balanced, broadcast, gather, queue, queued_balanced,
+            queued_broadcast, tell, work,
         },
     };
     pub use mesh_macros::__compose;

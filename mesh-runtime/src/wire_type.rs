@@ -12,6 +12,7 @@ use crate::{
     access::NodeType,
     call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, Queued, QueuedCall},
     error::JobError,
+    queue::{CommandQueue, NodeQueues},
     schema::CommandSpec,
     serve::{CallRequest, Context, JobRequest, JobRun, TellRequest},
     shape,
@@ -131,4 +132,9 @@ where
     Fut: Future<Output = Result<(), JobError>> + Send + 'static,
 {
     request.work(handler)
+}
+
+/// The queue of a queued command.
+pub fn queue<A: WireType>(queues: &NodeQueues, spec: &CommandSpec) -> CommandQueue<A::Type> {
+    queues.of(spec)
 }

@@ -8,7 +8,7 @@ use syn::{Ident, ext::IdentExt};
 use super::docs_of_methods;
 use crate::{
     errors::list,
-    model::{Docs, NodeType, Peers, Schema},
+    model::{Command, Docs, NodeType, Peers, Schema},
     names,
 };
 
@@ -186,6 +186,26 @@ pub(super) fn client(node: &Ident) -> TokenStream {
          ```text\nlet client = node.client::<{name}>();    // in a handler: cx.client::<{name}>()\n```\n\n\
          It is cheap to make and to clone. Each method gives a call, which can be adjusted and does nothing until it \
          is awaited."
+    );
+    quote!(#[doc = #text])
+}
+
+/// The queues.
+pub(super) fn queues(node: &Ident) -> TokenStream {
+    let name = node.unraw();
+    let text = format!(
+        "The queues of a node of type [`{name}`], one for each of its queued commands: from `node.queues()`."
+    );
+    quote!(#[doc = #text])
+}
+
+/// The queue of a command.
+pub(super) fn queue(node: &NodeType, command: &Command) -> TokenStream {
+    let text = format!(
+        "The queue of [`{client}::{command}`]: how many jobs wait, its dead letters with their arguments, pausing and \
+         resuming.",
+        client = names::client(&node.name),
+        command = command.name.unraw(),
     );
     quote!(#[doc = #text])
 }

@@ -15,6 +15,7 @@ mod docs_of_methods;
 mod handler;
 mod mesh;
 mod node;
+mod queues;
 mod serve;
 mod spec;
 mod wire_types;
@@ -109,7 +110,8 @@ fn declarations(cx: &Cx<'_>) -> TokenStream {
         let marker = node::marker(cx, node);
         let handler = handler::expand(cx, node);
         let client = client::declaration(cx, node);
-        quote!(#marker #handler #client)
+        let queues = queues::declaration(cx, node);
+        quote!(#marker #handler #client #queues)
     });
     let wire_types = cx.wire_types.declarations(cx);
     let hidden = cx.schema.declared().map(|node| hidden(cx, node));
@@ -137,6 +139,7 @@ fn hidden(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let declaration = node::declaration(cx, node);
     let serve = serve::expand(cx, node);
     let methods = client::methods(cx, node);
+    let queues = queues::methods(cx, node);
     quote! {
         // Nor do those of one node meet those of another.
         const _: () = {
@@ -145,6 +148,7 @@ fn hidden(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
             #declaration
             #serve
             #methods
+            #queues
         };
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     keys::Keys,
     link::gate::Gate,
     local::LocalNode,
-    queue::{CommandQueue, Queue, QueueName},
+    queue::{NodeQueues, Queue},
     schema::{CommandSpec, Delivery, Fingerprints, NodeSpec},
     serve::{Dispatcher, Serve},
     socketio::{Limits, Server},
@@ -214,11 +214,9 @@ impl<N: NodeType> NodeBuilder<N> {
         if queue.is_durable() && !chosen {
             warn_of_orphans(N::SPEC);
         }
+        let queues = NodeQueues::new(queue, Arc::clone(&keys), schema.mesh, id.clone());
         let local = Arc::new(LocalNode::new(id, schema, self.config.balance));
-        let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, self.serve, |command| {
-            let name = queue_name::<N>(command, &instance);
-            CommandQueue::new(Arc::clone(&queue), name, &keys)
-        });
+        let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, self.serve, &queues);
         let core = NodeCore::new(Parts {
             local,
             schema,
@@ -226,6 +224,7 @@ impl<N: NodeType> NodeBuilder<N> {
             config: self.config,
             keys,
             dispatcher,
+            queues,
         });
         if !self.callbacks.is_empty() {
             tokio::spawn(self.callbacks.run(core.events.listen()));
@@ -312,14 +311,5 @@ fn warn_of_orphans(spec: &NodeSpec) {
             "the instance id is random: jobs that this instance leaves behind are orphans after each restart; choose \
              an id with instance() or MESH_INSTANCE"
         );
-    }
-}
-
-fn queue_name<N: NodeType>(command: &CommandSpec, instance: &InstanceId) -> QueueName {
-    QueueName {
-        mesh: <N::Mesh as Mesh>::SCHEMA.mesh.into(),
-        node_type: N::NAME.into(),
-        command: command.name.into(),
-        instance: (command.delivery == Delivery::QueuedBroadcast).then(|| instance.clone()),
     }
 }

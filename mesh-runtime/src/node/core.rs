@@ -26,6 +26,7 @@ use crate::{
         table::{Admission, Standing, Table},
     },
     local::LocalNode,
+    queue::NodeQueues,
     schema::{Fingerprints, Schema},
     serve::Dispatcher,
     verdict::{Ends, Verdicts},
@@ -45,6 +46,7 @@ pub(crate) struct NodeCore {
     pub(crate) config: Config,
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) queues: NodeQueues,
     pub(crate) events: EventSender,
     /// The tasks that own connections.
     pub(crate) connections: TaskTracker,
@@ -65,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) queues: NodeQueues,
 }
 
 #[derive(Clone)]
@@ -85,6 +88,7 @@ impl NodeCore {
             config,
             keys,
             dispatcher,
+            queues,
         } = parts;
         Arc::new_cyclic(|this| Self {
             epoch: BootEpoch::now(),
@@ -93,6 +97,7 @@ impl NodeCore {
             config,
             keys,
             dispatcher,
+            queues,
             events: EventSender::new(),
             connections: TaskTracker::new(),
             replaced: CancellationToken::new(),

@@ -20,12 +20,10 @@ pub(crate) use running::RunningNode;
 pub use running::ShutdownReport;
 
 use crate::{
-    access::{MayCall, NodeType},
+    access::{HasQueues, MayCall, NodeType},
     call::ClientCore,
     id::{InstanceId, NodeId},
     link::link::{Link, Role},
-    queue::{CommandQueue, QueueError},
-    schema::NodeSpec,
 };
 
 /// A running node of type `N`. Cheap to clone; when the last clone is dropped, the node ends without a grace. Stubs
@@ -117,27 +115,34 @@ impl<N: NodeType> Node<N> {
         self.running.core.link(&id).as_ref().map(LinkInfo::of)
     }
 
-    /// The queue of a queued command of this node: how full it is, its dead letters, pausing and resuming.
+    /// The queues of this node's queued commands, each with a method that is called like its command: how full it is, its
+    /// dead letters, pausing and resuming.
     ///
     /// ```no_run
-    /// # use mesh_runtime::{Node, NodeType, QueueError};
-    /// # async fn look<Billing: NodeType>(billing: Node<Billing>) -> Result<(), QueueError> {
-    /// let exports = billing.queue("export")?;
-    /// exports.pause().await?;
-    /// println!("{} jobs wait", exports.stats().await?.waiting);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// use mesh_runtime::{Context, JobError, Node, QueueError, mesh_schema};
     ///
-    /// # Errors
-    /// [`QueueError::Unknown`] if the node type has no queued command of that name.
-    pub fn queue(&self, command: &str) -> Result<CommandQueue, QueueError> {
-        let queue = self.running.core.dispatcher.queue(command);
-        queue.cloned().ok_or_else(|| QueueError::Unknown {
-            command: command.to_owned(),
-            node_type: N::NAME,
-            known: queued_commands(N::SPEC),
-        })
+    /// mesh_schema! {
+    ///     pub mesh Shop;
+    ///     node Billing {
+    ///         allow: any;
+    ///         queued balanced fn export(day: u32);
+    ///     }
+    /// }
+    ///
+    /// async fn look(billing: Node<Billing>) -> Result<(), QueueError> {
+    ///     let exports = billing.queues().export();
+    ///     println!("{} jobs wait", exports.stats().await?.waiting);
+    ///     for letter in exports.dead_letters(100).await? {
+    ///         println!("{:?} failed: {}", letter.args(), letter.error);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn queues(&self) -> N::Queues
+    where
+        N: HasQueues,
+    {
+        N::queues(self.running.core.queues.clone())
     }
 
     /// What happens to this node from now on.
@@ -159,18 +164,6 @@ impl<N: NodeType> Node<N> {
     pub async fn run_until_signal(&self) -> std::io::Result<ShutdownReport> {
         crate::signal::terminated().await?;
         Ok(self.shutdown().await)
-    }
-}
-
-/// The names of a node type's queued commands, for people.
-fn queued_commands(spec: &NodeSpec) -> String {
-    let queued = spec.commands.iter();
-    let queued = queued.filter(|command| command.delivery.is_queued());
-    let names: Vec<_> = queued.map(|command| command.name).collect();
-    if names.is_empty() {
-        "none".into()
-    } else {
-        names.join(", ")
     }
 }
 

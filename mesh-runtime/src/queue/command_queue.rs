@@ -1,6 +1,6 @@
 //! One queue of an engine as a node sees it: with its name, and with the seal of what is kept outside the process.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, marker::PhantomData, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// The queue of one queued command of a node: how full it is, its dead letters, pausing and resuming. From
-/// [`Node::queue`](crate::Node::queue). Cheap to clone, and usable as long as its engine is.
+/// [`Node::queues`](crate::Node::queues). `A` is the tuple of the command's arguments. Cheap to clone, and usable as long
+/// as its engine is.
 ///
 /// A `queued balanced` command in a durable engine has one queue for all instances; in memory each instance has its
 /// own. A `queued broadcast` command has one for each instance; its dead letters are those of all instances.
@@ -26,28 +27,27 @@ use crate::{
 /// All methods end within seconds, and are cancel safe in that what was asked is then done or not.
 ///
 /// ```no_run
-/// # async fn look(queue: mesh_runtime::CommandQueue) -> Result<(), mesh_runtime::QueueError> {
+/// # async fn look(queue: mesh_runtime::CommandQueue<(String,)>) -> Result<(), mesh_runtime::QueueError> {
 /// println!("{:?}", queue.stats().await?);
 /// for letter in queue.dead_letters(100).await? {
-///     println!("{} died of {}", letter.job_id, letter.error);
+///     println!("{} died of {}: {:?}", letter.job_id, letter.error, letter.args());
 ///     queue.requeue(&letter.job_id).await?;
 /// }
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
-pub struct CommandQueue {
+pub struct CommandQueue<A> {
     engine: Arc<dyn Queue>,
     name: QueueName,
     /// What seals; none where the engine does not outlive the process.
     keys: Option<Arc<DerivedKeys>>,
     seal: Seal,
+    args: PhantomData<fn() -> A>,
 }
 
-/// A job that is not tried again by itself.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A job that is not tried again by itself. `A` is the tuple of its arguments.
 #[non_exhaustive]
-pub struct DeadLetter {
+pub struct DeadLetter<A> {
     /// The job.
     pub job_id: JobId,
     /// The instance whose queue it was in; `None` where all share one.
@@ -63,19 +63,20 @@ pub struct DeadLetter {
     pub enqueued_at: SystemTime,
     /// When it came to the dead letters.
     pub died_at: SystemTime,
+    args: PhantomData<fn() -> A>,
 }
 
-impl DeadLetter {
-    /// The arguments of the command, as a tuple: `letter.args::<(DateRange,)>()`. `None` if they cannot be opened.
+impl<A: DeserializeOwned> DeadLetter<A> {
+    /// The arguments of the command, as a tuple. `None` if they cannot be opened.
     ///
     /// # Errors
-    /// If they are of other types.
-    pub fn args<A: DeserializeOwned>(&self) -> Option<Result<A, CodecError>> {
+    /// If they are of other types, because another version of the program queued the job.
+    pub fn args(&self) -> Option<Result<A, CodecError>> {
         self.payload.as_deref().map(codec::decode)
     }
 }
 
-impl CommandQueue {
+impl<A> CommandQueue<A> {
     pub(crate) fn new(engine: Arc<dyn Queue>, name: QueueName, keys: &Arc<DerivedKeys>) -> Self {
         let keys = engine.is_durable().then(|| Arc::clone(keys));
         Self {
@@ -83,6 +84,7 @@ impl CommandQueue {
             engine,
             name,
             keys,
+            args: PhantomData,
         }
     }
 
@@ -129,7 +131,7 @@ impl CommandQueue {
     ///
     /// # Errors
     /// Whatever befalls the engine.
-    pub async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
+    pub async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter<A>>, QueueError> {
         let stored = self.engine.dead_letters(&self.name, max).await?;
         Ok(stored.into_iter().map(|letter| self.read(letter)).collect())
     }
@@ -206,7 +208,7 @@ impl CommandQueue {
         }
     }
 
-    fn read(&self, letter: StoredDeadLetter) -> DeadLetter {
+    fn read(&self, letter: StoredDeadLetter) -> DeadLetter<A> {
         let seal = self.seal_of(&letter);
         let error = seal
             .open(SealKind::Error, &letter.job_id, &letter.error)
@@ -222,12 +224,13 @@ impl CommandQueue {
             attempts: letter.attempts,
             enqueued_at: letter.enqueued_at,
             died_at: letter.died_at,
+            args: PhantomData,
         }
     }
 }
 
 /// What the node's own worker does with its queue.
-impl CommandQueue {
+impl<A> CommandQueue<A> {
     pub(crate) fn is_durable(&self) -> bool {
         self.engine.is_durable()
     }
@@ -280,10 +283,50 @@ fn seal_of(keys: Option<&DerivedKeys>, name: &QueueName) -> Seal {
     keys.map_or_else(Seal::none, |keys| Seal::new(keys, name))
 }
 
-impl fmt::Debug for CommandQueue {
+// Written out, because a derived one would ask the same of `A`.
+impl<A> Clone for CommandQueue<A> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: Arc::clone(&self.engine),
+            name: self.name.clone(),
+            keys: self.keys.clone(),
+            seal: self.seal.clone(),
+            args: PhantomData,
+        }
+    }
+}
+
+impl<A> fmt::Debug for CommandQueue<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandQueue")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl<A> Clone for DeadLetter<A> {
+    fn clone(&self) -> Self {
+        Self {
+            job_id: self.job_id.clone(),
+            instance: self.instance.clone(),
+            payload: self.payload.clone(),
+            error: self.error.clone(),
+            args: PhantomData,
+            ..*self
+        }
+    }
+}
+
+impl<A> fmt::Debug for DeadLetter<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("job_id", &self.job_id)
+            .field("instance", &self.instance)
+            .field("payload", &self.payload)
+            .field("error", &self.error)
+            .field("attempts", &self.attempts)
+            .field("enqueued_at", &self.enqueued_at)
+            .field("died_at", &self.died_at)
+            .finish()
     }
 }

@@ -233,16 +233,6 @@ pub enum QueueError {
         /// The job.
         job: JobId,
     },
-    /// The node has no such queue.
-    #[error("`{command}` is no queued command of {node_type}: it has {known}")]
-    Unknown {
-        /// What was asked for.
-        command: String,
-        /// Whose commands.
-        node_type: &'static str,
-        /// The queued commands that there are.
-        known: String,
-    },
     /// The engine failed, or did not answer in time. What was asked may have been done or not.
     #[error("the queue's engine failed: {0}")]
     Engine(

@@ -7,6 +7,7 @@ mod dead;
 mod engine;
 mod job;
 mod memory;
+mod node_queues;
 mod orphans;
 #[cfg(feature = "redis")]
 mod redis;
@@ -22,6 +23,8 @@ pub use job::{
     StoredDeadLetter,
 };
 pub use memory::MemoryQueue;
+pub use node_queues::NodeQueues;
+pub(crate) use node_queues::UntypedQueue;
 pub(crate) use orphans::{OrphanPolicy, OrphanWatch};
 #[cfg(feature = "redis")]
 pub use redis::RedisQueue;

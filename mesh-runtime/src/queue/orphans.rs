@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{CommandQueue, JobOutcome, QueueName, RunJob, Worker, WorkerOptions};
+use super::{JobOutcome, QueueName, RunJob, UntypedQueue, Worker, WorkerOptions};
 use crate::schema::Orphans;
 
 /// Orphaned queues that are worked off at once. Others wait.
@@ -36,7 +36,7 @@ pub(crate) struct OrphanWatch {
 
 impl OrphanWatch {
     /// Watches for orphaned queues of the command of `own`. Must be called on a Tokio runtime.
-    pub(crate) fn start(own: CommandQueue, policy: OrphanPolicy, grace: Duration) -> Self {
+    pub(crate) fn start(own: UntypedQueue, policy: OrphanPolicy, grace: Duration) -> Self {
         let stop = CancellationToken::new();
         let watch = watch(own, policy, grace, stop.clone());
         Self {
@@ -53,7 +53,7 @@ impl OrphanWatch {
     }
 }
 
-async fn watch(own: CommandQueue, policy: OrphanPolicy, grace: Duration, stop: CancellationToken) {
+async fn watch(own: UntypedQueue, policy: OrphanPolicy, grace: Duration, stop: CancellationToken) {
     let mut adoptions = JoinSet::new();
     loop {
         let found = tokio::select! {
@@ -83,7 +83,7 @@ async fn watch(own: CommandQueue, policy: OrphanPolicy, grace: Duration, stop: C
 
 /// Works an orphaned queue off until it is empty.
 async fn empty(
-    orphan: CommandQueue,
+    orphan: UntypedQueue,
     policy: OrphanPolicy,
     grace: Duration,
     stop: CancellationToken,

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
-use super::{CommandQueue, Failure, Job, QueueError, QueueFuture, QueueName, state::later};
+use super::{Failure, Job, QueueError, QueueFuture, QueueName, UntypedQueue, state::later};
 use crate::{error::JobError, panic_text::panic_text};
 
 /// The longest backoff, before its jitter.
@@ -97,7 +97,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts to work off a queue. Must be called on a Tokio runtime.
-    pub(crate) fn start(queue: CommandQueue, options: WorkerOptions, run: RunJob) -> Self {
+    pub(crate) fn start(queue: UntypedQueue, options: WorkerOptions, run: RunJob) -> Self {
         let (stop, stopped) = oneshot::channel();
         let name = queue.name().clone();
         let context = Arc::new(WorkerContext {
@@ -130,7 +130,7 @@ impl Worker {
 
 /// What all the tasks of one worker share.
 struct WorkerContext {
-    queue: CommandQueue,
+    queue: UntypedQueue,
     options: WorkerOptions,
     run: RunJob,
 }

@@ -20,7 +20,7 @@ use crate::{
         serving::{CallReply, ReceivedPayload, TellPermit},
     },
     local::LocalNode,
-    queue::{CommandQueue, Enqueued, Job, JobOutcome, NewJob},
+    queue::{Enqueued, Job, JobOutcome, NewJob, NodeQueues, UntypedQueue},
     schema::{CommandSpec, Delivery, NodeSpec},
     verdict::Verdict,
     wire::{
@@ -44,7 +44,7 @@ pub(crate) struct ServedCommand {
     /// Bounds how many of its handlers run at once.
     permits: Option<Arc<Semaphore>>,
     /// Where its jobs go.
-    pub(crate) queue: Option<CommandQueue>,
+    pub(crate) queue: Option<UntypedQueue>,
 }
 
 /// Why a call or tell is not served.
@@ -55,7 +55,7 @@ impl Dispatcher {
         local: Arc<LocalNode>,
         spec: &'static NodeSpec,
         serve: Option<Box<dyn Serve>>,
-        queue: impl Fn(&'static CommandSpec) -> CommandQueue,
+        queues: &NodeQueues,
     ) -> Self {
         let served = |spec: &'static CommandSpec| ServedCommand {
             spec,
@@ -64,7 +64,7 @@ impl Dispatcher {
                 .concurrency
                 .filter(|_| !spec.delivery.is_queued())
                 .map(|handlers| Arc::new(Semaphore::new(handlers as usize))),
-            queue: spec.delivery.is_queued().then(|| queue(spec)),
+            queue: spec.delivery.is_queued().then(|| queues.of(spec)),
         };
         let mut commands: Box<[_]> = spec.commands.iter().map(served).collect();
         commands.sort_unstable_by_key(|command| command.spec.id);
@@ -80,13 +80,6 @@ impl Dispatcher {
         self.commands
             .iter()
             .filter(|command| command.queue.is_some())
-    }
-
-    /// The queue of a command that is a job.
-    pub(crate) fn queue(&self, command: &str) -> Option<&CommandQueue> {
-        self.queued()
-            .find(|served| served.spec.name == command)
-            .and_then(|served| served.queue.as_ref())
     }
 
     /// Serves a call that has arrived, or queues it.
@@ -204,7 +197,7 @@ fn log_refused(caller: &Peer, (code, why): &Refused) {
 }
 
 /// Puts a job into its queue, and replies only when the engine has it.
-fn enqueue(local: &LocalNode, queue: CommandQueue, payload: &[u8], reply: CallReply) {
+fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: &[u8], reply: CallReply) {
     let job = match JobOptions::split(payload) {
         // A copy, because the payload may be a small part of an envelope, all of which it would keep in memory.
         Ok((options, args)) => new_job(options, Bytes::copy_from_slice(args)),

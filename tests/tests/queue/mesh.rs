@@ -6,7 +6,7 @@ use mesh_runtime::{InstanceId, Node, testing::TestMesh};
 
 use crate::{
     engines::{Engines, LONG, SHORT, counts, until},
-    workshop::{Bench, Office, Run, Runs, Worker, Workshop},
+    workshop::{Bench, Office, Run, Runs, Worker, Workshop, queue},
 };
 
 both_engines! {
@@ -58,7 +58,7 @@ impl House {
     }
 
     async fn until_counts(&self, command: &str, expected: [u64; 4]) {
-        let queue = self.bench.queue(command).unwrap();
+        let queue = queue(&self.bench, command);
         until("the queue is as it should be", async || {
             counts(&queue.stats().await.unwrap()) == expected
         })
@@ -172,13 +172,13 @@ async fn a_job_that_always_fails_becomes_a_dead_letter(engines: Engines) {
         house.until_counts(command, [0, 0, 0, 1]).await;
         let attempts: Vec<_> = house.runs.so_far().iter().map(|run| run.attempt).collect();
         assert_eq!(attempts, [1, 2, 3]);
-        let queue = house.bench.queue(command).unwrap();
+        let queue = queue(&house.bench, command);
         let letter = queue.dead_letters(9).await.unwrap().remove(0);
         assert_eq!(letter.job_id, job_id);
         assert_eq!(letter.instance, instance);
         assert_eq!(letter.error, "fail: attempt 3");
         assert_eq!(letter.attempts, 3);
-        assert_eq!(letter.args::<(String,)>(), Some(Ok(("fail".to_owned(),))));
+        assert_eq!(letter.args(), Some(Ok(("fail".to_owned(),))));
         assert!(letter.enqueued_at <= letter.died_at);
     }
 }
@@ -189,7 +189,7 @@ async fn a_job_that_is_discarded_becomes_a_dead_letter_at_once(engines: Engines)
     client.job("discard it".into()).await.unwrap();
     house.until_counts("job", [0, 0, 0, 1]).await;
     assert_eq!(house.runs.so_far().len(), 1);
-    let queue = house.bench.queue("job").unwrap();
+    let queue = house.bench.queues().job();
     let letter = queue.dead_letters(9).await.unwrap().remove(0);
     assert_eq!((&*letter.error, letter.attempts), ("discard it", 1));
 }
@@ -200,7 +200,7 @@ async fn a_job_that_panics_runs_again_and_then_becomes_a_dead_letter(engines: En
     client.job("panic now".into()).await.unwrap();
     house.until_counts("job", [0, 0, 0, 1]).await;
     assert_eq!(house.runs.so_far().len(), 3);
-    let queue = house.bench.queue("job").unwrap();
+    let queue = house.bench.queues().job();
     let letter = queue.dead_letters(9).await.unwrap().remove(0);
     assert_eq!(letter.error, "the handler panicked: panic now");
     client.job("another".into()).await.unwrap();
@@ -215,7 +215,7 @@ async fn a_dead_letter_runs_once_requeued(engines: Engines) {
         house.runs.next().await;
     }
     house.until_counts("job", [0, 0, 0, 3]).await;
-    let queue = house.bench.queue("job").unwrap();
+    let queue = house.bench.queues().job();
     let letters = queue.dead_letters(9).await.unwrap();
     assert_eq!(queue.requeue(&letters[0].job_id).await, Ok(true));
     let again = house.runs.next().await;
@@ -239,13 +239,10 @@ async fn a_dead_letter_of_another_instance_runs_where_it_is_requeued(engines: En
     house.runs.next().await;
     house.until_counts("jobs", [0, 0, 0, 1]).await;
     let two = house.another_bench("two").await;
-    let queue = two.queue("jobs").unwrap();
+    let queue = two.queues().jobs();
     let letter = queue.dead_letters(9).await.unwrap().remove(0);
     assert_eq!(letter.instance, Some("one".into()));
-    assert_eq!(
-        letter.args::<(String,)>(),
-        Some(Ok(("discard".to_owned(),)))
-    );
+    assert_eq!(letter.args(), Some(Ok(("discard".to_owned(),))));
     assert_eq!(queue.requeue(&letter.job_id).await, Ok(true));
     let again = house.runs.next().await;
     assert_eq!((&*again.instance, &*again.text), ("two", "discard"));
@@ -254,7 +251,7 @@ async fn a_dead_letter_of_another_instance_runs_where_it_is_requeued(engines: En
 async fn a_paused_queue_runs_nothing_until_it_is_resumed(engines: Engines) {
     let mut house = House::new(engines).await;
     let client = house.office.client::<Bench>();
-    let queue = house.bench.queue("job").unwrap();
+    let queue = house.bench.queues().job();
     queue.pause().await.unwrap();
     for number in 0..3 {
         client.job(number.to_string()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh_runtime::{Context, JobError, JobId, NodeType, mesh_schema};
+use mesh_runtime::{CommandQueue, Context, JobError, JobId, Node, NodeType, mesh_schema};
 use tokio::sync::{mpsc, watch};
 
 mesh_schema! {
@@ -37,6 +37,16 @@ mesh_schema! {
         #[attempts = 3]
         #[timeout = "60s"]
         queued balanced fn two_at_a_time(text: String);
+    }
+}
+
+/// The queue of a command of `Bench`, for what is alike for several of them.
+pub(crate) fn queue(bench: &Node<Bench>, command: &str) -> CommandQueue<(String,)> {
+    match command {
+        "job" => bench.queues().job(),
+        "jobs" => bench.queues().jobs(),
+        "two_at_a_time" => bench.queues().two_at_a_time(),
+        other => panic!("`Bench` has no queued command `{other}`"),
     }
 }
 

@@ -32,9 +32,9 @@ where
 }
 
 /// The queue as the node that has it sees it. All with the same keys.
-fn view<Q: Queue>(engine: &Arc<Q>) -> CommandQueue {
+fn view<Q: Queue>(engine: &Arc<Q>) -> UntypedQueue {
     let engine: Arc<dyn Queue> = engine.clone();
-    CommandQueue::new(engine, name(), &DerivedKeys::for_tests("shop", &[1]))
+    UntypedQueue::new(engine, name(), &DerivedKeys::for_tests("shop", &[1]))
 }
 
 fn start(engine: &Arc<impl Queue>, options: WorkerOptions, run: RunJob) -> Worker {
@@ -50,12 +50,12 @@ async fn stats(engine: &Arc<impl Queue>) -> QueueStats {
     view(engine).stats().await.unwrap()
 }
 
-async fn dead_letters(engine: &Arc<impl Queue>) -> Vec<DeadLetter> {
+async fn dead_letters(engine: &Arc<impl Queue>) -> Vec<DeadLetter<()>> {
     view(engine).dead_letters(9).await.unwrap()
 }
 
 /// Runs one job, queued before the worker starts, up to its end in the dead letters.
-async fn death_of_a_job(run: RunJob) -> DeadLetter {
+async fn death_of_a_job(run: RunJob) -> DeadLetter<()> {
     let queue = Arc::new(MemoryQueue::new());
     let id = enqueue(&queue, "x").await;
     let options = WorkerOptions {
@@ -508,7 +508,7 @@ async fn an_engine_in_memory_is_given_everything_as_it_is() {
 async fn a_dead_letter_of_a_durable_engine_runs_after_it_was_requeued_by_another_instance() {
     let engine = Arc::new(Durable::default());
     let keys = DerivedKeys::for_tests("shop", &[1]);
-    let of = |instance: &str| CommandQueue::new(engine.clone(), name().of(instance), &keys);
+    let of = |instance: &str| UntypedQueue::new(engine.clone(), name().of(instance), &keys);
     let (one, other) = (of("one"), of("other"));
     let accepted = one.enqueue(NewJob::new("x")).await.unwrap();
     let job = one.lease(1).await.unwrap().remove(0);

@@ -10,7 +10,7 @@ use mesh_tests::RedisServer;
 use super::{contains, written};
 use crate::{
     engines::{connect, counts, enqueue, lease, name, shared_server, until, within},
-    workshop::{Bench, Office, Runs, Worker, Workshop},
+    workshop::{Bench, Office, Runs, Worker, Workshop, queue},
 };
 
 /// A mesh with keys of its own, whose nodes keep their jobs in Redis.
@@ -70,7 +70,7 @@ impl House {
     async fn leave_jobs(&self, texts: &[&str]) {
         let (worker, mut runs) = Worker::new();
         let bench = self.bench("before", &worker).await;
-        bench.queue("job").unwrap().pause().await.unwrap();
+        bench.queues().job().pause().await.unwrap();
         let office = self.office().await;
         for text in texts {
             office.client::<Bench>().job((*text).into()).await.unwrap();
@@ -83,7 +83,7 @@ impl House {
     async fn resumed(&self) -> (Node<Bench>, Runs) {
         let (worker, runs) = Worker::new();
         let bench = self.bench("after", &worker).await;
-        bench.queue("job").unwrap().resume().await.unwrap();
+        bench.queues().job().resume().await.unwrap();
         (bench, runs)
     }
 }
@@ -95,7 +95,7 @@ async fn a_pause_and_the_jobs_outlive_the_node_and_run_on_a_later_one() {
         house.leave_jobs(&["one", "two"]).await;
         let (worker, mut runs) = Worker::new();
         let bench = house.bench("after", &worker).await;
-        let queue = bench.queue("job").unwrap();
+        let queue = bench.queues().job();
         let stats = queue.stats().await.unwrap();
         assert_eq!((counts(&stats), stats.paused), ([2, 0, 0, 0], true));
         queue.resume().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_job_that_is_cut_short_by_a_shutdown_runs_on_another_node() {
         let run = runs.next().await;
         assert_eq!((&*run.instance, run.attempt), ("second", 1));
         assert_eq!(run.id, queued.job_id);
-        let queue = bench.queue("job").unwrap();
+        let queue = bench.queues().job();
         until("it is complete", async || {
             counts(&queue.stats().await.unwrap()) == [0; 4]
         })
@@ -157,7 +157,7 @@ async fn what_is_in_a_job_and_its_error_is_nowhere_in_redis() {
             .unwrap();
         runs.next_texts(4).await;
         for command in ["job", "jobs"] {
-            let queue = bench.queue(command).unwrap();
+            let queue = queue(&bench, command);
             until("it is a dead letter", async || {
                 queue.stats().await.unwrap().dead == 1
             })
@@ -204,7 +204,7 @@ async fn a_job_whose_key_is_gone_can_be_put_back_by_who_accepts_it() {
         let keys = Keys::new("Workshop", &*new);
         let house = House::new(keys, server.url(), prefix.clone()).await;
         let (bench, mut runs) = house.resumed().await;
-        let queue = bench.queue("job").unwrap();
+        let queue = bench.queues().job();
         until("it is a dead letter", async || {
             counts(&queue.stats().await.unwrap()) == [0, 0, 0, 1]
         })
@@ -225,7 +225,7 @@ async fn a_job_whose_key_is_gone_can_be_put_back_by_who_accepts_it() {
         let keys = Keys::new("Workshop", &*new).accept(&*old);
         let house = House::new(keys, server.url(), prefix.clone()).await;
         let (bench, mut runs) = house.resumed().await;
-        let queue = bench.queue("job").unwrap();
+        let queue = bench.queues().job();
         assert_eq!(queue.requeue(&letter.job_id).await, Ok(true));
         let run = runs.next().await;
         assert_eq!((run.id, &*run.text), (letter.job_id, "old"));
@@ -269,7 +269,7 @@ async fn an_entry_moved_to_another_queue_or_job_does_not_run() {
             ("jobs", "sealed for another queue"),
             ("job", "sealed for another job"),
         ] {
-            let queue = bench.queue(command).unwrap();
+            let queue = queue(&bench, command);
             until("it is a dead letter", async || {
                 queue.stats().await.unwrap().dead == 1
             })

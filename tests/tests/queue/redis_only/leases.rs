@@ -171,7 +171,7 @@ async fn a_handler_that_takes_longer_than_its_lease_runs_once() {
         let again = tokio::time::timeout(LEASE * 3, runs.next()).await;
         assert!(again.is_err(), "it ran again: {again:?}");
         worker.open();
-        let queue = benches[0].queue("job").unwrap();
+        let queue = benches[0].queues().job();
         until("it is complete", async || {
             crate::engines::counts(&queue.stats().await.unwrap()) == [0; 4]
         })

@@ -1,0 +1,59 @@
+//! All queues of one node: the engine, and how the queue of a command is called in it.
+
+use std::{fmt, sync::Arc};
+
+use super::{CommandQueue, Queue, QueueName};
+use crate::{
+    id::NodeId,
+    keys::DerivedKeys,
+    schema::{CommandSpec, Delivery},
+};
+
+/// The queues of a node. Written into by the macro; use [`Node::queues`](crate::Node::queues).
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct NodeQueues {
+    engine: Arc<dyn Queue>,
+    keys: Arc<DerivedKeys>,
+    mesh: &'static str,
+    node: NodeId,
+}
+
+/// A queue whose arguments nobody looks at: the node works on it as bytes.
+pub(crate) type UntypedQueue = CommandQueue<()>;
+
+impl NodeQueues {
+    pub(crate) fn new(
+        engine: Arc<dyn Queue>,
+        keys: Arc<DerivedKeys>,
+        mesh: &'static str,
+        node: NodeId,
+    ) -> Self {
+        Self {
+            engine,
+            keys,
+            mesh,
+            node,
+        }
+    }
+
+    /// The queue of a queued command. `A` is the tuple of its arguments.
+    pub(crate) fn of<A>(&self, command: &CommandSpec) -> CommandQueue<A> {
+        let of_instance = command.delivery == Delivery::QueuedBroadcast;
+        let name = QueueName {
+            mesh: self.mesh.into(),
+            node_type: Arc::clone(&self.node.node_type),
+            command: command.name.into(),
+            instance: of_instance.then(|| self.node.instance.clone()),
+        };
+        CommandQueue::new(Arc::clone(&self.engine), name, &self.keys)
+    }
+}
+
+impl fmt::Debug for NodeQueues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeQueues")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
