@@ -234,6 +234,11 @@ fn place(ident: &Ident) -> Span {
     Span::call_site().located_at(ident.span())
 }
 
+/// The name of something in the runtime, behind the runtime's path.
+fn runtime_name(name: &str) -> Ident {
+    Ident::new(name, Span::call_site())
+}
+
 /// A name that no argument or item of the user's can clash with.
 fn local(name: &str, span: Span) -> Ident {
     Ident::new(name, Span::mixed_site().located_at(span))

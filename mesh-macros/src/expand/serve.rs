@@ -4,9 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{Cx, cfgs, local, place};
+use super::{Cx, cfgs, local, place, runtime_name};
 use crate::{
-    model::{Command, Delivery, NodeType},
+    delivery::Returns,
+    model::{Command, NodeType},
     names,
 };
 
@@ -55,13 +56,14 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         local("cx", command.name.span()),
     );
     let args = cx.wire_types.args(command);
-    let way = match command.delivery {
-        Delivery::Balanced | Delivery::Gather => {
+    let returns = command.delivery.returns;
+    let dispatch = runtime_name(returns.dispatch());
+    let types = match returns {
+        Returns::Answer => {
             let answer = cx.wire_types.answer(command);
-            quote!(answer::<#args, #answer, _, _, _>)
+            quote!(#args, #answer)
         }
-        Delivery::Broadcast => quote!(tell::<#args, _, _, _>),
-        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => quote!(work::<#args, _, _, _>),
+        Returns::Nothing | Returns::JobResult => args,
     };
     // Not the names of the arguments: a constant of the same name would turn them into patterns.
     let values: Vec<Ident> = (0..command.args.len())
@@ -73,7 +75,7 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         #cfgs
         #id => {
             let #handler = ::core::clone::Clone::clone(&self.0);
-            #rt::#way(#request, move |#context, (#(#values,)*)| async move {
+            #rt::#dispatch::<#types, _, _, _>(#request, move |#context, (#(#values,)*)| async move {
                 #bound::#method(&*#handler, #context, #(#values),*).await
             })
         }
