@@ -41,7 +41,7 @@ mod wire;
 mod wire_type;
 mod yielding;
 
-pub use access::{MayCall, Mesh, NodeDeclaration, NodeType};
+pub use access::{CalledBy, MayCall, Mesh, NodeDeclaration, NodeType, StubFor};
 pub use call::{
     Balance, BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued,
     QueuedCall, Sent,
@@ -85,8 +85,8 @@ pub mod __private {
         schema::{CommandSpec, Delivery, NodeSpec, Orphans, Schema},
         serve::{Context, Request, Serve},
         wire_type::{
-            WireType, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast, tell,
-            work,
+            WireType, answer, balanced, broadcast, gather, queued_balanced, queued_broadcast,
+            shape, tell, wire, work,
         },
     };
     pub use mesh_macros::__compose;

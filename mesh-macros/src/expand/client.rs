@@ -103,14 +103,14 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         };
         match &command.options.key {
             None => quote_spanned! {span=>
-                #rt::#stub::<#types>(&self.core, &#spec, &(#(#names,)*))
+                #rt::#stub(#types, &self.core, &#spec, &(#(#names,)*))
             },
             // The arguments are taken back from their tuple, so that the key is read from them as they were.
             Some(key) => {
                 let (args, call) = (local("args", span), local("call", span));
                 quote_spanned! {span=>
                     let #args = (#(#names,)*);
-                    let #call = #rt::#stub::<#types>(&self.core, &#spec, &#args);
+                    let #call = #rt::#stub(#types, &self.core, &#spec, &#args);
                     let (#(#names,)*) = #args;
                     #call.keyed(&(#key))
                 }

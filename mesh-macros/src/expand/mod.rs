@@ -42,7 +42,7 @@ struct Cx<'a> {
     caller: Ident,
     /// The generic parameter for the type that handles.
     handler: Ident,
-    /// What vouches for the types of arguments and answers.
+    /// The checked types of arguments and answers.
     wire_types: WireTypes<'a>,
 }
 

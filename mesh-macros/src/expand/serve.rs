@@ -75,7 +75,7 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         #cfgs
         #id => {
             let #handler = ::core::clone::Clone::clone(&self.0);
-            #rt::#dispatch::<#types, _, _, _>(#request, move |#context, (#(#values,)*)| async move {
+            #rt::#dispatch(#types, #request, move |#context, (#(#values,)*)| async move {
                 #bound::#method(&*#handler, #context, #(#values),*).await
             })
         }

@@ -22,10 +22,10 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         .into_iter()
         .map(|(name, ty)| quote!((#name, #ty)));
     let returns = returns(command);
-    // The wire_types of a broken command are not there.
+    // The types of a broken command have no wire types.
     let shapes = (!command.broken).then(|| {
         let wire_types = cx.wire_types.each(command);
-        quote!(.shapes(&[#(<#wire_types as #rt::WireType>::shape),*]))
+        quote!(.shapes(&[#(#rt::shape(#wire_types)),*]))
     });
     let doc = Some(&command.docs.text)
         .filter(|text| !text.is_empty())

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    access::{MayCall, NodeType},
+    access::{NodeType, StubFor},
     call::ClientCore,
     id::{InstanceId, JobId, NodeId},
     node::core::NodeCore,
@@ -63,15 +63,8 @@ impl<N: NodeType> Context<N> {
     }
 
     /// The stub for calling nodes of type `T` from this handler. What the schema forbids does not compile.
-    pub fn client<T: NodeType>(&self) -> T::Client<N>
-    where
-        N: MayCall<T>,
-    {
-        T::client(ClientCore::new(
-            Arc::clone(&self.core),
-            T::SPEC,
-            self.origin.deadline,
-        ))
+    pub fn client<T: StubFor<N>>(&self) -> T::Stub {
+        T::stub(|callee| ClientCore::new(Arc::clone(&self.core), callee, self.origin.deadline))
     }
 
     /// Who called; `None` for a job, whose caller has long gone on.
