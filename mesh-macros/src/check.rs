@@ -265,9 +265,7 @@ fn options_fit_delivery(schema: &mut Schema, errors: &mut Errors) {
             continue;
         }
         for (option, span) in &command.options.given {
-            let fits =
-                option.deliveries().is_empty() || option.deliveries().contains(&command.delivery);
-            if !fits {
+            if !option.is_for(command.delivery) {
                 errors.push(errors::wrong_delivery(*span, *option, command.delivery));
                 if *option == OptionName::Key {
                     command.options.key = None;

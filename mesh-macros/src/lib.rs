@@ -11,6 +11,7 @@
 
 mod ast;
 mod check;
+mod delivery;
 mod errors;
 mod expand;
 mod lower;

@@ -6,8 +6,9 @@ use syn::{Attribute, Expr, Ident, Lit, Type, Visibility, parse::Parser, visit::V
 
 use crate::{
     ast::{Attr, AttrValue, CommandItem, NodeItem, Peers, PeersItem, SchemaItem},
+    delivery::Delivery,
     errors::{self, Errors},
-    model::{Arg, Command, Delivery, Docs, Grammar, NodeType, OptionName, Options, Schema},
+    model::{Arg, Command, Docs, Grammar, NodeType, OptionName, Options, Schema},
     options,
 };
 
@@ -137,7 +138,7 @@ fn lower_command(item: CommandItem, errors: &mut Errors) -> Command {
 }
 
 /// The delivery that the words in front of `fn` mean, and whether they were wrong.
-fn lower_delivery(item: &CommandItem, errors: &mut Errors) -> (Delivery, bool) {
+fn lower_delivery(item: &CommandItem, errors: &mut Errors) -> (&'static Delivery, bool) {
     let (mut queued, mut balanced, mut broadcast) = (None, None, None);
     let mut wrong = false;
     for (index, word) in item.delivery.iter().enumerate() {
@@ -165,18 +166,18 @@ fn lower_delivery(item: &CommandItem, errors: &mut Errors) -> (Delivery, bool) {
         }
     }
     let delivery = match (queued.is_some(), balanced.is_some(), broadcast.is_some()) {
-        (false, true, false) => Delivery::Balanced,
-        (false, false, true) if item.returns.is_some() => Delivery::Gather,
-        (false, false, true) => Delivery::Broadcast,
-        (true, true, false) => Delivery::QueuedBalanced,
-        (true, false, true) => Delivery::QueuedBroadcast,
+        (false, true, false) => Delivery::BALANCED,
+        (false, false, true) if item.returns.is_some() => Delivery::GATHER,
+        (false, false, true) => Delivery::BROADCAST,
+        (true, true, false) => Delivery::QUEUED_BALANCED,
+        (true, false, true) => Delivery::QUEUED_BROADCAST,
         (is_queued, true, true) => {
             errors.push(errors::balanced_and_broadcast(&item.delivery));
             return (
                 if is_queued {
-                    Delivery::QueuedBalanced
+                    Delivery::QUEUED_BALANCED
                 } else {
-                    Delivery::Balanced
+                    Delivery::BALANCED
                 },
                 true,
             );
@@ -186,19 +187,19 @@ fn lower_delivery(item: &CommandItem, errors: &mut Errors) -> (Delivery, bool) {
             if let Some(word) = word.filter(|_| !wrong) {
                 errors.push(errors::queued_alone(word));
             }
-            return (Delivery::QueuedBalanced, true);
+            return (Delivery::QUEUED_BALANCED, true);
         }
         (false, false, false) => {
             if !wrong {
                 errors.push(errors::no_delivery(item.name.span(), &item.name));
             }
-            return (Delivery::Balanced, true);
+            return (Delivery::BALANCED, true);
         }
     };
     if let (Some(queued), Some(other)) = (queued, balanced.or(broadcast))
         && queued > other
     {
-        errors.push(errors::queued_last(&item.delivery, delivery.keyword()));
+        errors.push(errors::queued_last(&item.delivery, delivery.keyword));
     }
     (delivery, wrong)
 }

@@ -5,8 +5,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{Expr, Generics, Ident, Path, Type, Visibility};
 
-use crate::ast::Attr;
 pub(crate) use crate::ast::{Grammar, Peers};
+use crate::{
+    ast::Attr,
+    delivery::{Delivery, Instances},
+};
 
 /// A whole mesh, or some nodes of one.
 pub(crate) struct Schema {
@@ -44,7 +47,7 @@ pub(crate) struct Command {
     pub(crate) cfgs: Vec<Attr>,
     /// `#[deprecated …]`, emitted on trait method and stub method.
     pub(crate) deprecated: Vec<TokenStream>,
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: &'static Delivery,
     /// Empty unless `broken`.
     pub(crate) generics: Generics,
     pub(crate) args: Vec<Arg>,
@@ -95,32 +98,6 @@ pub(crate) struct Docs {
     pub(crate) text: String,
 }
 
-/// How a command finds its instances, and whether they answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Delivery {
-    Balanced,
-    Gather,
-    Broadcast,
-    QueuedBalanced,
-    QueuedBroadcast,
-}
-
-impl Delivery {
-    /// The words in front of `fn`.
-    pub(crate) fn keyword(self) -> &'static str {
-        match self {
-            Self::Balanced => "balanced",
-            Self::Gather | Self::Broadcast => "broadcast",
-            Self::QueuedBalanced => "queued balanced",
-            Self::QueuedBroadcast => "queued broadcast",
-        }
-    }
-
-    pub(crate) fn is_queued(self) -> bool {
-        matches!(self, Self::QueuedBalanced | Self::QueuedBroadcast)
-    }
-}
-
 /// The options that a command can have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OptionName {
@@ -162,16 +139,14 @@ impl OptionName {
         }
     }
 
-    /// The deliveries that take it; empty is all of them.
-    pub(crate) fn deliveries(self) -> &'static [Delivery] {
+    /// Whether commands of that delivery take it.
+    pub(crate) fn is_for(self, delivery: &Delivery) -> bool {
         match self {
-            Self::Timeout | Self::Concurrency | Self::Version | Self::Allow => &[],
-            Self::Idempotent => &[Delivery::Balanced],
-            Self::Attempts | Self::Backoff => {
-                &[Delivery::QueuedBalanced, Delivery::QueuedBroadcast]
-            }
-            Self::Key => &[Delivery::Balanced, Delivery::QueuedBalanced],
-            Self::Orphans => &[Delivery::QueuedBroadcast],
+            Self::Timeout | Self::Concurrency | Self::Version | Self::Allow => true,
+            Self::Idempotent => delivery.is_balanced_call(),
+            Self::Attempts | Self::Backoff => delivery.is_queued(),
+            Self::Key => delivery.instances == Instances::One,
+            Self::Orphans => delivery.is_queued() && delivery.instances == Instances::All,
         }
     }
 }

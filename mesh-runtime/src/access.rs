@@ -54,6 +54,40 @@ pub trait NodeType: NodeDeclaration {
 )]
 pub trait MayCall<Callee: NodeType>: NodeType {}
 
+/// A node type that `Caller` may call: [`MayCall`], seen from the other end.
+///
+/// One bound that says everything is one error where it does not hold, for a type that is no node as well.
+#[diagnostic::on_unimplemented(
+    message = "node `{Caller}` may not call node `{Self}`",
+    label = "the schema has no link between `{Caller}` and `{Self}`",
+    note = "in `mesh_schema!`, list `{Self}` under `connect` of `{Caller}` and `{Caller}` under `allow` of `{Self}`"
+)]
+pub trait CalledBy<Caller: NodeType>: NodeType {}
+
+#[diagnostic::do_not_recommend]
+impl<Caller: MayCall<Callee>, Callee: NodeType> CalledBy<Caller> for Callee {}
+
+/// The stub with which `Caller` calls a node type: there is one for every [`CalledBy`].
+///
+/// A trait of its own, as a type that is no node has no `Client` either, and that would be a second error.
+pub trait StubFor<Caller: NodeType> {
+    /// The typed stub.
+    type Stub;
+
+    /// Wraps what is common to all stubs into the typed one.
+    #[doc(hidden)]
+    fn stub(core: impl FnOnce(&'static NodeSpec) -> ClientCore) -> Self::Stub;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Caller: NodeType, Callee: CalledBy<Caller>> StubFor<Caller> for Callee {
+    type Stub = Callee::Client<Caller>;
+
+    fn stub(core: impl FnOnce(&'static NodeSpec) -> ClientCore) -> Self::Stub {
+        Callee::client(core(Callee::SPEC))
+    }
+}
+
 /// Says that a node type is one of those that a command's `#[allow(..)]` lists.
 ///
 /// `Command` is a hidden type that is called like the command, so that the message can name it.

@@ -47,7 +47,7 @@ mod wire;
 mod wire_type;
 mod yielding;
 
-pub use access::{HasQueues, MayCall, Mesh, NodeDeclaration, NodeType};
+pub use access::{CalledBy, HasQueues, MayCall, Mesh, NodeDeclaration, NodeType, StubFor};
 pub use balance::Balance;
 pub use call::{
     BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall, Sent,
@@ -92,7 +92,7 @@ pub mod __private {
         serve::{CallRequest, Context, JobRequest, JobRun, Serve, TellRequest},
         wire_type::{
             WireType, answer, balanced, broadcast, gather, queue, queued_balanced,
-            queued_broadcast, tell, work,
+            queued_broadcast, shape, tell, wire, work,
         },
     };
     pub use mesh_macros::__compose;

@@ -1,10 +1,11 @@
 //! What a type must be to travel as an argument or an answer, and the calls of the macro's output that rely on it.
 //!
 //! The output could call `ClientCore` and `Request` directly, but then each use of a type that lacks something
-//! would be an error of its own. So the macro writes one [`WireType`] for each distinct type of a schema, which is
-//! the one place that is checked against it, and everything else names that. Must not know what a call does.
+//! would be an error of its own. So for each distinct type of a schema the macro writes one function that gives its
+//! [`WireType`], as an `impl WireType`. The type is checked in there, once; everything else calls that function, and
+//! the compiler believes its signature. Must not know what a call does.
 
-use std::future::Future;
+use std::{future::Future, marker::PhantomData};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -18,15 +19,54 @@ use crate::{
     shape,
 };
 
-/// Vouches that a type can travel. Tuples of wire_types vouch for tuples.
-pub trait WireType {
-    /// The type that it vouches for.
+/// What is asked of the types of arguments and answers.
+///
+/// The implementation is `do_not_recommend`, so that a type which lacks several of these is one error, with this text.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument or an answer of a command",
+    label = "must be `Serialize + DeserializeOwned + Send + 'static`",
+    note = "`{Self}`, or a type in it, lacks `#[derive(serde::Serialize, serde::Deserialize)]`; if that type is of another crate, see whether the crate has a feature for serde"
+)]
+pub trait WireValue: Serialize + DeserializeOwned + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + 'static> WireValue for T {}
+
+/// Stands for a type that can travel, or for a tuple of such types. It has no content.
+pub trait WireType: Copy {
+    /// The type that it stands for.
     type Type: Serialize + DeserializeOwned + Send + 'static;
 
     /// The hash of its shape.
     fn shape() -> u64 {
         shape::of::<Self::Type>()
     }
+}
+
+/// The [`WireType`] of one type, if that can travel.
+pub struct Wire<T>(PhantomData<fn() -> T>);
+
+impl<T> Clone for Wire<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Wire<T> {}
+
+impl<T: WireValue> WireType for Wire<T> {
+    type Type = T;
+}
+
+/// The body of the function that gives the [`WireType`] of a type. It asks nothing of the type: what the function
+/// returns does, at the place of the type in the schema.
+pub const fn wire<T>() -> Wire<T> {
+    Wire(PhantomData)
+}
+
+/// [`WireType::shape`] of a wire type that is at hand as a value.
+pub const fn shape<T: WireType>(_: T) -> fn() -> u64 {
+    T::shape
 }
 
 macro_rules! tuples {
@@ -57,6 +97,8 @@ tuples!(A B C D E F G H I J K L M N O P);
 
 /// A stub's `balanced` method.
 pub fn balanced<A: WireType, T: WireType>(
+    _: A,
+    _: T,
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -66,6 +108,8 @@ pub fn balanced<A: WireType, T: WireType>(
 
 /// A stub's `broadcast` method with an answer.
 pub fn gather<A: WireType, T: WireType>(
+    _: A,
+    _: T,
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -75,6 +119,7 @@ pub fn gather<A: WireType, T: WireType>(
 
 /// A stub's `broadcast` method without an answer.
 pub fn broadcast<A: WireType>(
+    _: A,
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -84,6 +129,7 @@ pub fn broadcast<A: WireType>(
 
 /// A stub's `queued balanced` method.
 pub fn queued_balanced<A: WireType>(
+    _: A,
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -93,6 +139,7 @@ pub fn queued_balanced<A: WireType>(
 
 /// A stub's `queued broadcast` method.
 pub fn queued_broadcast<A: WireType>(
+    _: A,
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
@@ -101,7 +148,7 @@ pub fn queued_broadcast<A: WireType>(
 }
 
 /// The dispatch of a command that is answered.
-pub fn answer<A, T, N, F, Fut>(request: CallRequest, handler: F)
+pub fn answer<A, T, N, F, Fut>(_: A, _: T, request: CallRequest, handler: F)
 where
     A: WireType,
     T: WireType,
@@ -113,7 +160,7 @@ where
 }
 
 /// The dispatch of a command that nobody waits for.
-pub fn tell<A, N, F, Fut>(request: TellRequest, handler: F)
+pub fn tell<A, N, F, Fut>(_: A, request: TellRequest, handler: F)
 where
     A: WireType,
     N: NodeType,
@@ -124,7 +171,7 @@ where
 }
 
 /// The dispatch of a queued command.
-pub fn work<A, N, F, Fut>(request: JobRequest, handler: F) -> JobRun
+pub fn work<A, N, F, Fut>(_: A, request: JobRequest, handler: F) -> JobRun
 where
     A: WireType,
     N: NodeType,
@@ -135,6 +182,6 @@ where
 }
 
 /// The queue of a queued command.
-pub fn queue<A: WireType>(queues: &NodeQueues, spec: &CommandSpec) -> CommandQueue<A::Type> {
+pub fn queue<A: WireType>(_: A, queues: &NodeQueues, spec: &CommandSpec) -> CommandQueue<A::Type> {
     queues.of(spec)
 }

@@ -4,7 +4,10 @@ use proc_macro2::Span;
 use syn::{Error, Ident};
 
 use super::{at, list, or_nearest};
-use crate::{model::Delivery, model::OptionName};
+use crate::{
+    delivery::{Delivery, Instances},
+    model::OptionName,
+};
 
 pub(crate) fn unknown_option(span: Span, name: &str) -> Error {
     let known = OptionName::ALL
@@ -82,11 +85,11 @@ pub(crate) fn repeated_option(span: Span, option: OptionName) -> Error {
     )
 }
 
-pub(crate) fn wrong_delivery(span: Span, option: OptionName, delivery: Delivery) -> Error {
-    let allowed: Vec<_> = option
-        .deliveries()
-        .iter()
-        .map(|d| format!("`{}`", d.keyword()))
+pub(crate) fn wrong_delivery(span: Span, option: OptionName, delivery: &Delivery) -> Error {
+    let allowed: Vec<_> = Delivery::ALL
+        .into_iter()
+        .filter(|delivery| option.is_for(delivery))
+        .map(|delivery| format!("`{}`", delivery.keyword))
         .collect();
     let why = match option {
         OptionName::Idempotent if delivery.is_queued() => {
@@ -94,10 +97,10 @@ pub(crate) fn wrong_delivery(span: Span, option: OptionName, delivery: Delivery)
         }
         OptionName::Idempotent => ": a broadcast is never tried again",
         OptionName::Key => ": every instance gets a broadcast, whatever its key",
-        OptionName::Orphans if delivery == Delivery::QueuedBalanced => {
+        OptionName::Orphans if delivery.is_queued() && delivery.instances == Instances::One => {
             ": another instance works a shared job off anyway"
         }
-        OptionName::Attempts | OptionName::Backoff if delivery == Delivery::Balanced => {
+        OptionName::Attempts | OptionName::Backoff if delivery.is_balanced_call() => {
             ": a call is tried again if it is `#[idempotent]`"
         }
         _ => "",
@@ -108,7 +111,7 @@ pub(crate) fn wrong_delivery(span: Span, option: OptionName, delivery: Delivery)
         format!(
             "`{name}` is for {} commands only, and this one is `{}`{why}; drop it",
             list(&allowed),
-            delivery.keyword()
+            delivery.keyword
         ),
     )
 }

@@ -4,9 +4,13 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 
-use super::{Cx, access, answer, arg_names, arg_types, cfgs, docs, docs_of_methods, local, place};
+use super::{
+    Cx, access, answer, arg_names, arg_types, cfgs, docs, docs_of_methods, local, place,
+    runtime_name,
+};
 use crate::{
-    model::{Command, Delivery, NodeType},
+    delivery::{Instances, Returns},
+    model::{Command, NodeType},
     names,
 };
 
@@ -69,15 +73,16 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let names: Vec<_> = arg_names(command).collect();
     let types = arg_types(command);
     let answer = answer(command);
-    let (way, call) = match command.delivery {
-        Delivery::Balanced => (quote!(balanced), quote!(#rt::BalancedCall<#answer>)),
-        Delivery::Gather => (quote!(gather), quote!(#rt::GatherCall<#answer>)),
-        Delivery::Broadcast => (quote!(broadcast), quote!(#rt::BroadcastCall)),
-        Delivery::QueuedBalanced => (quote!(queued_balanced), quote!(#rt::QueuedCall)),
-        Delivery::QueuedBroadcast => (
-            quote!(queued_broadcast),
-            quote!(#rt::GatherCall<#rt::Queued>),
-        ),
+    let delivery = command.delivery;
+    let stub = runtime_name(delivery.stub);
+    let call = runtime_name(delivery.call);
+    let call = match delivery.returns {
+        Returns::Answer => quote!(#rt::#call<#answer>),
+        Returns::Nothing => quote!(#rt::#call),
+        Returns::JobResult => match delivery.instances {
+            Instances::One => quote!(#rt::#call),
+            Instances::All => quote!(#rt::#call<#rt::Queued>),
+        },
     };
     let span = place(name);
     let body = if command.broken {
@@ -89,23 +94,23 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     } else {
         let spec = names::spec(name);
         let args = cx.wire_types.args(command);
-        let types = match command.delivery {
-            Delivery::Balanced | Delivery::Gather => {
+        let types = match delivery.returns {
+            Returns::Answer => {
                 let answer = cx.wire_types.answer(command);
                 quote!(#args, #answer)
             }
-            _ => args,
+            Returns::Nothing | Returns::JobResult => args,
         };
         match &command.options.key {
             None => quote_spanned! {span=>
-                #rt::#way::<#types>(&self.core, &#spec, &(#(#names,)*))
+                #rt::#stub(#types, &self.core, &#spec, &(#(#names,)*))
             },
             // The arguments are taken back from their tuple, so that the key is read from them as they were.
             Some(key) => {
                 let (args, call) = (local("args", span), local("call", span));
                 quote_spanned! {span=>
                     let #args = (#(#names,)*);
-                    let #call = #rt::#way::<#types>(&self.core, &#spec, &#args);
+                    let #call = #rt::#stub(#types, &self.core, &#spec, &#args);
                     let (#(#names,)*) = #args;
                     #call.keyed(&(#key))
                 }

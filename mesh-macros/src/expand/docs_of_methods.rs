@@ -7,8 +7,9 @@ use syn::Type;
 
 use super::docs::{document, link, plain};
 use crate::{
+    delivery::{AnswerForm, Returns},
     errors::list,
-    model::{Callers, Command, Delivery, NodeType, Schema},
+    model::{Callers, Command, NodeType, OptionName, Schema},
     names,
 };
 
@@ -17,39 +18,14 @@ pub(crate) const DEFAULT_TIMEOUT_MS: u64 = 3_000;
 
 /// A method of the stub.
 pub(super) fn client_method(schema: &Schema, node: &NodeType, command: &Command) -> TokenStream {
-    let deadline = deadline(command);
-    let what = match command.delivery {
-        Delivery::Balanced => format!(
-            "**Balanced**: one instance is called, and answers within {deadline}. `.timeout(..)` gives this call \
-             another deadline, `.to(..)` chooses the instance."
-        ),
-        Delivery::Gather => format!(
-            "**Broadcast**: every instance is called, and what they answer within {deadline} is gathered. \
-             `.timeout(..)` gives this call another deadline; `.only(..)` and `.except(..)` choose the instances; \
-             `.first(..)` waits for so many answers."
-        ),
-        Delivery::Broadcast => format!(
-            "**Broadcast**: every instance is told, and none is waited for. Handing it over may take {deadline}, or \
-             what `.timeout(..)` says; `.only(..)` and `.except(..)` choose the instances."
-        ),
-        Delivery::QueuedBalanced => format!(
-            "**Queued, balanced**: one instance takes the job into its queue within {deadline}, and it is worked off \
-             later, at least once. `.timeout(..)` gives this call another deadline, `.to(..)` chooses the instance; \
-             `.delay(..)` and `.at(..)` say when the job may run at the earliest, `.dedupe(..)` leaves it out if there \
-             was one like it."
-        ),
-        Delivery::QueuedBroadcast => format!(
-            "**Queued, broadcast**: every instance takes the job into its own queue within {deadline}, and works it \
-             off later, at least once. `.timeout(..)` gives this call another deadline; `.only(..)` and \
-             `.except(..)` choose the instances; `.delay(..)` and `.at(..)` say when the job may run at the earliest, \
-             `.dedupe(..)` leaves it out if there was one like it."
-        ),
-    };
-    let mut paragraphs = vec![what];
+    let docs = &command.delivery.docs;
+    let answer = answer_form(command);
+    let mut paragraphs = vec![docs.call.replace("{deadline}", &deadline(command))];
     paragraphs.extend(joined(options_for_callers(command)));
     paragraphs.push(callers(schema, node, command));
-    paragraphs.push(call(node, command));
-    paragraphs.extend(outcome(command).map(String::from));
+    let example = (docs.example)(answer).replace("{call}", &call(node, command));
+    paragraphs.push(format!("```text\n{example}\n```"));
+    paragraphs.extend((docs.outcome)(answer).map(String::from));
     paragraphs.push(errors(schema, command));
     document(&command.docs, &paragraphs.join("\n\n"))
 }
@@ -61,56 +37,12 @@ fn call(node: &NodeType, command: &Command) -> String {
         .iter()
         .map(|arg| arg.name.to_string())
         .collect();
-    let call = format!(
+    format!(
         "node.client::<{}>().{}({}).await?",
         node.name,
         command.name,
         args.join(", ")
-    );
-    let code = match command.delivery {
-        Delivery::Balanced if answers_nothing(command) => format!("{call};"),
-        Delivery::Balanced if answers_result(command) => format!("let answer = {call}?;"),
-        Delivery::Balanced => format!("let answer = {call};"),
-        Delivery::Gather => format!(
-            "let gathered = {call};\nfor (instance, answer) in gathered.answers() {{\n    // ...\n}}"
-        ),
-        Delivery::Broadcast => format!("let sent = {call};"),
-        Delivery::QueuedBalanced => format!("let queued = {call};"),
-        Delivery::QueuedBroadcast => format!(
-            "let gathered = {call};\nfor queued in gathered.values() {{\n    // queued.instance, queued.job_id\n}}"
-        ),
-    };
-    format!("```text\n{code}\n```")
-}
-
-/// What the call brings, where the example leaves that open.
-fn outcome(command: &Command) -> Option<&'static str> {
-    match command.delivery {
-        Delivery::Balanced if answers_result(command) => {
-            Some("The first `?` is for the mesh, the second for the answer itself.")
-        }
-        Delivery::Balanced => None,
-        Delivery::Gather if answers_result(command) => Some(
-            "Each answer is a `Result` of its own. `gathered.errors()` and `gathered.missing()` tell of the instances \
-             without one; without any instance the gather is empty.",
-        ),
-        Delivery::Gather => Some(
-            "`gathered.errors()` and `gathered.missing()` tell of the instances without an answer, and \
-             `gathered.require_all()?` accepts none; without any instance the gather is empty.",
-        ),
-        Delivery::Broadcast => Some(
-            "`sent.to` are the instances whose links have it, no more; `sent.failed` are those whose links did not \
-             take it.",
-        ),
-        Delivery::QueuedBalanced => Some(
-            "`queued.instance` has taken the job, and it is known by `queued.job_id`; `queued.duplicate` tells that \
-                 there was one like it already.",
-        ),
-        Delivery::QueuedBroadcast => Some(
-            "`gathered.errors()` and `gathered.missing()` tell of the instances that have not taken it; without any \
-             instance the gather is empty.",
-        ),
-    }
+    )
 }
 
 fn errors(schema: &Schema, command: &Command) -> String {
@@ -119,21 +51,7 @@ fn errors(schema: &Schema, command: &Command) -> String {
         None => "::mesh_runtime".to_string(),
     };
     let error = format!("[`CallError`]({rt}::__private::CallError)");
-    let when = match command.delivery {
-        Delivery::Balanced => format!(
-            "A {error} if no instance is linked, if none answers in time, or if the call is lost on its way or its \
-             handler panics. `maybe_executed()` tells whether the handler may have run."
-        ),
-        Delivery::QueuedBalanced => format!(
-            "A {error} if no instance is linked, if its queue is full, or if it does not confirm the job in time. \
-             `maybe_executed()` tells whether the job may be queued all the same."
-        ),
-        Delivery::Gather | Delivery::Broadcast | Delivery::QueuedBroadcast => format!(
-            "A {error} if the arguments cannot be encoded or this node is shutting down: nothing was sent then. What \
-             fails with one instance is told for that instance."
-        ),
-    };
-    format!("# Errors\n\n{when}")
+    format!("# Errors\n\nA {error} {}", command.delivery.docs.errors)
 }
 
 /// What the options mean for who calls.
@@ -151,7 +69,7 @@ fn options_for_callers(command: &Command) -> Vec<String> {
             "Idempotent: if the call is lost after it may have run, another instance is tried."
                 .into(),
         );
-    } else if command.delivery == Delivery::Balanced {
+    } else if OptionName::Idempotent.is_for(command.delivery) {
         text.push("The call is not repeated once it may have run.".into());
     }
     if options.adopt_orphans {
@@ -164,24 +82,11 @@ fn options_for_callers(command: &Command) -> Vec<String> {
 /// A method of the trait.
 pub(super) fn handler_method(schema: &Schema, node: &NodeType, command: &Command) -> TokenStream {
     let options = &command.options;
-    let mut paragraphs = vec![
-        match command.delivery {
-            Delivery::Balanced => "**Balanced**: one instance runs it for each call.",
-            Delivery::Gather => "**Broadcast**: every instance runs it for each call.",
-            Delivery::Broadcast => "**Broadcast**: every instance runs it, and nobody waits.",
-            Delivery::QueuedBalanced => {
-                "**Queued, balanced**: one instance works each job off, later and at least once."
-            }
-            Delivery::QueuedBroadcast => {
-                "**Queued, broadcast**: every instance works each job off, later and at least once."
-            }
-        }
-        .to_string(),
-    ];
-    paragraphs.push(match command.delivery {
-        Delivery::Balanced | Delivery::Gather => answer_for_handlers(command),
-        Delivery::Broadcast => "There is no deadline.".to_string(),
-        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => job_for_handlers(command),
+    let mut paragraphs = vec![command.delivery.docs.runs.to_string()];
+    paragraphs.push(match command.delivery.returns {
+        Returns::Answer => answer_for_handlers(command),
+        Returns::Nothing => "There is no deadline.".to_string(),
+        Returns::JobResult => job_for_handlers(command),
     });
     let mut more = Vec::new();
     if options.idempotent {
@@ -203,12 +108,12 @@ pub(super) fn handler_method(schema: &Schema, node: &NodeType, command: &Command
 
 /// What the return of an answering handler means, and how long it has.
 fn answer_for_handlers(command: &Command) -> String {
-    let what = if answers_nothing(command) {
-        "The caller waits until it has returned."
-    } else if answers_result(command) {
-        "What it returns is the answer; an `Err` too, which the caller gets as it is."
-    } else {
-        "What it returns is the answer."
+    let what = match answer_form(command) {
+        AnswerForm::Unit => "The caller waits until it has returned.",
+        AnswerForm::Result => {
+            "What it returns is the answer; an `Err` too, which the caller gets as it is."
+        }
+        AnswerForm::Other => "What it returns is the answer.",
     };
     format!(
         "{what} The future is dropped when the caller gives up or the deadline has passed: {} after the call began, unless \
@@ -254,10 +159,10 @@ pub(super) fn implementation(node: &NodeType) -> String {
         .iter()
         .map(|arg| format!(", {}: {}", arg.name, names::text(arg.ty.to_token_stream())))
         .collect();
-    let returns = match (&command.returns, command.delivery.is_queued()) {
-        (_, true) => " -> Result<(), JobError>".to_string(),
-        (Some(ty), false) => format!(" -> {}", names::text(ty.to_token_stream())),
-        (None, false) => String::new(),
+    let returns = match (command.delivery.returns, &command.returns) {
+        (Returns::JobResult, _) => " -> Result<(), JobError>".to_string(),
+        (_, Some(ty)) => format!(" -> {}", names::text(ty.to_token_stream())),
+        (_, None) => String::new(),
     };
     let rest = match node.commands.len() {
         1 => "",
@@ -298,23 +203,16 @@ fn version(command: &Command) -> Option<String> {
     Some(format!("This is version {version} of the command."))
 }
 
-fn answers_nothing(command: &Command) -> bool {
+/// The form of a command's answer, as far as its name tells.
+fn answer_form(command: &Command) -> AnswerForm {
     match &command.returns {
-        None => true,
-        Some(Type::Tuple(tuple)) => tuple.elems.is_empty(),
-        Some(_) => false,
-    }
-}
-
-/// Whether the answer is a `Result`, as far as its name tells.
-fn answers_result(command: &Command) -> bool {
-    match &command.returns {
-        Some(Type::Path(path)) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "Result"),
-        _ => false,
+        None => AnswerForm::Unit,
+        Some(Type::Tuple(tuple)) if tuple.elems.is_empty() => AnswerForm::Unit,
+        Some(Type::Path(path)) => match path.path.segments.last() {
+            Some(last) if last.ident == "Result" => AnswerForm::Result,
+            _ => AnswerForm::Other,
+        },
+        Some(_) => AnswerForm::Other,
     }
 }
 

@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{Cx, answer, arg_names, arg_types, cfgs, docs, docs_of_methods, local, place};
 use crate::{
+    delivery::Returns,
     model::{Command, NodeType},
     names,
 };
@@ -40,9 +41,9 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let context = local("cx", name.span());
     let args = arg_names(command);
     let types = arg_types(command);
-    let output = match command.delivery.is_queued() {
-        true => quote!(::core::result::Result<(), #rt::JobError>),
-        false => answer(command),
+    let output = match command.delivery.returns {
+        Returns::Answer | Returns::Nothing => answer(command),
+        Returns::JobResult => quote!(::core::result::Result<(), #rt::JobError>),
     };
     // A future with generics in it could not be shown to be `Send`, and that is not the mistake to talk about.
     let send = (!command.broken).then(|| quote_spanned!(place(name)=> + ::core::marker::Send));

@@ -43,7 +43,7 @@ struct Cx<'a> {
     caller: Ident,
     /// The generic parameter for the type that handles.
     handler: Ident,
-    /// What vouches for the types of arguments and answers.
+    /// The checked types of arguments and answers.
     wire_types: WireTypes<'a>,
 }
 
@@ -236,6 +236,11 @@ fn bearable(tokens: TokenStream) -> TokenStream {
 /// the compiler's messages to that piece, and is no concern of the user's lints.
 fn place(ident: &Ident) -> Span {
     Span::call_site().located_at(ident.span())
+}
+
+/// The name of something in the runtime, behind the runtime's path.
+fn runtime_name(name: &str) -> Ident {
+    Ident::new(name, Span::call_site())
 }
 
 /// A name that no argument or item of the user's can clash with.

@@ -66,7 +66,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     } else {
         let spec = names::spec(name);
         let args = cx.wire_types.args(command);
-        quote_spanned!(span=> #rt::queue::<#args>(&self.0, &#spec))
+        quote_spanned!(span=> #rt::queue(#args, &self.0, &#spec))
     };
     quote_spanned! {span=>
         #docs

@@ -4,9 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{Cx, cfgs, local, place};
+use super::{Cx, cfgs, local, place, runtime_name};
 use crate::{
-    model::{Command, Delivery, NodeType},
+    delivery::Returns,
+    model::{Command, NodeType},
     names,
 };
 
@@ -23,7 +24,8 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let marker = &node.name;
     let bound = names::handler(marker);
     let serve = name();
-    let methods = Kind::ALL.iter().map(|kind| method(cx, node, *kind));
+    let methods = Returns::ALL.map(|returns| method(cx, node, returns));
+    let methods = methods.into_iter().flatten();
     quote! {
         struct #serve<#handler>(#rt::Arc<#handler>);
 
@@ -35,40 +37,21 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     }
 }
 
-/// What a request is: each kind has a method of the dispatch, and takes another kind of reply.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Call,
-    Tell,
-    Job,
-}
-
-impl Kind {
-    const ALL: [Self; 3] = [Self::Call, Self::Tell, Self::Job];
-
-    fn of(delivery: Delivery) -> Self {
-        match delivery {
-            Delivery::Balanced | Delivery::Gather => Self::Call,
-            Delivery::Broadcast => Self::Tell,
-            Delivery::QueuedBalanced | Delivery::QueuedBroadcast => Self::Job,
-        }
-    }
-}
-
-/// The method for the commands of one kind; none where there are no such commands.
-fn method(cx: &Cx<'_>, node: &NodeType, kind: Kind) -> Option<TokenStream> {
+/// The method for the commands whose handlers return the same kind of result: each kind has a request of its own, so that
+/// a wrong kind of reply does not compile. None where there are no such commands.
+fn method(cx: &Cx<'_>, node: &NodeType, returns: Returns) -> Option<TokenStream> {
     let rt = &cx.rt;
     let commands = || {
         let commands = node.commands.iter().filter(|command| !command.broken);
-        commands.filter(|command| Kind::of(command.delivery) == kind)
+        commands.filter(|command| command.delivery.returns == returns)
     };
     commands().next()?;
     let request = local("request", node.name.span());
     let arms = commands().map(|command| arm(cx, node, command));
-    let signature = match kind {
-        Kind::Call => quote!(fn call(&self, #request: #rt::CallRequest)),
-        Kind::Tell => quote!(fn tell(&self, #request: #rt::TellRequest)),
-        Kind::Job => quote!(fn job(&self, #request: #rt::JobRequest) -> #rt::JobRun),
+    let signature = match returns {
+        Returns::Answer => quote!(fn call(&self, #request: #rt::CallRequest)),
+        Returns::Nothing => quote!(fn tell(&self, #request: #rt::TellRequest)),
+        Returns::JobResult => quote!(fn job(&self, #request: #rt::JobRequest) -> #rt::JobRun),
     };
     Some(quote! {
         #signature {
@@ -90,13 +73,14 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         local("cx", command.name.span()),
     );
     let args = cx.wire_types.args(command);
-    let way = match command.delivery {
-        Delivery::Balanced | Delivery::Gather => {
+    let returns = command.delivery.returns;
+    let dispatch = runtime_name(returns.dispatch());
+    let types = match returns {
+        Returns::Answer => {
             let answer = cx.wire_types.answer(command);
-            quote!(answer::<#args, #answer, _, _, _>)
+            quote!(#args, #answer)
         }
-        Delivery::Broadcast => quote!(tell::<#args, _, _, _>),
-        Delivery::QueuedBalanced | Delivery::QueuedBroadcast => quote!(work::<#args, _, _, _>),
+        Returns::Nothing | Returns::JobResult => args,
     };
     // Not the names of the arguments: a constant of the same name would turn them into patterns.
     let values: Vec<Ident> = (0..command.args.len())
@@ -108,7 +92,7 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         #cfgs
         #id => {
             let #handler = ::core::clone::Clone::clone(&self.0);
-            #rt::#way(#request, move |#context, (#(#values,)*)| async move {
+            #rt::#dispatch(#types, #request, move |#context, (#(#values,)*)| async move {
                 #bound::#method(&*#handler, #context, #(#values),*).await
             })
         }

@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 
-use super::{Cx, cfgs};
+use super::{Cx, cfgs, runtime_name};
 use crate::{
-    model::{Callers, Command, Delivery, NodeType},
+    model::{Callers, Command, NodeType},
     names,
 };
 
@@ -17,21 +17,15 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     let name = command.name.unraw().to_string();
     let id = names::command_id(&node.name, &command.name);
     let fingerprint = names::fnv1a_64(&declaration(command));
-    let delivery = match command.delivery {
-        Delivery::Balanced => quote!(Balanced),
-        Delivery::Gather => quote!(Gather),
-        Delivery::Broadcast => quote!(Broadcast),
-        Delivery::QueuedBalanced => quote!(QueuedBalanced),
-        Delivery::QueuedBroadcast => quote!(QueuedBroadcast),
-    };
+    let delivery = runtime_name(command.delivery.variant);
     let args = args(command)
         .into_iter()
         .map(|(name, ty)| quote!((#name, #ty)));
     let returns = returns(command);
-    // The wire_types of a broken command are not there.
+    // The types of a broken command have no wire types.
     let shapes = (!command.broken).then(|| {
         let wire_types = cx.wire_types.each(command);
-        quote!(.shapes(&[#(<#wire_types as #rt::WireType>::shape),*]))
+        quote!(.shapes(&[#(#rt::shape(#wire_types)),*]))
     });
     let doc = Some(&command.docs.text)
         .filter(|text| !text.is_empty())
@@ -76,7 +70,7 @@ fn declaration(command: &Command) -> String {
     let version = command.options.version.unwrap_or(0);
     format!(
         "{} {}({}) -> {} #{version}",
-        command.delivery.keyword(),
+        command.delivery.keyword,
         command.name.unraw(),
         args.join(", "),
         returns(command)

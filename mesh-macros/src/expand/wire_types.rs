@@ -1,9 +1,10 @@
-//! Holds each distinct type of the schema against what travelling asks of it, once, at the place where the
-//! schema names it first. Everything else relies on the wire_type: see `wire_type.rs` in the runtime.
+//! Checks each distinct type of the schema once, where the schema names it first: a type must be able to travel as an
+//! argument or an answer. For each there is a hidden function that gives its wire type, whose body is that check;
+//! everything else calls the function. See `wire_type.rs` in the runtime.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, Type, spanned::Spanned};
+use syn::{Ident, Type};
 
 use super::Cx;
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     names,
 };
 
-/// One wire_type for each distinct type.
+/// One wire type for each distinct type.
 pub(super) struct WireTypes<'a>(Vec<Use<'a>>);
 
 /// A type, and the commands that use it.
@@ -47,51 +48,51 @@ impl<'a> WireTypes<'a> {
         Self(uses)
     }
 
-    /// The wire_type for the tuple of a command's arguments.
+    /// The wire type of a command's arguments, which travel as a tuple.
     pub(super) fn args(&self, command: &Command) -> TokenStream {
         let wire_types = command.args.iter().map(|arg| self.of(&arg.ty));
         quote!((#(#wire_types,)*))
     }
 
-    /// The wire_type for a command's answer.
+    /// The wire type of a command's answer.
     pub(super) fn answer(&self, command: &Command) -> TokenStream {
         match &command.returns {
-            Some(ty) => self.of(ty).to_token_stream(),
+            Some(ty) => self.of(ty),
             None => quote!(()),
         }
     }
 
-    /// The wire_types for a command's arguments one by one, and for its answer.
+    /// The wire types of a command's arguments one by one, and of its answer.
     pub(super) fn each(&self, command: &Command) -> Vec<TokenStream> {
         let args = command.args.iter().map(|arg| self.of(&arg.ty));
-        args.map(ToTokens::into_token_stream)
-            .chain([self.answer(command)])
-            .collect()
+        args.chain([self.answer(command)]).collect()
     }
 
-    fn of(&self, ty: &Type) -> Ident {
+    fn of(&self, ty: &Type) -> TokenStream {
         let text = names::text(ty.to_token_stream());
-        // A type that is not there belongs to a broken command, whose wire_type nobody asks for.
-        name(
-            self.0
-                .iter()
-                .position(|used| used.text == text)
-                .unwrap_or(usize::MAX),
-        )
+        // A type that is not there belongs to a broken command, and nobody asks for its wire type.
+        let index = self.0.iter().position(|used| used.text == text);
+        let wire_type = name(index.unwrap_or(usize::MAX));
+        quote!(#wire_type())
     }
 
     pub(super) fn declarations(&self, cx: &Cx<'_>) -> TokenStream {
-        let rt = &cx.rt;
         let declarations = self.0.iter().enumerate().map(|(index, used)| {
             let ty = used.ty;
             let wire_type = name(index);
             let cfg = condition(&used.commands);
-            quote_spanned! {ty.span()=>
+            // What the function returns is checked: it begins and ends where the type does, so that all of the type
+            // is underlined.
+            let mut tokens = ty.to_token_stream().into_iter().map(|tree| tree.span());
+            let start = tokens.next().unwrap_or_else(Span::call_site);
+            let end = tokens.last().unwrap_or(start);
+            let rt = cx.rt_at(start);
+            let open = quote_spanned!(start=> impl #rt::WireType<Type = #ty);
+            let close = quote_spanned!(end=> >);
+            quote_spanned! {start=>
                 #cfg
-                struct #wire_type;
-                #cfg
-                impl #rt::WireType for #wire_type {
-                    type Type = #ty;
+                const fn #wire_type() -> #open #close {
+                    #rt::wire()
                 }
             }
         });
@@ -100,7 +101,7 @@ impl<'a> WireTypes<'a> {
 }
 
 fn name(index: usize) -> Ident {
-    format_ident!("__Type{index}")
+    format_ident!("__type{index}")
 }
 
 /// The `#[cfg]` under which at least one of the commands is there.

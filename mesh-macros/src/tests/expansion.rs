@@ -221,7 +221,7 @@ fn serve() {
 
 #[test]
 fn wire_types() {
-    insta::assert_snapshot!(hidden(SHOP, "WireType for"));
+    insta::assert_snapshot!(hidden(SHOP, "WireType<"));
 }
 
 #[test]

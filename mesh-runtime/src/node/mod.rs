@@ -20,7 +20,7 @@ pub(crate) use running::RunningNode;
 pub use running::ShutdownReport;
 
 use crate::{
-    access::{HasQueues, MayCall, NodeType},
+    access::{CalledBy, HasQueues, NodeType, StubFor},
     call::ClientCore,
     id::{InstanceId, NodeId},
     link::link::{Link, Role},
@@ -67,20 +67,14 @@ impl<N: NodeType> Node<N> {
     }
 
     /// The stub for calling nodes of type `T`. What the schema forbids does not compile.
-    pub fn client<T: NodeType>(&self) -> T::Client<N>
-    where
-        N: MayCall<T>,
-    {
+    pub fn client<T: StubFor<N>>(&self) -> T::Stub {
         let local = Arc::clone(&self.running.core.local);
-        T::client(ClientCore::new(local, T::SPEC, None))
+        T::stub(|callee| ClientCore::new(local, callee, None))
     }
 
     /// Waits until at least `instances` nodes of type `T` are linked; 10 s at most, unless told otherwise by
     /// [`Ready::timeout`].
-    pub fn ready<T: NodeType>(&self, instances: usize) -> Ready
-    where
-        N: MayCall<T>,
-    {
+    pub fn ready<T: CalledBy<N>>(&self, instances: usize) -> Ready {
         Ready::new(Arc::clone(&self.running.core), T::SPEC, instances)
     }
 

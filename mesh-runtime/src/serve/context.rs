@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    access::{MayCall, NodeType},
+    access::{NodeType, StubFor},
     call::ClientCore,
     id::{InstanceId, JobId, NodeId},
     local::LocalNode,
@@ -62,15 +62,9 @@ impl<N: NodeType> Context<N> {
     }
 
     /// The stub for calling nodes of type `T` from this handler. What the schema forbids does not compile.
-    pub fn client<T: NodeType>(&self) -> T::Client<N>
-    where
-        N: MayCall<T>,
-    {
-        T::client(ClientCore::new(
-            Arc::clone(&self.origin.local),
-            T::SPEC,
-            self.origin.deadline,
-        ))
+    pub fn client<T: StubFor<N>>(&self) -> T::Stub {
+        let local = Arc::clone(&self.origin.local);
+        T::stub(|callee| ClientCore::new(local, callee, self.origin.deadline))
     }
 
     /// Who called; `None` for a job, whose caller has long gone on.
