@@ -48,6 +48,21 @@ else
   echo "test.sh: skipped, there is no python3"
 fi
 
+# All of them, whichever fails; and an error at the end if one did.
+failed=()
+run() {
+  echo "test.sh: $*"
+  "$@" || failed+=("$*")
+}
+
 # One workspace build for all test binaries; doctests are not among the targets of the first command.
-cargo test --workspace --locked --all-targets
-cargo test --workspace --locked --doc
+run cargo test --workspace --locked --all-targets --no-fail-fast
+run cargo test --workspace --locked --doc --no-fail-fast
+# The sealing test once more, where it can switch sealing off and so show that it would notice.
+run env RUSTC_WORKSPACE_WRAPPER="$PWD/scripts/rustc_with_sealing_switch.sh" \
+  cargo test --workspace --locked --test sealing
+
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'test.sh: failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi

@@ -1,7 +1,8 @@
 //! The identifiers that the macro writes, and the texts of identifiers and types that it derives ids from.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, hash::Hasher};
 
+use fnv::FnvHasher;
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::format_ident;
 use syn::{Ident, ext::IdentExt};
@@ -144,7 +145,7 @@ pub(crate) fn fnv1a_32(text: &str) -> u32 {
 
 /// FNV-1a, 64 bits: a command's fingerprint.
 pub(crate) fn fnv1a_64(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    let mut hash = FnvHasher::default();
+    hash.write(text.as_bytes());
+    hash.finish()
 }

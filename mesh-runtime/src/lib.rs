@@ -11,7 +11,7 @@
 //!   [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
 //! - [`Context`]: what a handler knows, and how it calls on.
 //! - [`Queue`], [`MemoryQueue`]: where jobs wait; [`CommandQueue`]: how many, and which are dead.
-//! - [`testing`]: a whole mesh in one process, and a peer that breaks the rules.
+//! - `testing`: a whole mesh in one process, and a peer that breaks the rules (feature `testing`).
 //!
 //! Inside, imports point one way: `id`, `error` ← `wire` (bytes, no I/O) ← `socketio` (the transport) ← `link` (one
 //! sealed connection and its books) ← `call`, `serve` (the two sides of a call) ← `node`; `master` uses `wire` and
@@ -26,7 +26,6 @@ mod callee;
 mod close;
 mod discovery;
 mod error;
-mod fnv;
 mod http;
 mod id;
 mod keys;
@@ -41,6 +40,7 @@ mod serve;
 mod shape;
 mod signal;
 mod socketio;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod verdict;
 mod wire;
@@ -68,6 +68,7 @@ pub use queue::{
 pub use serve::{Caller, Context, JobInfo};
 
 /// The bare transport, for the interop tests of this workspace. May change at any time.
+#[cfg(feature = "testing")]
 #[doc(hidden)]
 pub use socketio::interop as __interop;
 

@@ -4,12 +4,7 @@ mod core;
 mod registry;
 mod session;
 
-use std::{
-    marker::PhantomData,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -142,16 +137,13 @@ impl<M: Mesh> MasterBuilder<M> {
         tokio::spawn(call_back(self.callbacks, events));
         let core = MasterCore::new(M::SCHEMA, keys, happened);
         let gate = Gate::new(Arc::clone(&core), self.pace, core.connections.clone());
-        let server = Server::start(
-            listener,
-            Limits::default(),
-            crate::http::health(),
-            Arc::new(gate),
-        )
-        .map_err(|source| StartError::Bind {
-            addr: addr.to_string(),
-            source,
-        })?;
+        let server =
+            Server::start(listener, Limits::default(), Arc::new(gate)).map_err(|source| {
+                StartError::Bind {
+                    addr: addr.to_string(),
+                    source,
+                }
+            })?;
         tracing::info!(mesh = M::SCHEMA.mesh, %addr, "the master listens");
         Ok(Master::run(core, addr, server, discovery))
     }
@@ -258,16 +250,6 @@ impl Master {
         crate::signal::terminated().await?;
         self.shutdown().await;
         Ok(())
-    }
-
-    /// Where the address was bound: for nodes on the same machine.
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        let ip = match self.addr.ip() {
-            ip if !ip.is_unspecified() => ip,
-            IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
-            IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
-        };
-        SocketAddr::new(ip, self.addr.port())
     }
 }
 

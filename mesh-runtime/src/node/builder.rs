@@ -202,11 +202,6 @@ impl<N: NodeType> NodeBuilder<N> {
         let schema = <N::Mesh as Mesh>::SCHEMA;
         let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
         let listener = listen(self.bind, "bind() or MESH_BIND").await?;
-        let addr = listener.local_addr().map_err(|source| StartError::Bind {
-            addr: "the listener".into(),
-            source,
-        })?;
-
         let queue = match self.queue {
             Some(queue) => queue,
             None => config::queue(N::SPEC).await?,
@@ -234,16 +229,12 @@ impl<N: NodeType> NodeBuilder<N> {
             core.config.pace,
             core.connections.clone(),
         );
-        let server = Server::start(
-            listener,
-            Limits::default(),
-            crate::http::health(),
-            Arc::new(gate),
-        )
-        .map_err(|source| StartError::Bind {
-            addr: addr.to_string(),
+        let server = Server::start(listener, Limits::default(), Arc::new(gate));
+        let server = server.map_err(|source| StartError::Bind {
+            addr: "the listener".into(),
             source,
         })?;
+        let addr = server.addr();
         let jobs = Jobs::start(&core);
         let advertised = Advertised {
             host,

@@ -1,9 +1,10 @@
 //! The fingerprints that go over the wire: what a command is declared as, and the shapes of its types.
 
-use std::{collections::HashMap, thread};
+use std::{collections::HashMap, hash::Hasher, thread};
+
+use fnv::FnvHasher;
 
 use super::{CommandSpec, NodeSpec, Schema};
-use crate::fnv::Fnv;
 
 /// What a type's `Deserialize` and the trace around it may need; the threads of a runtime have less.
 const STACK: usize = 16 * 1024 * 1024;
@@ -68,12 +69,12 @@ impl Shapes {
 
 /// A command's declared fingerprint with the shapes of its arguments, in their order, and of its answer.
 fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u64) -> u64) -> u64 {
-    let mut hash = Fnv::new();
-    hash.mix(&command.fingerprint.to_le_bytes());
+    let mut hash = FnvHasher::default();
+    hash.write(&command.fingerprint.to_le_bytes());
     for trace in command.shapes {
-        hash.mix(&shape(*trace).to_le_bytes());
+        hash.write(&shape(*trace).to_le_bytes());
     }
-    hash.value()
+    hash.finish()
 }
 
 /// Runs `work` where there is room for it; here, if no thread can be had.

@@ -8,9 +8,9 @@ mod diagram;
 mod fingerprints;
 mod lint;
 
-use std::time::Duration;
+use std::{hash::Hasher, time::Duration};
 
-use crate::fnv::Fnv;
+use fnv::FnvHasher;
 
 pub(crate) use fingerprints::Fingerprints;
 pub use lint::Finding;
@@ -136,10 +136,10 @@ impl Schema {
     /// FNV-1a over all of them. It tells schemas apart as they are written; what is in the types is told apart
     /// command by command, see [`CommandSpec::wire_fingerprint`].
     pub fn fingerprint(&self) -> u64 {
-        let mut hash = Fnv::new();
+        let mut hash = FnvHasher::default();
         let mut mix = |bytes: &[u8]| {
-            hash.mix(bytes);
-            hash.mix(&[0xff]);
+            hash.write(bytes);
+            hash.write(&[0xff]);
         };
         for node in self.nodes {
             mix(node.name.as_bytes());
@@ -149,7 +149,7 @@ impl Schema {
                 mix(&command.fingerprint.to_le_bytes());
             }
         }
-        hash.value()
+        hash.finish()
     }
 
     /// The node type of that name.

@@ -13,9 +13,10 @@ mod tests;
 mod text;
 mod trace;
 
-use serde::de::DeserializeOwned;
+use std::hash::Hasher;
 
-use crate::fnv::Fnv;
+use fnv::FnvHasher;
+use serde::de::DeserializeOwned;
 
 /// The hash of the shape of a type.
 ///
@@ -25,7 +26,7 @@ pub(crate) fn of<T: DeserializeOwned>() -> u64 {
 }
 
 fn hash(pass: &mut dyn FnMut(&mut trace::Trace) -> bool) -> u64 {
-    let mut hash = Fnv::new();
-    hash.mix(text::of(&trace::explore(pass)).as_bytes());
-    hash.value()
+    let mut hash = FnvHasher::default();
+    hash.write(text::of(&trace::explore(pass)).as_bytes());
+    hash.finish()
 }

@@ -21,8 +21,7 @@ impl EchoServer {
     /// If the system gives no port.
     pub async fn start() -> io::Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let http = axum::Router::new();
-        Server::start(listener, Limits::default(), http, Arc::new(Echo)).map(Self)
+        Server::start(listener, Limits::default(), Arc::new(Echo)).map(Self)
     }
 
     /// Where it listens.

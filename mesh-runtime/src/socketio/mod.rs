@@ -13,6 +13,7 @@ mod client;
 mod codec;
 mod connection;
 mod error;
+#[cfg(feature = "testing")]
 pub mod interop;
 mod server;
 mod sink;

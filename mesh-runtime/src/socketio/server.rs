@@ -1,6 +1,6 @@
 //! The server side: accepts TCP connections, serves plain HTTP and Socket.IO on them, and stops cleanly.
 //!
-//! The accept loop is our own, and not `axum::serve`, because each TCP connection goes under a
+//! The accept loop is our own because each TCP connection goes under a
 //! [`GuardedStream`], has a deadline until it proves to be of use, and is known to [`Server::stop`].
 
 use std::{
@@ -13,13 +13,9 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use futures_util::future::join_all;
 use hyper::{Request, body::Incoming as Body, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socketioxide::{
     ParserConfig, SocketIo, TransportType,
     adapter::LocalAdapter,
@@ -40,6 +36,7 @@ use super::{
     connection::{CHANNEL_MESSAGES, Connection},
     stream::GuardedStream,
 };
+use crate::http::Health;
 
 /// TCP connections that may be open without being accepted as Socket.IO connections: strangers, probes,
 /// people with a browser. Above it, new ones wait in the system's queue; each leaves within `Limits::connect`.
@@ -71,7 +68,7 @@ pub(crate) trait Acceptor: Send + Sync + 'static {
     fn accept(&self, connection: Incoming) -> Option<Arc<dyn Inbound>>;
 }
 
-type Service = SocketIoService<TowerToHyperService<Router>>;
+type Service = SocketIoService<Health>;
 
 /// A listening server. Dropping it stops it without waiting; [`stop`](Self::stop) waits.
 #[derive(Debug)]
@@ -136,15 +133,14 @@ impl Drop for Registered {
 }
 
 impl Server {
-    /// Serves Socket.IO under `/socket.io/` and `http` under all other paths. Needs a Tokio runtime.
+    /// Serves Socket.IO under `/socket.io/` and [`Health`] under all other paths. Needs a Tokio runtime.
     pub(crate) fn start(
         listener: TcpListener,
         limits: Limits,
-        http: Router,
         acceptor: Arc<dyn Acceptor>,
     ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let service = service(&limits, http, acceptor);
+        let service = service(&limits, acceptor);
         let shared = Arc::new(ServerState {
             limits,
             stopping: CancellationToken::new(),
@@ -183,8 +179,8 @@ impl Drop for Server {
     }
 }
 
-/// The HTTP service of all connections: Socket.IO, and `http` for everything else.
-fn service(limits: &Limits, http: Router, acceptor: Arc<dyn Acceptor>) -> Service {
+/// The HTTP service of all connections: Socket.IO, and [`Health`] for everything else.
+fn service(limits: &Limits, acceptor: Arc<dyn Acceptor>) -> Service {
     let parser = ParserConfig::common()
         .max_incoming_binaries(1)
         .max_incoming_binary_buf_size(MAX_MESSAGE_BYTES)
@@ -199,7 +195,7 @@ fn service(limits: &Limits, http: Router, acceptor: Arc<dyn Acceptor>) -> Servic
         .ws_read_buffer_size(READ_BUFFER_BYTES)
         .ws_max_message_size(MAX_MESSAGE_BYTES)
         .ws_max_frame_size(MAX_MESSAGE_BYTES)
-        .build_with_inner_svc(TowerToHyperService::new(http));
+        .build_with_inner_svc(Health);
     io.ns("/", AcceptOnConnect(acceptor));
     service
 }

@@ -1,4 +1,4 @@
-//! A whole mesh in one process, for tests.
+//! A whole mesh in one process, for tests. Needs the feature `testing`.
 //!
 //! ```no_run
 //! # use mesh_runtime::{Mesh, NodeBuilder, NodeType, testing::TestMesh};
@@ -53,7 +53,7 @@ impl<M: Mesh> TestMesh<M> {
     pub fn join<N: NodeType<Mesh = M>>(&self, builder: NodeBuilder<N>) -> NodeBuilder<N> {
         builder
             .keys(&self.keys)
-            .master(self.master.local_addr())
+            .master(self.master.addr())
             .bind("127.0.0.1:0")
     }
 
@@ -80,8 +80,8 @@ impl<M: Mesh> TestMesh<M> {
 }
 
 /// Switches sealing off in this process, or on again: envelopes then travel in the clear. For the one test that shows
-/// that it would notice. Exists only with the feature `insecure-testing`.
-#[cfg(feature = "insecure-testing")]
+/// that it would notice. Exists only where the compiler was given `--cfg mesh_sealing_switch`.
+#[cfg(mesh_sealing_switch)]
 pub fn set_sealing(on: bool) {
-    crate::wire::cipher::SEALING.store(on, std::sync::atomic::Ordering::SeqCst);
+    crate::wire::cipher::SWITCHED_OFF.store(!on, std::sync::atomic::Ordering::SeqCst);
 }

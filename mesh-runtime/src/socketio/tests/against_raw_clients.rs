@@ -246,14 +246,25 @@ async fn stop_is_bounded_when_a_client_reads_nothing() {
 #[tokio::test]
 async fn plain_http_is_served_beside_socketio() {
     let server = TestServer::start(Limits::default()).await;
-    assert!(http(server.port(), HEALTH, "well").await.ends_with("well"));
-    let elsewhere = http(
-        server.port(),
-        "GET /else HTTP/1.1\r\nHost: x\r\n\r\n",
-        "\r\n\r\n",
-    )
-    .await;
-    assert!(elsewhere.starts_with("HTTP/1.1 404"), "{elsewhere}");
+    let health = http(server.port(), HEALTH, "ok\n").await;
+    assert!(health.starts_with("HTTP/1.1 200 OK\r\n"), "{health}");
+    assert!(health.ends_with("\r\n\r\nok\n"), "{health}");
+    // Says that it ends, so that all of the answer is seen.
+    let asked = async |first_line: &str| {
+        let request = format!("{first_line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        http(server.port(), &request, "never said").await
+    };
+    let head = asked("HEAD /health").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("content-length: 3\r\n"), "{head}");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+    let posted = asked("POST /health").await;
+    assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
+    assert!(posted.contains("allow: GET, HEAD\r\n"), "{posted}");
+    for elsewhere in ["GET /else", "GET /", "GET /health/", "POST /else"] {
+        let answer = asked(elsewhere).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{elsewhere}: {answer}");
+    }
     let polling = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n";
     let polling = http(server.port(), polling, "\r\n\r\n").await;
     assert!(polling.starts_with("HTTP/1.1 400"), "{polling}");

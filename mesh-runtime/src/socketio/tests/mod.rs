@@ -7,7 +7,6 @@ mod together;
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
 use bytes::Bytes;
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
@@ -132,8 +131,7 @@ impl TestServer {
 
 async fn start_server(limits: Limits, acceptor: Arc<dyn Acceptor>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let http = Router::new().route("/health", get(|| async { "well" }));
-    Server::start(listener, limits, http, acceptor).unwrap()
+    Server::start(listener, limits, acceptor).unwrap()
 }
 
 /// Opens our client to a port of this machine.
