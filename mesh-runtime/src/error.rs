@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{
     close::CloseReason,
     id::{InstanceId, NodeId},
+    keys::KeysError,
 };
 
 /// Why a call brought no answer.
@@ -168,6 +169,9 @@ pub enum StartError {
         /// What is wrong, and how to mend it.
         problem: String,
     },
+    /// The keys cannot be used.
+    #[error("keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY: {0}")]
+    Keys(#[source] KeysError),
     /// The port could not be bound.
     #[error("cannot listen on {addr}: {source}")]
     Bind {

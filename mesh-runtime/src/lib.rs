@@ -56,6 +56,7 @@ pub use close::{CloseCode, CloseReason};
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use keys::{Keys, KeysError};
+pub use link::heartbeat::Heartbeat;
 pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::{mesh_node, mesh_schema};
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};

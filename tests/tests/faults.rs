@@ -5,7 +5,9 @@ mod support;
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
-use mesh_runtime::{CallError, CloseReason, Event, Keys, Master, Node, NodeBuilder, NodeId};
+use mesh_runtime::{
+    CallError, CloseReason, Event, Heartbeat, Keys, Master, Node, NodeBuilder, NodeId,
+};
 use support::{
     connection, disconnection, event,
     hard::{Caller, Hands, Hard, Worker},
@@ -202,7 +204,9 @@ async fn a_frozen_node_is_given_up_by_deadline_and_heartbeat_and_linked_again_wh
         let process = here.worker_process("frozen").await;
         let silence = Duration::from_secs(3);
         let caller = here
-            .caller(|caller| caller.heartbeat(Duration::from_millis(200), silence))
+            .caller(|caller| {
+                caller.heartbeat(Heartbeat::every(Duration::from_millis(200)).silence(silence))
+            })
             .await;
         let mut events = caller.events();
         process.signal("STOP").await;
@@ -313,7 +317,9 @@ async fn a_link_that_stalls_is_closed_as_silent_and_dialled_again() {
         let (worker, mut held) = here.worker_behind(&proxy).await;
         let silence = Duration::from_secs(1);
         let caller = here
-            .caller(|caller| caller.heartbeat(Duration::from_millis(100), silence))
+            .caller(|caller| {
+                caller.heartbeat(Heartbeat::every(Duration::from_millis(100)).silence(silence))
+            })
             .await;
         let mut events = caller.events();
         let call = hold(&caller, "stuck");
@@ -332,16 +338,16 @@ async fn a_link_that_stalls_is_closed_as_silent_and_dialled_again() {
 async fn a_link_whose_heartbeats_are_rare_stays_open() {
     within(async {
         let here = Here::new().await;
-        let rare = (Duration::from_secs(600), Duration::from_secs(3000));
+        let rare = Heartbeat::every(Duration::from_secs(600));
         let worker = Worker::node(Hands::idle())
             .keys(&here.keys)
             .master(here.master.addr())
             .bind("127.0.0.1:0")
-            .heartbeat(rare.0, rare.1)
+            .heartbeat(rare)
             .start()
             .await
             .unwrap();
-        let caller = here.caller(|caller| caller.heartbeat(rare.0, rare.1)).await;
+        let caller = here.caller(|caller| caller.heartbeat(rare)).await;
         let mut events = caller.events();
         // Longer than a side waits for the proof of the other, which has come long since.
         let lost = disconnection(&mut events, worker.id());

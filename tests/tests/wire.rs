@@ -6,7 +6,7 @@ mod support;
 use std::{net::SocketAddr, time::Duration};
 
 use mesh_runtime::{
-    CloseReason, Event, Events, Keys, Master, Node, NodeId,
+    CloseReason, Event, Events, Heartbeat, Keys, Master, Node, NodeId,
     testing::raw::{Claim, RawConnection, RawPeer, first_message},
 };
 use support::{
@@ -397,7 +397,7 @@ async fn the_first_frame_is_the_confirmation_however_many_heartbeats_are_due_bef
             .keys(&town.keys)
             .master(town.master.addr())
             .bind("127.0.0.1:0")
-            .heartbeat(Duration::from_millis(20), Duration::from_secs(10))
+            .heartbeat(Heartbeat::every(Duration::from_millis(20)).silence(Duration::from_secs(10)))
             .start()
             .await
             .unwrap();

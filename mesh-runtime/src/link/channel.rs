@@ -17,6 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    heartbeat::Heartbeat,
     outbox::{QueuedFrame, SMALL_PAYLOAD},
     window::Outbound,
 };
@@ -47,18 +48,14 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) struct Pace {
     /// How long a handshake may take, each side's first envelope included.
     pub(crate) handshake: Duration,
-    /// How often an idle side shows that it is alive.
-    pub(crate) heartbeat: Duration,
-    /// How long the other side may be silent.
-    pub(crate) silence: Duration,
+    pub(crate) heartbeat: Heartbeat,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(5),
-            heartbeat: Duration::from_secs(2),
-            silence: Duration::from_secs(10),
+            heartbeat: Heartbeat::default(),
         }
     }
 }
@@ -365,7 +362,10 @@ async fn pump(
     let proof = tokio::time::timeout(pace.handshake, channel.0.proven.cancelled());
     tokio::pin!(proof);
     let mut proven = false;
-    let mut tick = tokio::time::interval_at(Instant::now() + pace.heartbeat, pace.heartbeat);
+    let mut tick = tokio::time::interval_at(
+        Instant::now() + pace.heartbeat.interval,
+        pace.heartbeat.interval,
+    );
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sent_at_last_tick = 0;
     loop {
@@ -381,8 +381,8 @@ async fn pump(
                 }
             }
             _ = tick.tick() => {
-                if channel.silent_for() > pace.silence {
-                    channel.close(CloseReason::Silent(pace.silence));
+                if channel.silent_for() > pace.heartbeat.silence {
+                    channel.close(CloseReason::Silent(pace.heartbeat.silence));
                 }
                 let sent = channel.outbound().sent;
                 // The first frame of either side is its confirmation, whenever that comes.

@@ -6,6 +6,7 @@ pub(crate) mod calling;
 pub(crate) mod channel;
 pub(crate) mod credit;
 pub(crate) mod gate;
+pub(crate) mod heartbeat;
 pub(crate) mod in_flight;
 pub(crate) mod inbox;
 #[expect(

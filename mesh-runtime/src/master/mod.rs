@@ -18,7 +18,7 @@ use crate::{
     error::StartError,
     id::NodeId,
     keys::Keys,
-    link::{channel::Pace, gate::Gate},
+    link::{channel::Pace, gate::Gate, heartbeat::Heartbeat},
     node::{config, listen},
     socketio::{Limits, Server},
 };
@@ -94,11 +94,10 @@ impl<M: Mesh> MasterBuilder<M> {
         self
     }
 
-    /// How often an idle connection shows that it is alive, and after how much silence it is given up. Defaults: 2 s
-    /// and 10 s.
-    pub fn heartbeat(mut self, interval: Duration, silence: Duration) -> Self {
-        self.pace.heartbeat = interval;
-        self.pace.silence = silence;
+    /// How often an idle connection to a node shows that it is alive, and after how much silence it is given up.
+    /// Default: every 2 s, and 10 s.
+    pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
+        self.pace.heartbeat = heartbeat;
         self
     }
 
@@ -119,6 +118,7 @@ impl<M: Mesh> MasterBuilder<M> {
     /// # Errors
     /// Settings that make no sense, a port that cannot be bound.
     pub async fn start(self) -> Result<Master, StartError> {
+        config::heartbeat(self.pace.heartbeat)?;
         let discovery_port = config::discovery_port(self.discovery_port)?;
         let keys = config::derived(&config::keys(self.keys)?).await?;
         let bind = self.bind.or_else(|| config::variable("MESH_BIND"));

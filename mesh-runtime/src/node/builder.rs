@@ -19,7 +19,7 @@ use crate::{
     error::StartError,
     id::{InstanceId, NodeId},
     keys::Keys,
-    link::gate::Gate,
+    link::{gate::Gate, heartbeat::Heartbeat},
     local::LocalNode,
     queue::{NodeQueues, Queue},
     schema::{CommandSpec, Delivery, Fingerprints, NodeSpec},
@@ -130,23 +130,23 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// How often an idle connection shows that it is alive, and after how much silence it is given up; the silence
-    /// should be several times the interval. Defaults: 2 s and 10 s.
-    pub fn heartbeat(mut self, interval: Duration, silence: Duration) -> Self {
-        self.config.pace.heartbeat = interval;
-        self.config.pace.silence = silence;
+    /// How often an idle connection of this node shows that it is alive, and after how much silence it is given up.
+    /// Default: every 2 s, and 10 s.
+    pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
+        self.config.pace.heartbeat = heartbeat;
         self
     }
 
     /// What each side of a link may have outstanding: calls, as many broadcasts without an answer, and bytes of
-    /// payload. Defaults: 16,384 and 64 MiB; a link uses the smaller of what its two nodes say.
+    /// payload. Defaults: 16,384 and 64 MiB; a link uses the smaller of what its two nodes say. At least 1 of each, and
+    /// fewer than 2^61 bytes.
     pub fn budget(mut self, calls: u32, bytes: u64) -> Self {
         self.config.grant.calls = calls;
         self.config.grant.bytes = bytes;
         self
     }
 
-    /// How long a shutdown waits for what is under way. Default 10 s.
+    /// How long a shutdown waits for what is under way. Default 10 s, at most 24 h.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.config.grace = grace;
         self
@@ -185,6 +185,7 @@ impl<N: NodeType> NodeBuilder<N> {
     /// # Errors
     /// Settings that make no sense, a port that cannot be bound, a master that refuses this node.
     pub async fn start(self) -> Result<Node<N>, StartError> {
+        self.config.check()?;
         let discovery_port = config::discovery_port(self.discovery_port)?;
         let master = match self.master.or_else(|| variable("MESH_MASTER")) {
             Some(addr) => MasterAddr::parse(&addr, discovery_port)?,

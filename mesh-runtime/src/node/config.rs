@@ -2,13 +2,15 @@
 
 use std::{env, fmt, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use crate::{
     balance::Balance,
     discovery,
     error::StartError,
     id::InstanceId,
     keys::Keys,
-    link::{channel::Pace, link::Grant},
+    link::{channel::Pace, heartbeat::Heartbeat, link::Grant},
     queue::{MemoryQueue, Queue},
     schema::NodeSpec,
     wire::control::MAX_HOST,
@@ -194,10 +196,58 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// Keys, ready for use.
 pub(crate) async fn derived(keys: &Keys) -> Result<Arc<crate::keys::DerivedKeys>, StartError> {
-    keys.derive().await.map_err(|error| StartError::Config {
-        setting: "keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY",
-        problem: error.to_string(),
-    })
+    keys.derive().await.map_err(StartError::Keys)
+}
+
+/// The longest span that a setting may have: far more than makes sense, and no clock overflows by it.
+const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The most bytes that a link's budget may have: what a semaphore of Tokio can count.
+const MAX_BUDGET: u64 = Semaphore::MAX_PERMITS as u64;
+
+/// A heartbeat that makes sense.
+pub(crate) fn heartbeat(given: Heartbeat) -> Result<Heartbeat, StartError> {
+    let problem = |problem| StartError::Config {
+        setting: "heartbeat()",
+        problem,
+    };
+    let Heartbeat { interval, silence } = given;
+    if interval.is_zero() || silence > MAX_SPAN {
+        return Err(problem(format!(
+            "an interval of {interval:?} and a silence of {silence:?}: both must be more than zero and at most 24 h"
+        )));
+    }
+    if silence <= interval {
+        return Err(problem(format!(
+            "a silence of {silence:?} is not longer than the interval of {interval:?}, so healthy links would be \
+             closed: make it several times as long"
+        )));
+    }
+    Ok(given)
+}
+
+impl Config {
+    /// # Errors
+    /// If a setting makes no sense.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        heartbeat(self.pace.heartbeat)?;
+        let Grant { calls, bytes } = self.grant;
+        if calls == 0 || bytes == 0 || bytes > MAX_BUDGET {
+            return Err(StartError::Config {
+                setting: "budget()",
+                problem: format!(
+                    "{calls} calls and {bytes} bytes: calls must be at least 1, bytes from 1 to {MAX_BUDGET}"
+                ),
+            });
+        }
+        if self.grace > MAX_SPAN {
+            return Err(StartError::Config {
+                setting: "grace()",
+                problem: format!("{:?} is too long: at most 24 h", self.grace),
+            });
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::{env, future::pending, io, process, process::ExitCode, thread, time::Duration};
 
 use futures_util::future::{join_all, try_join_all};
-use mesh_runtime::Node;
+use mesh_runtime::{Heartbeat, Node};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
@@ -28,7 +28,7 @@ const NEVER: Duration = Duration::from_secs(100);
 /// How often is looked whether links are gone.
 const GLANCE: Duration = Duration::from_millis(2);
 /// Interval and silence of a heartbeat that does not disturb a measurement.
-const RARE: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(3000));
+const RARE: Heartbeat = Heartbeat::every(Duration::from_secs(600));
 
 /// Which part this process plays; `None` for the bench itself.
 pub(crate) fn part() -> Option<String> {
@@ -76,7 +76,7 @@ pub(crate) fn run(part: &str) -> ExitCode {
 async fn master(rare: bool) -> Result<(), Failure> {
     let mut master = Scale::master().without_discovery();
     if rare {
-        master = master.heartbeat(RARE.0, RARE.1);
+        master = master.heartbeat(RARE);
     }
     let master = master.start().await?;
     println!("{DONE} {} {}", master.addr().port(), usage::open_files()?);
@@ -124,14 +124,14 @@ impl Crew {
         let hubs = (0..hubs).map(|_| {
             let mut hub = Hub::node(Echo);
             if rare {
-                hub = hub.heartbeat(RARE.0, RARE.1);
+                hub = hub.heartbeat(RARE);
             }
             hub.start()
         });
         let workers = (0..workers).map(|_| {
             let mut worker = Worker::node();
             if rare {
-                worker = worker.heartbeat(RARE.0, RARE.1);
+                worker = worker.heartbeat(RARE);
             }
             worker.start()
         });

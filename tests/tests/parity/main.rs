@@ -13,5 +13,6 @@ mod queues;
 mod refusals;
 mod registration;
 mod rolling_upgrade;
+mod settings;
 mod shutdown;
 mod split;

@@ -1,0 +1,89 @@
+//! Settings that make no sense are errors of the start, which say what, where and how to fix it.
+
+use std::{error::Error, time::Duration};
+
+use mesh_runtime::{Heartbeat, Keys, KeysError, NodeBuilder, StartError, testing::TestMesh};
+use mesh_tests::{Back, Parity, Stage, within};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a node of these settings says at its start.
+async fn refused(set: impl FnOnce(NodeBuilder<Back>) -> NodeBuilder<Back>) -> StartError {
+    let mesh = TestMesh::<Parity>::start().await.unwrap();
+    let node = mesh.start_node(set(Back::node(Stage::quiet()))).await;
+    node.expect_err("the settings make no sense")
+}
+
+fn assert_config(error: &StartError, setting: &str, how: &str) {
+    let text = error.to_string();
+    assert!(
+        matches!(error, StartError::Config { setting: which, .. } if *which == setting),
+        "{error:?}"
+    );
+    assert!(text.contains(how), "{text}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_makes_no_sense_is_refused() {
+    within(async {
+        for (heartbeat, how) in [
+            (Heartbeat::every(Duration::ZERO), "more than zero"),
+            (Heartbeat::every(Duration::MAX), "at most 24 h"),
+            (
+                Heartbeat::every(SECOND).silence(SECOND),
+                "several times as long",
+            ),
+        ] {
+            let error = refused(|back| back.heartbeat(heartbeat)).await;
+            assert_config(&error, "heartbeat()", how);
+            let master = Parity::master().keys(&Keys::new("settings", Keys::generate()));
+            let error = master.heartbeat(heartbeat).start().await.unwrap_err();
+            assert_config(&error, "heartbeat()", how);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_budget_that_lets_nothing_through_or_cannot_be_counted_is_refused() {
+    within(async {
+        for (calls, bytes) in [(0, 1), (1, 0), (1, 1 << 61), (1, u64::MAX)] {
+            let error = refused(|back| back.budget(calls, bytes)).await;
+            assert_config(&error, "budget()", "at least 1");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_largest_budget_works() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let back = Back::node(Stage::quiet()).budget(u32::MAX, (1 << 61) - 1);
+        mesh.start_node(back).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_endless_grace_is_refused() {
+    within(async {
+        let error = refused(|back| back.grace(Duration::MAX)).await;
+        assert_config(&error, "grace()", "at most 24 h");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_used_are_an_error_with_its_cause() {
+    within(async {
+        let node = Back::node(Stage::quiet()).keys(&Keys::new("", "private"));
+        let error = node.start().await.unwrap_err();
+        assert!(
+            matches!(error, StartError::Keys(KeysError::EmptyPublic)),
+            "{error:?}"
+        );
+        assert!(error.source().is_some());
+    })
+    .await;
+}
