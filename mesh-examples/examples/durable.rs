@@ -1,9 +1,9 @@
-//! Jobs that outlive the node that took them. Needs a Redis (Debian: `apt install redis-server`):
+//! Jobs that outlive the node that accepted them. Needs a Redis (Debian: `apt install redis-server`):
 //!
 //! `MESH_REDIS_URL=redis://127.0.0.1:6379 cargo run -p mesh-examples --example durable`
 //!
-//! A first mailer takes ten letters and is gone before they are sent; a second one sends them. One letter is queued
-//! twice and sent once, one is sent later, and one cannot be sent.
+//! A first mailer accepts ten letters and shuts down before they are sent; a second mailer sends them. One letter is
+//! queued twice and sent once, one is sent later, and one cannot be sent.
 
 use std::{env, error::Error, process::ExitCode, time::Duration};
 
@@ -28,13 +28,14 @@ mesh_schema! {
     }
 }
 
-/// Says to whom it has sent a letter.
+/// Prints the recipient of each letter that it sends.
 struct Sender(mpsc::UnboundedSender<String>);
 
 impl MailerHandler for Sender {
     async fn send(&self, cx: Context<Mailer>, to: String) -> Result<(), JobError> {
         if to == "nobody" {
-            // Any error will do: after three attempts it is a dead letter. `JobError::discard` makes it one at once.
+            // Any error will do: after three attempts the job is a dead letter. `JobError::discard` makes it one at
+            // once.
             return Err(JobError::retry("there is no such address"));
         }
         let attempt = cx.job().map_or(0, |job| job.attempt);
@@ -66,7 +67,7 @@ async fn post(url: &str) -> Result<(), Box<dyn Error>> {
     let mailer = |name: &str| {
         let mailer = Mailer::node(Sender(sender.clone())).instance(name);
         let redis = RedisQueue::connect(url);
-        // A mesh of its own in every run, so that nothing is left over from the last.
+        // Each run has a mesh of its own, so that nothing is left over from the previous run.
         async move { Ok::<_, Box<dyn Error>>(mailer.queue(redis.await?.prefix(run_id()))) }
     };
     let office = mesh.start_node(Office::node()).await?;

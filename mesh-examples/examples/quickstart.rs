@@ -1,7 +1,7 @@
 //! The quickstart: a whole mesh in one process, over real sockets on this machine.
 //!
-//! Run it with `cargo run -p mesh-examples --example quickstart`. It starts a master, a gateway, two billing
-//! nodes and an audit node, tries every kind of command, and says what happens.
+//! Run it with `cargo run -p mesh-examples --example quickstart`. It starts a master, a gateway, two billing nodes and
+//! an audit node, tries every kind of command, and prints what happens.
 
 use std::{
     error::Error,
@@ -14,7 +14,7 @@ use mesh_runtime::{Context, JobError, Keys, Refusal, StartError, mesh_schema};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, time::timeout};
 
-// The whole mesh: who there is, who may connect to whom, and what each can be asked. What is not allowed here does
+// The whole mesh: the node types, which may connect to which, and the commands of each. What is not allowed here does
 // not compile: `gateway.client::<Audit>()`, for example.
 mesh_schema! {
     /// A very small shop.
@@ -36,13 +36,13 @@ mesh_schema! {
         /// Asks every instance how many orders it has charged.
         broadcast fn charged() -> u64;
 
-        /// Tells every instance, and does not wait.
+        /// Sent to every instance, without waiting for a reply.
         broadcast fn flush(reason: String);
 
-        /// One instance, any of them, works the job off later.
+        /// A job that one instance, any of them, runs later.
         queued balanced fn export(day: String);
 
-        /// Each instance puts the job in its own queue and works it off later.
+        /// Each instance puts the job into its own queue and runs it later.
         queued broadcast fn reindex(year: u32);
     }
 
@@ -50,12 +50,12 @@ mesh_schema! {
     node Audit {
         allow: [Billing];
 
-        /// Writes down an event. Says how many there are now.
+        /// Writes down an event. Returns how many there are now.
         balanced fn record(event: String) -> u64;
     }
 }
 
-// Arguments and answers are plain types that serde can carry.
+// Arguments and return values are plain types that serde can serialize.
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
@@ -75,7 +75,7 @@ struct Declined {
     reason: String,
 }
 
-/// What a billing node does. `told` is for this demonstration: by it `main` sees what happens without being asked.
+/// The state of a billing node. `told` is for this demonstration: through it `main` learns what happens on the node.
 struct Ledger {
     charged: AtomicU64,
     told: mpsc::Sender<String>,
@@ -88,7 +88,7 @@ impl BillingHandler for Ledger {
                 reason: format!("{} cents are too much", order.cents),
             });
         }
-        // A handler can call on. Its calls end no later than the call that it serves.
+        // A handler can make calls itself. They end no later than the call that it serves.
         let event = format!("order {} charged by {}", order.id, cx.instance());
         let audit_entry = cx
             .client::<Audit>()
@@ -135,7 +135,7 @@ impl Ledger {
     }
 
     async fn tell(&self, text: String) {
-        // An error means that `main` has ended and nobody listens.
+        // An error means that `main` has ended and nobody receives any more.
         let _ = self.told.send(text).await;
     }
 }
@@ -164,8 +164,8 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
     // All nodes of a mesh share two texts: its public name, and a private key that seals everything.
     let keys = Keys::new("quickstart", Keys::generate());
 
-    // Port 0 is any that is free. Without a fixed port a discovery port would help nodes find the master; here all
-    // are in one process, and the address is passed on.
+    // Port 0 is any free port. Without a fixed port, a discovery port would help nodes find the master. Here all of
+    // them are in one process, and the address is passed on.
     let master = Shop::master()
         .keys(&keys)
         .bind("127.0.0.1:0")
@@ -207,7 +207,8 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
     let client = gateway.client::<Billing>();
     let mut charged_by = Vec::new();
     for id in 1..=4 {
-        // The first `?` is for the mesh: no instance, no answer in time. The second is for the answer itself.
+        // The first `?` is for errors of the mesh: no instance, no reply in time. The second is for the handler's own
+        // result.
         let receipt = client.charge(Order { id, cents: 995 }).await??;
         println!(
             "  order {id} was charged by {}, entry {} in the books",
@@ -277,7 +278,7 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
         Ok(_) => return Err("a node with a wrong key was let in".into()),
     }
 
-    // Those who call go first, so that nobody is called who has gone.
+    // Callers shut down first, so that no call goes to a node that is gone.
     gateway.shutdown().await;
     for node in billing {
         node.shutdown().await;
@@ -288,7 +289,7 @@ pub(crate) async fn quickstart() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits until the billing nodes have told so many things, and prints them.
+/// Waits until the billing nodes have reported this many events, and prints them.
 async fn hear(news: &mut mpsc::Receiver<String>, number: usize) -> Result<(), Box<dyn Error>> {
     for _ in 0..number {
         let Ok(Some(text)) = timeout(Duration::from_secs(5), news.recv()).await else {

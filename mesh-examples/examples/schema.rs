@@ -1,4 +1,4 @@
-//! The shop's schema, as a picture or under the lint:
+//! The shop's schema, drawn or linted:
 //!
 //! ```sh
 //! cargo run -p mesh-examples --example schema                          # for a ```mermaid block
@@ -25,7 +25,7 @@ enum View {
     Mermaid,
     /// A graph for Graphviz.
     Dot,
-    /// What is of no use in the schema, and how to mend it.
+    /// Unused parts of the schema, and how to fix them.
     Lint,
 }
 

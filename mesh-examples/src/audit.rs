@@ -1,5 +1,5 @@
-//! Audit: writes every charge into the books. Its jobs come at least once, so an entry that is there already is
-//! not written again.
+//! Audit: writes every charge into the books. A job runs at least once, so an entry that is already there is not
+//! written again.
 
 use std::{
     collections::HashSet,
@@ -17,10 +17,10 @@ use crate::{
     schema::{Audit, AuditHandler},
 };
 
-/// What the books say of one charge.
+/// The entry for one charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Who was charged.
+    /// The customer who was charged.
     pub customer: String,
     /// The charge.
     pub receipt: Receipt,
@@ -36,13 +36,13 @@ pub struct Books {
 #[derive(Debug, Default)]
 struct Book {
     orders: HashSet<u64>,
-    /// How many entries there are, for those who wait for a number.
+    /// The number of entries, for tasks that wait for a certain number.
     written: watch::Sender<u64>,
 }
 
 impl Books {
     fn with<T>(&self, batch: BatchId, act: impl FnOnce(&mut Book) -> T) -> T {
-        // A book is sound after every step.
+        // A book is consistent after every step, so a poisoned lock can be used.
         act(self
             .batches
             .lock()
@@ -79,7 +79,8 @@ impl AuditHandler for Books {
 
     async fn recorded(&self, _cx: Context<Audit>, batch: BatchId, at_least: u64) -> u64 {
         let mut written = self.with(batch, |book| book.written.subscribe());
-        // Has no deadline of its own: the call's ends it. The book may go meanwhile, if many newer ones come.
+        // No timeout of its own: the call's deadline ends it. The book may be evicted meanwhile, if many newer ones are
+        // added.
         match written.wait_for(|written| *written >= at_least).await {
             Ok(written) => *written,
             Err(_) => 0,

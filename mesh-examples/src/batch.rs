@@ -1,5 +1,5 @@
-//! Tells the orders of one file from those of another, so that nodes that live longer than one gateway can say
-//! what they have done for each.
+//! Distinguishes the orders of one file from those of another, so that nodes that outlive one gateway can report what
+//! they have done for each file.
 
 use std::{
     collections::VecDeque,
@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Names a batch: the orders that one gateway places from one file.
+/// The id of a batch: the orders that one gateway places from one file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct BatchId(u64);
 
@@ -27,7 +27,7 @@ impl fmt::Display for BatchId {
     }
 }
 
-/// What a node remembers of each batch. Bounded: the oldest batch goes when there are too many.
+/// What a node remembers about each batch. Bounded: the oldest batch is dropped when there are too many.
 #[derive(Debug)]
 pub(crate) struct Batches<T>(VecDeque<(BatchId, T)>);
 
@@ -40,7 +40,7 @@ impl<T> Default for Batches<T> {
 impl<T: Default> Batches<T> {
     const MAX: usize = 32;
 
-    /// What is known of a batch, if anything.
+    /// The state of a batch, if there is any.
     pub(crate) fn get(&self, batch: BatchId) -> Option<&T> {
         self.0
             .iter()
@@ -48,7 +48,7 @@ impl<T: Default> Batches<T> {
             .map(|(_, known)| known)
     }
 
-    /// What is known of a batch, to be added to.
+    /// The state of a batch, created if there is none.
     pub(crate) fn of(&mut self, batch: BatchId) -> &mut T {
         let place = self
             .0

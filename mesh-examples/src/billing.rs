@@ -11,7 +11,7 @@ use crate::{
     schema::{Billing, BillingHandler},
 };
 
-/// What a customer may spend with one order unless [`Ledger::with_limit`] says otherwise, in cents.
+/// The most that a customer may spend on one order, in cents, unless [`Ledger::with_limit`] says otherwise.
 pub const DEFAULT_LIMIT_CENTS: u64 = 50_000;
 
 /// An order has been charged.
@@ -21,11 +21,11 @@ pub struct Receipt {
     pub order: u64,
     /// What was charged, in cents.
     pub cents: u64,
-    /// The instance that did it.
+    /// The instance that charged it.
     pub charged_by: String,
 }
 
-/// An order has not been charged, and never will be.
+/// An order was not charged, and never will be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Declined {
     /// The order costs more than the customer may spend.
@@ -47,7 +47,7 @@ pub struct BillingTotals {
     pub charged: u64,
     /// Orders declined.
     pub declined: u64,
-    /// All charges together, in cents.
+    /// The sum of all charges, in cents.
     pub cents: u64,
 }
 
@@ -59,7 +59,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger that declines whatever costs more than `limit_cents`.
+    /// A ledger that declines orders that cost more than `limit_cents`.
     pub fn with_limit(limit_cents: u64) -> Self {
         Self {
             limit_cents,
@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     fn totals(&self) -> MutexGuard<'_, Batches<BillingTotals>> {
-        // Only sums are kept behind the lock, and they are sound after every step.
+        // Only sums are kept behind the lock, and they are consistent after every step.
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,5 +1,5 @@
-//! What the gateway does with one order: goods set aside, customer charged, charge put into the books. Money makes
-//! this delicate: a charge is asked for once, and when it is not known whether it was made, that is said and not
+//! What the gateway does with one order: reserve the goods, charge the customer, record the charge in the books. Money
+//! needs care: each charge is requested once. If it is unknown whether the charge was made, that is reported, not
 //! guessed.
 
 use mesh_runtime::{CallError, InstanceId, Node};
@@ -21,7 +21,7 @@ pub struct Checkout {
     audit: AuditClient<Gateway>,
 }
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placed {
     /// It was charged, and its entry is queued.
@@ -31,19 +31,19 @@ pub enum Placed {
         /// The Audit instance that has the entry.
         audited_by: InstanceId,
     },
-    /// Billing declined it; its goods are back on the shelves.
+    /// Billing declined it; its goods were put back.
     Declined,
-    /// Its goods are not to be had; Billing was not asked.
+    /// Its goods are out of stock; Billing was not called.
     OutOfStock,
 }
 
-/// A call for an order failed, and with it the order.
+/// A call for an order failed, and so the order failed.
 #[derive(Debug, thiserror::Error)]
 #[error("order {order}: {step}: {source}; {state}")]
 pub struct CheckoutError {
     /// The order.
     pub order: u64,
-    /// What was being done.
+    /// The step that failed.
     pub step: Step,
     /// In what state the order is left.
     pub state: State,
@@ -55,7 +55,7 @@ pub struct CheckoutError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Step {
-    /// Goods are set aside.
+    /// Goods are reserved.
     #[error("setting the goods aside failed")]
     Reserve,
     /// The customer is charged.
@@ -76,13 +76,13 @@ pub enum State {
     /// Nothing was done, or what was done has been undone.
     #[error("nothing was charged")]
     NotCharged,
-    /// The goods may be set aside for nothing.
+    /// The goods may still be reserved, though nothing needs them.
     #[error("nothing was charged, but its goods may still be set aside")]
     MaybeReserved,
-    /// The customer may have been charged. The goods stay where they are until somebody has looked.
+    /// The customer may have been charged. The goods stay reserved until somebody has looked into it.
     #[error("it may have been charged, so it was not tried again: check by hand")]
     MaybeCharged,
-    /// The customer was charged, and the books may not know.
+    /// The customer was charged, but the entry may be missing from the books.
     #[error("it was charged, but its audit entry may be missing")]
     ChargedMaybeUnaudited,
 }
@@ -98,11 +98,10 @@ impl Checkout {
         }
     }
 
-    /// Places one order: set aside, charge, and into the books. Dropping the future leaves the order in an
-    /// unknown state.
+    /// Places one order: reserve, charge, record. Dropping the future leaves the order in an unknown state.
     ///
     /// # Errors
-    /// When a call brings no answer. An order that is declined or out of stock is no error.
+    /// If a call fails. An order that is declined or out of stock is not an error.
     pub async fn place(&self, order: Order) -> Result<Placed, CheckoutError> {
         let id = order.id;
         let failed = |step, state, source| CheckoutError {
@@ -126,7 +125,7 @@ impl Checkout {
             return Ok(Placed::OutOfStock);
         };
 
-        // Of an error only `maybe_executed() == false` is certain: then, and only then, the goods can go back.
+        // Only `maybe_executed() == false` is certain: then, and only then, the goods can be put back.
         let charged = match self.billing.charge(self.batch, order.clone()).await {
             Ok(charged) => charged,
             Err(error) if error.maybe_executed() => {

@@ -1,11 +1,11 @@
-//! The shop: a small business on a mesh. A [`Gateway`] takes orders from a file, [`Stock`] sets the goods aside,
+//! The shop: a small business on a mesh. A [`Gateway`] takes orders from a file, [`Stock`] reserves the goods,
 //! [`Billing`] charges the customer, and [`Audit`] keeps the books.
 //!
 //! - [`schema`]: the mesh itself; read this first.
 //! - [`orders`]: what an order is, and how a file of them is read.
 //! - [`stock`], [`billing`], [`audit`]: what each node type does with its commands.
 //! - [`checkout`]: what the gateway does with one order, from the reservation to the books.
-//! - [`batch`]: tells the orders of one file from those of another.
+//! - [`batch`]: distinguishes the orders of one file from those of another.
 //!
 //! The processes around all this are in `src/bin/shop`.
 

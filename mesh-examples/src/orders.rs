@@ -1,5 +1,5 @@
-//! Orders, and the file that they come from: CSV with the columns of [`HEADER`]. Lines that are no orders are set
-//! apart, each with its number and what is wrong with it. Knows nothing of the mesh.
+//! Orders, and the file that they are read from: CSV with the columns of [`HEADER`]. Lines that are not orders are
+//! collected separately, each with its number and the reason. Knows nothing of the mesh.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -13,38 +13,38 @@ use serde::{Deserialize, Serialize};
 
 /// The first line of a file of orders.
 pub const HEADER: [&str; 5] = ["id", "customer", "item", "quantity", "cents"];
-/// The most orders in one file.
+/// The maximum number of orders in one file.
 pub const MAX_ORDERS: usize = 1_000_000;
-/// The biggest file, in bytes.
+/// The maximum size of a file, in bytes.
 pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// The longest name of a customer or an item, in bytes.
+/// The maximum length of the name of a customer or an item, in bytes.
 pub const MAX_NAME: usize = 100;
 
 /// What a customer wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Its number; no two orders in a file have the same.
+    /// Its number, unique in the file.
     pub id: u64,
-    /// Who wants it.
+    /// The customer.
     pub customer: String,
-    /// What.
+    /// The item.
     pub item: String,
     /// How many pieces, at least one.
     pub quantity: u32,
-    /// What all of it costs, in cents; at least one.
+    /// The total price, in cents; at least one.
     pub cents: u64,
 }
 
-/// What was found in a file of orders.
+/// The contents of a file of orders.
 #[derive(Debug, Default)]
 pub struct Import {
-    /// The orders, as in the file.
+    /// The orders, in the order of the file.
     pub orders: Vec<Order>,
-    /// The lines that are none.
+    /// The lines that are not orders.
     pub skipped: Vec<Skipped>,
 }
 
-/// A line that is no order.
+/// A line that is not an order.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct Skipped {
@@ -54,7 +54,7 @@ pub struct Skipped {
     pub problem: Problem,
 }
 
-/// Why a line is no order.
+/// Why a line is not an order.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -81,15 +81,15 @@ pub enum Problem {
     TooLong {
         /// Its column.
         column: &'static str,
-        /// How long it is.
+        /// Its length.
         bytes: usize,
     },
-    /// A field is not a whole number, or one that is too big.
+    /// A field is not a whole number, or the number is too large.
     #[error("{column} is {text:?}, which is no whole number that fits")]
     NoNumber {
         /// Its column.
         column: &'static str,
-        /// What is there.
+        /// The text of the field.
         text: String,
     },
     /// A number is negative.
@@ -97,7 +97,7 @@ pub enum Problem {
     Negative {
         /// Its column.
         column: &'static str,
-        /// What is there.
+        /// The text of the field.
         text: String,
     },
     /// A number that must be at least 1 is 0.
@@ -111,7 +111,7 @@ pub enum Problem {
     Repeated {
         /// The order's number.
         id: u64,
-        /// The line where it is first.
+        /// The line of its first occurrence.
         first: u64,
     },
 }
@@ -136,7 +136,7 @@ pub enum ReadError {
         /// The line.
         found: String,
     },
-    /// It is too big.
+    /// It is too large.
     #[error("{}: too big: at most {MAX_ORDERS} orders and {MAX_BYTES} bytes", path.display())]
     TooBig {
         /// The file.
@@ -147,7 +147,7 @@ pub enum ReadError {
 /// Reads a file of orders.
 ///
 /// # Errors
-/// Whatever is wrong with the file as a whole. What is wrong with a single line is in [`Import::skipped`].
+/// If the file as a whole cannot be used. Problems of single lines are in [`Import::skipped`].
 pub fn read_file(path: &Path) -> Result<Import, ReadError> {
     let file = File::open(path).map_err(|source| ReadError::Io {
         path: path.to_owned(),
@@ -156,7 +156,7 @@ pub fn read_file(path: &Path) -> Result<Import, ReadError> {
     read(file, path)
 }
 
-/// Reads orders; `path` is where they are said to be from, for errors.
+/// Reads orders; `path` is the source named in errors.
 ///
 /// # Errors
 /// Like [`read_file`].
@@ -180,7 +180,7 @@ pub fn read(source: impl Read, path: &Path) -> Result<Import, ReadError> {
         .flexible(true)
         .trim(csv::Trim::All)
         .from_reader(&text[..]);
-    // From memory, and with records of any length and content, there is nothing to fail.
+    // Reading from memory, with records of any length and content, cannot fail.
     let header = reader
         .byte_headers()
         .map_err(|error| failed(error.into()))?;
@@ -228,7 +228,7 @@ pub fn read(source: impl Read, path: &Path) -> Result<Import, ReadError> {
     Ok(import)
 }
 
-/// Counts lines. The reader's own count is that of the end of the record before, which is another line where lines
+/// Counts lines. The reader's own count is that of the end of the previous record, which is a different line if lines
 /// are empty or end with CR LF.
 struct Lines<'a> {
     text: &'a [u8],

@@ -1,6 +1,6 @@
-//! The schema of the shop: who there is, who may talk to whom, and what each can be asked.
+//! The schema of the shop: the node types, which may connect to which, and the commands of each.
 //!
-//! Each `node` below has become a marker ([`Stock`]), a trait for its handlers ([`StockHandler`]) and a stub for its
+//! Each `node` below becomes a marker ([`Stock`]), a trait for its handlers ([`StockHandler`]) and a stub for its
 //! callers ([`StockClient`]). `cargo run -p mesh-examples --example schema` draws it.
 
 use mesh_runtime::mesh_schema;
@@ -26,11 +26,11 @@ mesh_schema! {
     node Stock {
         allow: [Gateway];
 
-        /// Sets the goods of one order aside, on the shelves of one instance.
+        /// Reserves the goods of one order, on the shelves of one instance.
         #[timeout = "5s"]
         balanced fn reserve(batch: BatchId, order: Order) -> Result<Reservation, OutOfStock>;
 
-        /// Puts goods back. Only the instance that set them aside can do it.
+        /// Puts goods back. Only the instance that reserved them can do it.
         #[timeout = "5s"]
         balanced fn release(batch: BatchId, reservation: Reservation);
 
@@ -42,7 +42,7 @@ mesh_schema! {
     node Billing {
         allow: [Gateway];
 
-        /// Charges one order. Not idempotent: whoever gets no answer must not just ask again.
+        /// Charges one order. Not idempotent: a caller that gets no reply must not simply repeat the call.
         #[timeout = "5s"]
         balanced fn charge(batch: BatchId, order: Order) -> Result<Receipt, Declined>;
 
@@ -54,11 +54,12 @@ mesh_schema! {
     node Audit {
         allow: [Gateway];
 
-        /// Writes an entry into the books of one instance, later. Writing the same entry twice is the same as once.
+        /// Writes an entry into the books of one instance, later. Writing the same entry twice has the same effect as
+        /// once.
         #[timeout = "5s"]
         queued balanced fn record(batch: BatchId, entry: Entry);
 
-        /// Answers once this instance has written at least so many entries of a batch, with their number.
+        /// Returns once this instance has written at least `at_least` entries of a batch, with their number.
         #[idempotent]
         #[timeout = "30s"]
         balanced fn recorded(batch: BatchId, at_least: u64) -> u64;

@@ -1,4 +1,4 @@
-//! Stock: sets the goods of an order aside, and puts them back when nothing comes of it.
+//! Stock: reserves the goods of an order, and puts them back if the order fails.
 
 use std::{
     collections::HashMap,
@@ -20,37 +20,37 @@ pub const CATALOGUE: [&str; 12] = [
     "salt", "tea",
 ];
 
-/// How many pieces of each item an instance starts with unless [`Shelves::with_pieces`] says otherwise.
+/// How many pieces of each item an instance starts with, unless [`Shelves::with_pieces`] says otherwise.
 pub const DEFAULT_PIECES: u32 = 100_000;
 
-/// Goods that have been set aside.
+/// Goods that have been reserved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// For which order.
+    /// The order.
     pub order: u64,
-    /// What.
+    /// The item.
     pub item: String,
     /// How many pieces.
     pub quantity: u32,
-    /// On whose shelves.
+    /// The instance that has reserved them.
     pub held_by: InstanceId,
 }
 
-/// The goods of an order are not to be had.
+/// The goods of an order are not available.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum OutOfStock {
-    /// The shop does not sell this at all.
+    /// The shop does not sell this item.
     #[error("the shop does not sell {item:?}")]
     NotSold {
-        /// What was asked for.
+        /// The requested item.
         item: String,
     },
     /// There are too few pieces.
     #[error("{wanted} pieces of {item} are wanted, {left} are left")]
     TooFew {
-        /// What was asked for.
+        /// The requested item.
         item: String,
-        /// How many pieces were asked for.
+        /// How many pieces were requested.
         wanted: u32,
         /// How many there are.
         left: u32,
@@ -60,13 +60,13 @@ pub enum OutOfStock {
 /// What one instance has done for a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockTotals {
-    /// How often it was asked to set something aside.
+    /// How often it was asked to reserve goods.
     pub served: u64,
     /// Reservations made.
     pub reserved: u64,
     /// Reservations put back.
     pub released: u64,
-    /// Orders whose goods were not to be had.
+    /// Orders whose goods were not available.
     pub out_of_stock: u64,
 }
 
@@ -81,7 +81,7 @@ struct State {
 }
 
 impl Shelves {
-    /// Shelves that start with so many pieces of each item.
+    /// Shelves that start with this many pieces of each item.
     pub fn with_pieces(pieces: u32) -> Self {
         Self(Mutex::new(State {
             pieces: CATALOGUE.iter().map(|item| (*item, pieces)).collect(),
@@ -90,7 +90,7 @@ impl Shelves {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Only counts are kept behind the lock, and they are sound after every step.
+        // Only counters are kept behind the lock, and they are consistent after every step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

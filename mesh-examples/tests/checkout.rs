@@ -1,4 +1,4 @@
-//! What is left of an order when something on its way fails, over real links.
+//! The state in which an order is left when one of its steps fails, over real links.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use mesh_examples::{
 };
 use mesh_runtime::{CallError, Context, Node, NodeBuilder, testing::TestMesh};
 
-/// A shop with one instance of each, but for Billing as given.
+/// A shop with one instance of each node type. Billing is given by the test, and may be missing.
 struct TestShop {
     gateway: Node<Gateway>,
     checkout: Checkout,
@@ -135,7 +135,7 @@ async fn the_goods_of_a_declined_order_are_put_back() {
         ..StockTotals::default()
     };
     assert_eq!(shop.stock().await, expected);
-    // All ten pieces are there again.
+    // All ten pieces are available again.
     let placed = shop
         .checkout
         .place(order(2, 10, 100))
@@ -186,7 +186,7 @@ async fn a_charge_that_was_certainly_not_made_gives_the_goods_back() {
     assert_eq!(shop.stock().await.released, 1);
 }
 
-/// Takes the money and then loses its head.
+/// Charges the customer and then panics.
 struct Panics(Arc<AtomicU64>);
 
 impl BillingHandler for Panics {

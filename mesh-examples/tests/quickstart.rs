@@ -1,4 +1,4 @@
-//! The quickstart must work: what a newcomer runs first is run here, twice at once.
+//! The quickstart must work, since newcomers run it first. It is run here twice at once.
 
 #[allow(dead_code)]
 #[path = "../examples/quickstart.rs"]

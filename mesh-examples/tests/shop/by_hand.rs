@@ -1,4 +1,4 @@
-//! Each process started on its own, as a reader would in terminals.
+//! Each process started separately, as a reader would start them in terminals.
 
 use crate::process::{Process, file, shipped_orders};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::process::{Process, all_end, many_orders, runs, send};
 
-/// A run with more to do than it will get done, in the midst of it, and its children.
+/// A run with more orders than it can finish, interrupted in the middle, and its children.
 fn busy(name: &str) -> (Process, HashMap<String, u32>) {
     let path = many_orders(name);
     let mut run = Process::start(["run".as_ref(), "--print-pids".as_ref(), path.as_os_str()]);
@@ -35,7 +35,7 @@ fn ctrl_c_on_a_terminal_ends_all_processes_in_good_order() {
         said.contains(&"shop: stopped by Ctrl-C".to_owned()),
         "{said:#?}"
     );
-    // The gateway tells how far it came, and no order was left halfway: what had begun was brought to its end.
+    // The gateway reports how far it got, and no order was left half placed: those that had begun were finished.
     assert!(
         said.iter()
             .any(|line| line.contains("and 0 were given up halfway")),

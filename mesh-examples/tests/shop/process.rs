@@ -1,4 +1,4 @@
-//! Starts the program, reads what it writes, and looks after its processes. Every wait has a deadline.
+//! Starts the program, reads its output, and manages its processes. Every wait has a deadline.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The orders that come with the shop.
@@ -27,7 +27,7 @@ pub(crate) fn file(name: &str, text: &[u8]) -> PathBuf {
     path
 }
 
-/// A file of so many orders that nobody places them all before the test is over.
+/// A file with more orders than can be placed before the test is over.
 pub(crate) fn many_orders(name: &str) -> PathBuf {
     let made = shop()
         .args(["generate", "--lines", "300000", "--malformed", "0"])
@@ -35,7 +35,7 @@ pub(crate) fn many_orders(name: &str) -> PathBuf {
     file(name, &made.expect("the program starts").stdout)
 }
 
-/// The program, without the settings of whoever runs the tests.
+/// The program, without the `MESH_*` settings of the environment in which the tests run.
 pub(crate) fn shop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
     for (variable, _) in std::env::vars_os() {
@@ -46,7 +46,7 @@ pub(crate) fn shop() -> Command {
     command
 }
 
-/// A process of the shop that was started here. Killed when dropped.
+/// A process of the shop that a test started. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
     pub(crate) stdout: Lines,
@@ -114,7 +114,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails if it has ended, which is as well.
+        // Fails if the process has already ended, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -154,7 +154,7 @@ impl Lines {
         }
     }
 
-    /// Waits for a line that begins like this.
+    /// Waits for a line with this prefix.
     pub(crate) fn wait_for(&mut self, beginning: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -178,7 +178,7 @@ impl Lines {
         }
     }
 
-    /// All lines until the end, those that were waited for included.
+    /// All lines until the end, including those that were already waited for.
     pub(crate) fn all(&mut self) -> &[String] {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -196,14 +196,14 @@ impl Lines {
     }
 }
 
-/// Waits until none of these processes runs. Nothing tells the end of a grandchild, so this looks again and again.
+/// Waits until none of these processes runs. Nothing reports the exit of a grandchild, so this polls.
 pub(crate) fn all_end<'a>(pids: impl IntoIterator<Item = (&'a String, &'a u32)>) {
     for (name, pid) in pids {
         until(&format!("{name} ({pid}) has ended"), || !runs(*pid));
     }
 }
 
-/// Whether a process of the shop with this id runs. One that has ended and was not fetched yet does not.
+/// Whether a process of the shop with this id runs. A zombie does not count.
 pub(crate) fn runs(pid: u32) -> bool {
     let listed = Command::new("ps")
         .args(["-o", "stat=,args=", "-p", &pid.to_string()])

@@ -1,4 +1,4 @@
-//! `shop run`: the numbers that it prints, and what it says of its input.
+//! `shop run`: the numbers that it prints, and what it reports about its input.
 
 use std::collections::HashMap;
 

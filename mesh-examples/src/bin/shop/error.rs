@@ -1,4 +1,4 @@
-//! Why a process of the shop ends without success, and with which exit code.
+//! Why a process of the shop fails, and with which exit code.
 
 use std::{io, process::ExitStatus, time::Duration};
 
@@ -7,7 +7,7 @@ use mesh_runtime::{CallError, Incomplete, NotReady, StartError};
 
 use crate::{stop::Why, totals::Mismatch};
 
-/// Why a process of the shop ends without success.
+/// Why a process of the shop fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ShopError {
     #[error("{0}")]
@@ -45,7 +45,7 @@ pub(crate) enum ShopError {
     NoAddress { name: String, after: Duration },
     #[error("{name} did not end well: {how}")]
     BadEnd { name: String, how: String },
-    /// The gateway has said itself what was wrong.
+    /// The gateway has already reported what was wrong.
     #[error("the gateway failed ({status})")]
     Gateway { status: ExitStatus },
     #[error("{what}: {source}")]
@@ -63,7 +63,7 @@ fn and_more(number: &usize) -> String {
 }
 
 impl ShopError {
-    /// 2 where the input is wrong, 128 plus the signal's number where one ended the process, else 1.
+    /// 2 if the input is wrong, 128 plus the signal's number if a signal ended the process, else 1.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Orders(_) => 2,

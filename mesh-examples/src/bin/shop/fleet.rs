@@ -1,5 +1,5 @@
-//! The child processes of `shop run`: how they are started, watched and ended. None outlives this process: each
-//! holds one end of a pipe as its standard input, and ends when the other end closes, however this process ends.
+//! The child processes of `shop run`: starting, watching and ending them. None outlives this process: each has one end
+//! of a pipe as its standard input, and ends when the other end closes, however this process ends.
 
 use std::{
     ffi::OsString,
@@ -18,18 +18,18 @@ use tokio::{
 
 use crate::{error::ShopError, output::complain, services::MASTER_LINE};
 
-/// How long a child may take to end once its pipe is closed. Longer than its own grace.
+/// How long a child may take to end once its pipe is closed. Longer than its own grace period.
 const END_DEADLINE: Duration = Duration::from_secs(10);
-/// How long the master may take to tell its address.
+/// How long the master may take to print its address.
 const ADDRESS_DEADLINE: Duration = Duration::from_secs(30);
 
-/// All children that run.
+/// All running children.
 pub(crate) struct Fleet {
     program: PathBuf,
     environment: Vec<(&'static str, String)>,
     print_pids: bool,
     children: Vec<Running>,
-    /// One task a child, which waits for its end and gives its place in `children`.
+    /// One task per child, which waits for the child to exit and returns its index in `children`.
     ends: JoinSet<(usize, io::Result<ExitStatus>)>,
 }
 
@@ -41,7 +41,7 @@ struct Running {
     ended: bool,
 }
 
-/// A child that is to be started.
+/// A child to be started.
 pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) args: Vec<OsString>,
@@ -49,7 +49,7 @@ pub(crate) struct Plan {
 }
 
 impl Fleet {
-    /// No children yet. All of them will be this same program, with `environment` and no other `MESH_*` variables.
+    /// No children yet. Each will be this same program, with `environment` and no other `MESH_*` variables.
     pub(crate) fn new(
         environment: Vec<(&'static str, String)>,
         print_pids: bool,
@@ -67,12 +67,12 @@ impl Fleet {
         })
     }
 
-    /// What all children that are started from now on get as well.
+    /// Additional environment of all children that are started from now on.
     pub(crate) fn set(&mut self, variable: &'static str, value: String) {
         self.environment.push((variable, value));
     }
 
-    /// Starts the master and waits for the address that it tells.
+    /// Starts the master and waits for the address that it prints.
     pub(crate) async fn start_master(&mut self, mut plan: Plan) -> Result<String, ShopError> {
         let name = plan.name.clone();
         plan.stdout = Stdio::piped();
@@ -80,7 +80,7 @@ impl Fleet {
         let stdout = child.stdout.take();
         self.watch(name.clone(), child);
         let told = async {
-            // The end of its output is the end of the master: that is seen by its exit status.
+            // When the master's output ends, the master has ended: its exit status is checked below.
             let mut lines = BufReader::new(stdout?).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Some(address) = line.strip_prefix(MASTER_LINE) {
@@ -113,10 +113,10 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits until the next child has ended, and says which. Cancel safe.
+    /// Waits until the next child has ended, and returns which one. Cancel safe.
     pub(crate) async fn next_end(&mut self) -> Option<(String, io::Result<ExitStatus>)> {
         loop {
-            // An error is a task that was aborted: a child that had to be killed, and is known to have been.
+            // An error is an aborted task: its child had to be killed, and that is already known.
             let (place, status) = match self.ends.join_next().await? {
                 Ok(ended) => ended,
                 Err(_) => continue,
@@ -127,8 +127,8 @@ impl Fleet {
         }
     }
 
-    /// Ends the children one kind after the other, as named by `order`, and waits for each. Kills those that do not
-    /// end by themselves, and says so.
+    /// Ends the children one kind after the other, in the order of `order`, and waits for each. Kills those that do not
+    /// end by themselves, and reports them.
     pub(crate) async fn end(&mut self, order: &[&str]) -> Result<(), ShopError> {
         let mut bad = None;
         for kind in order {
@@ -187,7 +187,7 @@ impl Fleet {
             )
             .stdin(Stdio::piped())
             .stdout(plan.stdout)
-            // Only if this process panics: else its end is waited for.
+            // Only if this process panics: otherwise it waits for the child to exit.
             .kill_on_drop(true)
             .spawn();
         child.map_err(|source| ShopError::Spawn {
@@ -213,7 +213,7 @@ impl Fleet {
 }
 
 impl Running {
-    /// Whether it is, say, a `billing`: `billing-2` is.
+    /// Whether the child is of this kind: `billing-2` is a `billing`.
     fn is(&self, kind: &str) -> bool {
         self.name
             .strip_prefix(kind)

@@ -1,4 +1,4 @@
-//! Places the orders of a file, many at once, and reports what became of them.
+//! Places the orders of a file, many at once, and reports the results.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,11 +35,11 @@ pub(crate) struct GatewayArgs {
     #[command(flatten)]
     node: NodeArgs,
 
-    /// Begin when so many Stocks are linked
+    /// Begin once this many Stocks are linked
     #[arg(long, default_value_t = 1, value_name = "N")]
     stocks: usize,
 
-    /// Begin when so many Billings are linked
+    /// Begin once this many Billings are linked
     #[arg(long, default_value_t = 1, value_name = "N")]
     billings: usize,
 
@@ -47,14 +47,14 @@ pub(crate) struct GatewayArgs {
     pace: PaceArgs,
 }
 
-/// How fast to go, and how long at most.
+/// How many orders to place at once, and for how long at most.
 #[derive(Debug, Args)]
 pub(crate) struct PaceArgs {
-    /// Place so many orders at once
+    /// Place this many orders at once
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) at_once: u16,
 
-    /// Give up after so many seconds
+    /// Give up after this many seconds
     #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) within: u64,
 }
@@ -72,7 +72,7 @@ pub(crate) async fn gateway(args: GatewayArgs, stop: Stop) -> Result<(), ShopErr
     let totals = work(&node, &args, import, &mut stop).await;
     node.shutdown().await;
     let totals = totals?;
-    // The report comes first: whoever looks for a mismatch wants to see the numbers.
+    // Print the report first: whoever looks into a mismatch needs the numbers.
     report(&totals.to_string())?;
     Ok(totals.check()?)
 }
@@ -129,7 +129,7 @@ async fn all_ready(node: &Node<Gateway>, args: &GatewayArgs) -> Result<(), ShopE
     Ok(())
 }
 
-/// Places all orders, `at_once` of them at a time. Says how many entries each Audit was given.
+/// Places all orders, `at_once` of them at a time. Returns how many entries each Audit was given.
 async fn place_all(
     checkout: &Checkout,
     orders: Vec<Order>,
@@ -182,7 +182,7 @@ fn count(placed: Placed, totals: &mut Totals, audit_jobs: &mut BTreeMap<Instance
     }
 }
 
-/// Lets the orders that have begun come to an end, within the grace, so that none is left half placed.
+/// Lets the orders that have begun finish, within the grace period, so that none is left half placed.
 async fn give_up(
     why: Why,
     unplaced: usize,
@@ -195,7 +195,7 @@ async fn give_up(
     ShopError::GaveUp(why, unplaced, placing.len())
 }
 
-/// Orders that failed. After the first no more are placed, so there are not many.
+/// Orders that failed. No more orders are placed after the first failure, so there are not many.
 #[derive(Default)]
 struct Failures {
     first: Option<Box<CheckoutError>>,
@@ -211,7 +211,7 @@ impl Failures {
         match &self.first {
             None => self.first = Some(Box::new(error)),
             Some(_) => {
-                // The state that an order is left in must be known for each of them.
+                // For each failed order, the log must say in which state it was left.
                 tracing::error!("{error}");
                 self.others += 1;
             }
@@ -251,7 +251,7 @@ async fn ask_all(
     Ok(())
 }
 
-/// All answers with their instances: a sum with one missing is of no use.
+/// All replies with their instances: a sum with one missing is useless.
 fn every<T>(
     what: &'static str,
     gathered: Result<Gather<T>, CallError>,
@@ -267,7 +267,7 @@ fn every<T>(
     Ok(instances.into_iter().zip(answers).collect())
 }
 
-/// All nodes that are linked.
+/// All linked nodes.
 fn instances(node: &Node<Gateway>) -> BTreeSet<NodeId> {
     node.links().into_iter().map(|link| link.id).collect()
 }
@@ -279,7 +279,7 @@ fn linked<T: NodeType>(nodes: &BTreeSet<NodeId>) -> usize {
         .count()
 }
 
-/// On a terminal only: elsewhere it shows nothing.
+/// Shown only on a terminal.
 fn progress_bar(orders: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {per_sec}, {eta} to go");
     ProgressBar::new(orders).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

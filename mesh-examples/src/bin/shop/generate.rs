@@ -1,5 +1,5 @@
-//! Makes a file of orders, the same for the same numbers: most of them fine, some too expensive for Billing, and
-//! some lines malformed. `mesh-examples/data/orders.csv` is what it makes by default.
+//! Generates a file of orders, the same for the same numbers: most of them valid, some too expensive for Billing, and
+//! some lines malformed. `mesh-examples/data/orders.csv` is its output with the defaults.
 
 use std::io::{self, Write};
 
@@ -30,7 +30,7 @@ const CUSTOMERS: [&str; 10] = [
 /// Writes a file of orders.
 pub(crate) fn generate(args: &GenerateArgs, output: impl Write) -> Result<(), ShopError> {
     match write(args, io::BufWriter::new(output)) {
-        // Whoever reads through a pipe may have seen enough.
+        // The reader of a pipe may close it early.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ShopError::Io {
             what: "cannot write the orders",
             source: error,
@@ -54,7 +54,8 @@ fn write(args: &GenerateArgs, mut output: impl Write) -> io::Result<()> {
             _ => 100 + random.below(DEFAULT_LIMIT_CENTS - 100),
         };
         let id = 1_000 + line;
-        // The malformed ones are spread evenly over the file, and none is on its first line: it repeats an order.
+        // The malformed lines are spread evenly over the file. None is on the first line, because one kind repeats an
+        // order.
         let is_malformed =
             u64::from(line + 1) * u64::from(malformed) / u64::from(args.lines) > made;
         if is_malformed {
@@ -91,7 +92,7 @@ fn malformed_line(
     }
 }
 
-/// Numbers that look random and are always the same: a counter, well stirred (SplitMix64).
+/// Pseudo-random numbers that are the same in every run: a mixed counter (SplitMix64).
 struct Random(u64);
 
 impl Random {

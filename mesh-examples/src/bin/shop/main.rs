@@ -1,11 +1,11 @@
-//! The shop as processes: one program that is any of its nodes, and `shop run`, which starts all of them.
+//! The shop as processes: one program that can be any of its nodes, and `shop run`, which starts all of them.
 //!
 //! - [`run`] and [`fleet`]: the parent of all processes, and how it starts and ends them.
 //! - [`services`]: the master, Stock, Billing and Audit.
-//! - [`gateway`]: places the orders, with [`totals`] holding the sums against each other.
-//! - [`settings`]: flags and environment that several of them share.
+//! - [`gateway`]: places the orders; [`totals`] compares the sums.
+//! - [`settings`]: flags and environment variables that several of them share.
 //! - [`stop`]: why a process may have to end early.
-//! - [`output`]: writes lines whole.
+//! - [`output`]: writes whole lines.
 //! - [`generate`]: makes a file of orders.
 
 mod error;
@@ -72,7 +72,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Standard output is for results: what is logged goes to standard error.
+    // Standard output is for results, so logs go to standard error.
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),

@@ -1,11 +1,11 @@
-//! Lines for people and programs, each written at once: on a terminal that several processes share, lines that come
-//! in pieces would mix.
+//! Lines for people and programs. Each is written in one piece: on a terminal that several processes share, partial
+//! lines would mix.
 
 use std::io::{self, Write};
 
 use crate::error::ShopError;
 
-/// Writes text to standard output. An error if nobody can read it.
+/// Writes text to standard output. Fails if nobody can read it.
 pub(crate) fn report(text: &str) -> Result<(), ShopError> {
     write(io::stdout().lock(), text).map_err(|source| ShopError::Io {
         what: "cannot write the report",
@@ -13,7 +13,7 @@ pub(crate) fn report(text: &str) -> Result<(), ShopError> {
     })
 }
 
-/// Writes a line to standard output, if somebody reads it: a service works on without.
+/// Writes a line to standard output, if anybody reads it: a service works on without a reader.
 pub(crate) fn say(line: &str) {
     let _ = write(io::stdout().lock(), line);
 }

@@ -29,27 +29,27 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pace: PaceArgs,
 
-    /// Tell the process id of each child on standard error, for tests
+    /// Print the process id of each child to standard error, for tests
     #[arg(long, hide = true)]
     print_pids: bool,
 }
 
-/// What is started besides the master and the gateway: the subcommand, and how many.
+/// What is started in addition to the master and the gateway: the subcommand, and how many.
 const SERVICES: [(&str, usize); 3] = [("stock", 2), ("billing", 2), ("audit", 1)];
 
-/// First those who call, then those who are called, then the master, so that each can finish what it is at.
+/// First callers, then callees, then the master, so that each can finish what it is doing.
 const END_ORDER: [&str; 5] = ["gateway", "billing", "stock", "audit", "master"];
 
 pub(crate) async fn run(args: RunArgs, stop: Stop) -> Result<(), ShopError> {
     check_csv(&args.csv)?;
-    // Keys of this run alone. By the environment, because a command line can be seen by others.
+    // Keys for this run only. Passed in the environment, because others can see a command line.
     let environment = vec![
         ("MESH_PUBLIC_KEY", "shop-run".to_owned()),
         ("MESH_PRIVATE_KEY", Keys::generate()),
         ("MESH_BIND", "127.0.0.1:0".to_owned()),
     ];
     let mut fleet = Fleet::new(environment, args.print_pids)?;
-    // The gateway looks to the time itself, and says how far it came. This is for the case that it cannot.
+    // The gateway enforces the time limit itself, and reports how far it got. This one is for the case that it cannot.
     let mut stop = stop.within(Duration::from_secs(args.pace.within + 60));
     let outcome = tokio::select! {
         outcome = work(&mut fleet, &args) => outcome,
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: RunArgs, stop: Stop) -> Result<(), ShopError> {
     }
 }
 
-/// Starts all processes, and waits for the gateway to end well and the others not to end.
+/// Starts all processes, and waits until the gateway succeeds, or any process fails or ends early.
 async fn work(fleet: &mut Fleet, args: &RunArgs) -> Result<(), ShopError> {
     let master = fleet.start_master(Plan::new("master", "master")).await?;
     fleet.set("MESH_MASTER", master);
@@ -103,7 +103,7 @@ async fn work(fleet: &mut Fleet, args: &RunArgs) -> Result<(), ShopError> {
             name,
             how: error.to_string(),
         }),
-        // Not while the gateway's end has not been told.
+        // Cannot happen before the gateway's exit has been reported.
         None => Err(ShopError::BadEnd {
             name: "gateway".to_owned(),
             how: "its end was not seen".to_owned(),
@@ -119,8 +119,8 @@ fn how_many(kind: &str) -> String {
     number.to_string()
 }
 
-/// Looks whether the file can be read before anything is started. Only a plain file is opened: of a pipe the gateway
-/// must be the only reader.
+/// Checks that the file can be read before anything is started. Only a plain file is opened: the gateway must be the
+/// only reader of a pipe.
 fn check_csv(path: &Path) -> Result<(), ReadError> {
     let cannot = |source| ReadError::Io {
         path: path.to_owned(),

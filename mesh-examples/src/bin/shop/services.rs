@@ -1,4 +1,4 @@
-//! The processes that wait to be called: the master, Stock, Billing and Audit.
+//! The processes that serve calls: the master, Stock, Billing and Audit.
 
 use std::future::Future;
 
@@ -27,7 +27,7 @@ pub(crate) struct MasterArgs {
     #[command(flatten)]
     keys: KeyArgs,
 
-    /// Where to listen; port 0 is any that is free
+    /// Where to listen; port 0 is any free port
     #[arg(
         long,
         env = "MESH_BIND",
@@ -42,7 +42,7 @@ pub(crate) struct StockArgs {
     #[command(flatten)]
     node: NodeArgs,
 
-    /// How many pieces of each item are there at the start
+    /// How many pieces of each item there are at the start
     #[arg(long, default_value_t = stock::DEFAULT_PIECES, value_name = "N")]
     pieces: u32,
 }
@@ -72,7 +72,7 @@ pub(crate) async fn master(args: MasterArgs, mut stop: Stop) -> Result<(), ShopE
     let Some(master) = started("the master", starting, &mut stop).await? else {
         return Ok(());
     };
-    // The first line that it writes: `shop run` reads it, since the port may be any.
+    // The first line of its output: `shop run` reads it, because the port may be any.
     say(&format!("{MASTER_LINE}{}", master.addr()));
     stop.asked().await;
     master.shutdown().await;
@@ -98,7 +98,7 @@ pub(crate) async fn billing(args: BillingArgs, stop: Stop) -> Result<(), ShopErr
 }
 
 pub(crate) async fn audit(args: AuditArgs, stop: Stop) -> Result<(), ShopError> {
-    // As many jobs as a file can have orders: the gateway may be much faster than the books.
+    // Room for as many jobs as a file can have orders: the gateway may be much faster than Audit.
     let queue = MemoryQueue::new().max_jobs(MAX_ORDERS);
     serve(Audit::node(Books::default()).queue(queue), args.node, stop).await
 }
@@ -122,7 +122,7 @@ async fn serve<N: NodeType>(
     Ok(())
 }
 
-/// The settings that every node has.
+/// The settings common to all nodes.
 pub(crate) fn with<N: NodeType>(builder: NodeBuilder<N>, args: &NodeArgs) -> NodeBuilder<N> {
     let builder = builder
         .keys(&args.keys.keys())
@@ -135,7 +135,7 @@ pub(crate) fn with<N: NodeType>(builder: NodeBuilder<N>, args: &NodeArgs) -> Nod
     }
 }
 
-/// Waits for a start, or gives it up when the process is to end.
+/// Waits for a node to start, or abandons it when the process is asked to end.
 pub(crate) async fn started<T>(
     who: &str,
     starting: impl Future<Output = Result<T, StartError>>,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use mesh_runtime::Keys;
 
-/// The keys of processes that are started by hand and given no others. Written here for all to read, so no secret;
-/// `shop run` makes keys of its own.
+/// The keys of processes that are started by hand without other keys. They are published here, so they are no secret;
+/// `shop run` generates keys of its own.
 const DEMO_PUBLIC_KEY: &str = "shop-demo";
 const DEMO_PRIVATE_KEY: &str = "a-demo-key-that-everybody-knows";
 
-/// How long a node that ends may take to finish what it is at.
+/// How long a node that shuts down may take to finish its work.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// The keys of the mesh: the same for all of its processes.
@@ -20,8 +20,8 @@ pub(crate) struct KeyArgs {
     #[arg(long, env = "MESH_PUBLIC_KEY", default_value = DEMO_PUBLIC_KEY, value_name = "TEXT")]
     public_key: String,
 
-    /// The private key of the mesh: any text, better given by the environment, where no list of processes shows it.
-    /// The default is for trying out only: everybody knows it
+    /// The private key of the mesh: any text. Better given by the environment, because lists of processes show command
+    /// lines. The default is for trying out only: everybody knows it
     #[arg(
         long,
         env = "MESH_PRIVATE_KEY",
@@ -53,7 +53,7 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) master: String,
 
-    /// Where to listen; port 0 is any that is free
+    /// Where to listen; port 0 is any free port
     #[arg(
         long,
         env = "MESH_BIND",

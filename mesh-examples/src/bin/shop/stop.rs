@@ -1,4 +1,4 @@
-//! Why a process is to end before its work is done: Ctrl-C, SIGTERM, the end of its parent (seen by a pipe that
+//! Why a process should end before its work is done: Ctrl-C, SIGTERM, the end of its parent (detected by a pipe that
 //! closes), or a deadline.
 
 use std::{
@@ -16,10 +16,11 @@ use tokio::{
 
 use crate::{error::ShopError, output::complain};
 
-/// A process that has lost its parent and cannot end by itself in this time is ended. Longer than any grace.
+/// A process that has lost its parent and does not end by itself within this time is ended. Longer than any grace
+/// period.
 const LAST_RESORT: Duration = Duration::from_secs(20);
 
-/// Why a process is to end.
+/// Why a process should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// SIGINT.
@@ -28,12 +29,12 @@ pub(crate) enum Why {
     Terminated,
     /// The parent is gone, or has closed the pipe.
     ParentGone,
-    /// The time that was given is over.
+    /// The deadline has passed.
     OutOfTime,
 }
 
 impl Why {
-    /// The exit code of a process that was stopped at its work. A parent knows why its children end.
+    /// The exit code of a process that was stopped during its work. A parent knows why its children end.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::CtrlC => 130,
@@ -55,7 +56,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// Tells when this process is to end.
+/// Reports when this process should end.
 #[derive(Debug)]
 pub(crate) struct Stop {
     asked: watch::Receiver<Option<Why>>,
@@ -63,7 +64,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Listens from now on. With a parent, its pipe counts and Ctrl-C does not: a terminal sends that to parent and
+    /// Listens from now on. With a parent, its pipe counts and Ctrl-C does not: a terminal sends Ctrl-C to parent and
     /// children alike, and the parent ends its children in the right order.
     pub(crate) fn watch(with_parent: bool) -> Result<Self, ShopError> {
         let (ask, asked) = watch::channel(None);
@@ -80,7 +81,7 @@ impl Stop {
                 if with_parent && why == Why::CtrlC {
                     continue;
                 }
-                // Whoever asks twice does not want to wait. The children of this process see its pipes close.
+                // A second request means: end at once. The children of this process see their pipes close.
                 if ask.borrow().is_some() {
                     process::exit(i32::from(why.exit_code()));
                 }
@@ -93,13 +94,13 @@ impl Stop {
         })
     }
 
-    /// The same, and once this time is over from now.
+    /// The same, with a deadline this far from now.
     pub(crate) fn within(mut self, time: Duration) -> Self {
         self.deadline = Some(Instant::now() + time);
         self
     }
 
-    /// Waits until this process is to end. Cancel safe.
+    /// Waits until this process should end. Cancel safe.
     pub(crate) async fn asked(&mut self) -> Why {
         let time_up = async {
             match self.deadline {
@@ -108,7 +109,7 @@ impl Stop {
             }
         };
         tokio::select! {
-            // The task of `watch` keeps the other end for as long as the runtime runs.
+            // The task of `watch` keeps the sender for as long as the runtime runs.
             asked = self.asked.wait_for(Option::is_some) => {
                 asked.ok().and_then(|why| *why).unwrap_or(Why::Terminated)
             }
@@ -117,8 +118,8 @@ impl Stop {
     }
 }
 
-/// Reads standard input until its end. On a thread of its own, because a read of standard input cannot be given up:
-/// on a thread of the runtime it would keep the process from ending.
+/// Reads standard input until its end. It runs on a thread of its own, because a read of standard input cannot be
+/// cancelled: on a thread of the runtime it would keep the process from ending.
 fn watch_parent(ask: watch::Sender<Option<Why>>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 256];

@@ -1,16 +1,16 @@
-//! The sums of a run, and whether they add up. Knows nothing of processes or calls.
+//! The sums of a run, and whether they are consistent. Knows nothing of processes or calls.
 
 use std::fmt;
 
 use mesh_examples::{billing::BillingTotals, stock::StockTotals};
 use mesh_runtime::InstanceId;
 
-/// What the gateway has counted, and what the others say.
+/// What the gateway has counted, and what the other nodes report.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Totals {
     /// Orders in the file.
     pub(crate) orders: u64,
-    /// Lines that are no orders.
+    /// Lines that are not orders.
     pub(crate) skipped: u64,
     /// Orders charged.
     pub(crate) charged: u64,
@@ -18,19 +18,19 @@ pub(crate) struct Totals {
     pub(crate) cents: u64,
     /// Orders that Billing declined.
     pub(crate) declined: u64,
-    /// Orders whose goods were not to be had.
+    /// Orders whose goods were out of stock.
     pub(crate) out_of_stock: u64,
-    /// What each Billing says.
+    /// What each Billing reports.
     pub(crate) billing: Vec<(InstanceId, BillingTotals)>,
-    /// What each Stock says.
+    /// What each Stock reports.
     pub(crate) stock: Vec<(InstanceId, StockTotals)>,
     /// Entries in the books.
     pub(crate) audited: u64,
-    /// Whether the same instances were linked all the time: only then each must have had its exact share.
+    /// Whether the same instances were linked all the time: only then each must have received its exact share.
     pub(crate) steady: bool,
 }
 
-/// Two numbers that should be the same.
+/// Two numbers that should be equal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {left} and {right}")]
 pub(crate) struct Mismatch {
@@ -40,12 +40,12 @@ pub(crate) struct Mismatch {
 }
 
 impl Totals {
-    /// All orders that were not charged, for whatever reason.
+    /// All orders that were not charged, for any reason.
     fn all_declined(&self) -> u64 {
         self.declined + self.out_of_stock
     }
 
-    /// Holds all sums against each other.
+    /// Compares all sums with each other.
     pub(crate) fn check(&self) -> Result<(), Mismatch> {
         let billing = |part: fn(&BillingTotals) -> u64| {
             self.billing.iter().map(|(_, totals)| part(totals)).sum()
@@ -124,7 +124,7 @@ impl Totals {
     }
 }
 
-/// Calls are placed in turn, so no two shares differ by more than one.
+/// Calls are distributed round robin, so no two shares differ by more than one.
 fn even(what: &'static str, shares: impl Iterator<Item = u64> + Clone) -> Result<(), Mismatch> {
     let (left, right) = (shares.clone().min().unwrap_or(0), shares.max().unwrap_or(0));
     match right - left {
