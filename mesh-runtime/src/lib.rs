@@ -7,7 +7,7 @@
 //! - [`Keys`]: the two texts that all nodes of a mesh share.
 //! - [`MasterBuilder`] and [`Master`]: registration and discovery.
 //! - [`NodeBuilder`] and [`Node`]: a running node; its links, events and shutdown.
-//! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`]: calls, before they are awaited; [`Gather`],
+//! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`], [`QueuedGatherCall`]: calls, before they are awaited; [`Gather`],
 //!   [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
 //! - [`Context`]: what a handler knows, and how it calls on.
 //! - [`Queue`], [`MemoryQueue`]: where jobs wait; [`CommandQueue`]: how many, and which are dead.
@@ -44,7 +44,7 @@ mod yielding;
 pub use access::{CalledBy, MayCall, Mesh, NodeDeclaration, NodeType, StubFor};
 pub use call::{
     Balance, BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued,
-    QueuedCall, Sent,
+    QueuedCall, QueuedGatherCall, Sent,
 };
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
@@ -78,7 +78,7 @@ pub mod __bench {
 pub mod __private {
     pub use crate::{
         access::{MayCall, MayCallCommand, Mesh, Narrowed, NodeDeclaration, NodeType},
-        call::{BalancedCall, BroadcastCall, ClientCore, Gather, GatherCall, Queued, QueuedCall},
+        call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, QueuedCall, QueuedGatherCall},
         error::{CallError, JobError},
         master::MasterBuilder,
         node::NodeBuilder,

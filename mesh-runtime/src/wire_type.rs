@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     access::NodeType,
-    call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, Queued, QueuedCall},
+    call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, QueuedCall, QueuedGatherCall},
     error::JobError,
     schema::CommandSpec,
     serve::{Context, Request},
@@ -142,7 +142,7 @@ pub fn queued_broadcast<A: WireType>(
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
-) -> GatherCall<Queued> {
+) -> QueuedGatherCall {
     core.queued_broadcast(spec, args)
 }
 

@@ -8,6 +8,7 @@ mod balanced;
 mod broadcast;
 mod gather;
 mod prepared;
+mod queued_gather;
 
 pub use balance::Balance;
 #[cfg(feature = "bench")]
@@ -18,6 +19,7 @@ pub use broadcast::{BroadcastCall, Sent};
 pub use gather::{Gather, GatherCall, Incomplete, Outcome};
 pub use prepared::ClientCore;
 pub(crate) use prepared::PreparedCall;
+pub use queued_gather::QueuedGatherCall;
 
 use serde::{Deserialize, Serialize};
 

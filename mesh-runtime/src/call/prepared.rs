@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
-use super::{BalancedCall, BroadcastCall, Callee, GatherCall, Queued, QueuedCall};
+use super::{BalancedCall, BroadcastCall, Callee, GatherCall, QueuedCall, QueuedGatherCall};
 use crate::{
     error::{CallError, CodecError},
     id::NodeId,
@@ -84,8 +84,11 @@ impl ClientCore {
         &self,
         spec: &'static CommandSpec,
         args: &A,
-    ) -> GatherCall<Queued> {
-        GatherCall::new(self.outgoing_job(spec, args), codec::decode)
+    ) -> QueuedGatherCall {
+        QueuedGatherCall::new(GatherCall::new(
+            self.outgoing_job(spec, args),
+            codec::decode,
+        ))
     }
 
     fn outgoing_job<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> PreparedCall {
