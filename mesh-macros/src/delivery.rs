@@ -197,7 +197,7 @@ impl Delivery {
         returns: Returns::JobResult,
         variant: "QueuedBroadcast",
         stub: "queued_broadcast",
-        call: "GatherCall",
+        call: "QueuedGatherCall",
         docs: MethodDocs {
             call: "**Queued, broadcast**: every instance takes the job into its own queue within {deadline}, and works \
                 it off later, at least once. `.timeout(..)` gives this call another deadline; `.only(..)` and \

@@ -7,7 +7,7 @@
 //! - [`Keys`]: the two texts that all nodes of a mesh share.
 //! - [`MasterBuilder`] and [`Master`]: registration and discovery.
 //! - [`NodeBuilder`] and [`Node`]: a running node; its links, events and shutdown.
-//! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`]: calls, before they are awaited; [`Gather`],
+//! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`], [`QueuedGatherCall`]: calls, before they are awaited; [`Gather`],
 //!   [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
 //! - [`Context`]: what a handler knows, and how it calls on.
 //! - [`Queue`], [`MemoryQueue`]: where jobs wait; [`CommandQueue`]: how many, and which are dead.
@@ -50,7 +50,8 @@ mod yielding;
 pub use access::{CalledBy, HasQueues, MayCall, Mesh, NodeDeclaration, NodeType, StubFor};
 pub use balance::Balance;
 pub use call::{
-    BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall, Sent,
+    BalancedCall, BroadcastCall, Gather, GatherCall, Incomplete, Outcome, Queued, QueuedCall,
+    QueuedGatherCall, Sent,
 };
 pub use close::{CloseCode, CloseReason};
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
@@ -85,7 +86,7 @@ pub mod __bench {
 pub mod __private {
     pub use crate::{
         access::{HasQueues, MayCall, MayCallCommand, Mesh, Narrowed, NodeDeclaration, NodeType},
-        call::{BalancedCall, BroadcastCall, ClientCore, Gather, GatherCall, Queued, QueuedCall},
+        call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, QueuedCall, QueuedGatherCall},
         error::{CallError, JobError},
         master::MasterBuilder,
         node::NodeBuilder,

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     access::NodeType,
-    call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, Queued, QueuedCall},
+    call::{BalancedCall, BroadcastCall, ClientCore, GatherCall, QueuedCall, QueuedGatherCall},
     error::JobError,
     queue::{CommandQueue, NodeQueues},
     schema::CommandSpec,
@@ -143,7 +143,7 @@ pub fn queued_broadcast<A: WireType>(
     core: &ClientCore,
     spec: &'static CommandSpec,
     args: &A::Type,
-) -> GatherCall<Queued> {
+) -> QueuedGatherCall {
     core.queued_broadcast(spec, args)
 }
 

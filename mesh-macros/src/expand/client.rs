@@ -9,7 +9,7 @@ use super::{
     runtime_name,
 };
 use crate::{
-    delivery::{Instances, Returns},
+    delivery::Returns,
     model::{Command, NodeType},
     names,
 };
@@ -78,11 +78,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     let call = runtime_name(delivery.call);
     let call = match delivery.returns {
         Returns::Answer => quote!(#rt::#call<#answer>),
-        Returns::Nothing => quote!(#rt::#call),
-        Returns::JobResult => match delivery.instances {
-            Instances::One => quote!(#rt::#call),
-            Instances::All => quote!(#rt::#call<#rt::Queued>),
-        },
+        Returns::Nothing | Returns::JobResult => quote!(#rt::#call),
     };
     let span = place(name);
     let body = if command.broken {

@@ -1,15 +1,10 @@
 //! Calls to all instances that gather every answer.
 
-use std::{
-    collections::HashSet,
-    future::IntoFuture,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-use super::{PreparedCall, Queued, attempt, prepared::Decode};
+use super::{PreparedCall, attempt, prepared::Decode};
 use crate::{callee::Callee, error::CallError, id::InstanceId, link::link::Link};
 
 /// Which of the linked instances a broadcast goes to.
@@ -50,7 +45,7 @@ impl Audience {
 /// Dropping the future cancels the call everywhere.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct GatherCall<T> {
-    prepared: PreparedCall,
+    pub(super) prepared: PreparedCall,
     audience: Audience,
     first: usize,
     decode: Decode<T>,
@@ -87,34 +82,6 @@ impl<T> GatherCall<T> {
     /// Waits for this many answers only, and gives up the calls that are then open.
     pub fn first(mut self, answers: usize) -> Self {
         self.first = answers;
-        self
-    }
-}
-
-/// How the job of a `queued broadcast` command is queued.
-impl GatherCall<Queued> {
-    /// The job does not run for this long after it was accepted. Of `delay` and [`at`](Self::at) the last one given
-    /// counts.
-    pub fn delay(mut self, delay: Duration) -> Self {
-        self.prepared.set_delay(delay);
-        self
-    }
-
-    /// The job does not run before `time`, by the clock of the instance that takes it, or its engine's; at once if that
-    /// has passed. Of [`delay`](Self::delay) and `at` the last one given counts.
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.prepared.set_at(time);
-        self
-    }
-
-    /// Leaves the job out of the queue of each instance that has accepted one of this command with the same key within
-    /// the last `window`, run or not: its answer then has the id of that one, and is a
-    /// [`duplicate`](Queued::duplicate).
-    ///
-    /// A key has 1 to 256 bytes; another is an error before anything is sent. Whoever does not know what became of a
-    /// call can make it again with the same key.
-    pub fn dedupe(mut self, key: impl Into<String>, window: Duration) -> Self {
-        self.prepared.set_dedupe(key.into(), window);
         self
     }
 }

@@ -8,12 +8,14 @@ mod balanced;
 mod broadcast;
 mod gather;
 mod prepared;
+mod queued_gather;
 
 pub use balanced::{BalancedCall, QueuedCall};
 pub use broadcast::{BroadcastCall, Sent};
 pub use gather::{Gather, GatherCall, Incomplete, Outcome};
 pub use prepared::ClientCore;
 use prepared::PreparedCall;
+pub use queued_gather::QueuedGatherCall;
 
 use serde::{Deserialize, Serialize};
 

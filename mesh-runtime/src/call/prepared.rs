@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{BalancedCall, BroadcastCall, GatherCall, Queued, QueuedCall};
+use super::{BalancedCall, BroadcastCall, GatherCall, QueuedCall, QueuedGatherCall};
 use crate::{
     callee::Callee,
     error::{CallError, CodecError},
@@ -83,8 +83,11 @@ impl ClientCore {
         &self,
         spec: &'static CommandSpec,
         args: &A,
-    ) -> GatherCall<Queued> {
-        GatherCall::new(self.outgoing_job(spec, args), codec::decode)
+    ) -> QueuedGatherCall {
+        QueuedGatherCall::new(GatherCall::new(
+            self.outgoing_job(spec, args),
+            codec::decode,
+        ))
     }
 
     fn outgoing_job<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> PreparedCall {
