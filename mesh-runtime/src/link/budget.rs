@@ -1,5 +1,5 @@
-//! What this side may have outstanding on one link, as the other side granted it: calls, tells and payload bytes.
-//! Knows nothing of frames.
+//! How much this side may have outstanding on one link, as granted by the other side: calls, tells and payload bytes.
+//! It knows nothing of frames.
 
 use std::sync::{
     Arc,
@@ -8,25 +8,25 @@ use std::sync::{
 
 use tokio::sync::Semaphore;
 
-/// The sender's account of one link. Starts empty; the other side's `Confirm` fills it.
+/// The sender's flow-control state of one link. It starts empty; the other side's `Confirm` fills it.
 pub(crate) struct Budget {
     call_limit: AtomicUsize,
     byte_limit: AtomicUsize,
     calls: AtomicUsize,
     tells: Semaphore,
     bytes: Semaphore,
-    /// What the other side has to give back.
+    /// The credit that the other side still has to return.
     owed_tells: AtomicUsize,
     owed_bytes: AtomicUsize,
 }
 
-/// Every call slot is taken.
+/// Every call permit is taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) limit: usize,
 }
 
-/// Why there is no room.
+/// Why no permit was given.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoRoom {
     /// The link closed.
@@ -50,7 +50,7 @@ impl Budget {
         })
     }
 
-    /// What the other side grants, once, at the start.
+    /// Adds what the other side grants. Called once, at the start.
     pub(crate) fn grant(&self, calls: usize, bytes: usize) {
         self.call_limit.store(calls, Ordering::Release);
         self.byte_limit.store(bytes, Ordering::Release);
@@ -58,7 +58,7 @@ impl Budget {
         self.bytes.add_permits(bytes);
     }
 
-    /// What the other side gives back. False if that is more than it has.
+    /// Adds credit that the other side returns. Returns false if it returns more than it holds.
     pub(crate) fn credit(&self, tells: usize, bytes: usize) -> bool {
         let returned = take(&self.owed_tells, tells) && take(&self.owed_bytes, bytes);
         if returned {
@@ -68,7 +68,7 @@ impl Budget {
         returned
     }
 
-    /// Takes a place for one call. Never waits: a link that is full is full.
+    /// Takes a permit for one call. Never waits: if the link is full, it fails at once.
     pub(crate) fn slot(self: &Arc<Self>) -> Result<Slot, Full> {
         let limit = self.call_limit.load(Ordering::Acquire);
         if self.calls.fetch_add(1, Ordering::AcqRel) >= limit {
@@ -81,12 +81,12 @@ impl Budget {
         })
     }
 
-    /// Calls that hold a place now.
+    /// The number of calls that hold a permit now.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Takes a place for one tell, waiting for one if need be. Cancel safe.
+    /// Takes a permit for one tell, and waits for one if necessary. Cancel safe.
     pub(crate) async fn tell_slot(self: &Arc<Self>) -> Result<TellSlot, NoRoom> {
         self.tells
             .acquire()
@@ -99,13 +99,13 @@ impl Budget {
         })
     }
 
-    /// Takes room for `bytes` of payload if there is any.
+    /// Reserves `bytes` of payload if they are available.
     pub(crate) fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reserved> {
         self.bytes.try_acquire_many(permits(bytes)).ok()?.forget();
         Some(self.reserved(bytes))
     }
 
-    /// Takes room for `bytes` of payload, waiting for it if need be. First come, first served. Cancel safe.
+    /// Reserves `bytes` of payload, and waits for them if necessary. First come, first served. Cancel safe.
     pub(crate) async fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reserved, NoRoom> {
         if let Some(reserved) = self.try_reserve(bytes) {
             return Ok(reserved);
@@ -119,7 +119,7 @@ impl Budget {
         Ok(self.reserved(bytes))
     }
 
-    /// The link is gone: whoever waits for room is told.
+    /// The link is gone: fails everything that waits for room.
     pub(crate) fn close(&self) {
         self.tells.close();
         self.bytes.close();
@@ -133,7 +133,7 @@ impl Budget {
     }
 }
 
-/// Takes `amount` off an account, if that much is there.
+/// Subtracts `amount` from a counter, if the counter is at least that high.
 fn take(account: &AtomicUsize, amount: usize) -> bool {
     account
         .fetch_update(Ordering::AcqRel, Ordering::Acquire, |there| {
@@ -142,19 +142,19 @@ fn take(account: &AtomicUsize, amount: usize) -> bool {
         .is_ok()
 }
 
-/// Payloads are far smaller than what 32 bits hold.
+/// The number of permits for a payload. Payloads are far smaller than what 32 bits can hold.
 fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// A place for one call, given back on drop or before.
+/// A permit for one call. It is returned on drop, or earlier by [`release`](Self::release).
 pub(crate) struct Slot {
     budget: Arc<Budget>,
     released: AtomicBool,
 }
 
 impl Slot {
-    /// Gives the place back. Once, whoever is first.
+    /// Returns the permit. Only the first call has an effect.
     pub(crate) fn release(&self) {
         if !self.released.swap(true, Ordering::AcqRel) {
             self.budget.calls.fetch_sub(1, Ordering::AcqRel);
@@ -168,14 +168,14 @@ impl Drop for Slot {
     }
 }
 
-/// A place for one tell, given back on drop unless it was spent.
+/// A permit for one tell. It is returned on drop, unless it was spent.
 pub(crate) struct TellSlot {
     budget: Arc<Budget>,
     spent: bool,
 }
 
 impl TellSlot {
-    /// The tell is on its way: its place comes back from the other side.
+    /// The tell is on its way: its permit comes back from the other side.
     pub(crate) fn spend(mut self) {
         self.spent = true;
         self.budget.owed_tells.fetch_add(1, Ordering::AcqRel);
@@ -190,7 +190,7 @@ impl Drop for TellSlot {
     }
 }
 
-/// Room for a payload, given back on drop unless it was spent.
+/// Reserved bytes for a payload. They are returned on drop, unless they were spent.
 pub(crate) struct Reserved {
     budget: Arc<Budget>,
     bytes: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Calling over one link: what a caller sends, waits for and gives up.
+//! Calling over one link: what a caller sends, what it waits for, and how it gives up.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -16,21 +16,22 @@ use crate::{
     wire::frame::{FailureCode, FirstPart, Frame},
 };
 
-/// Why a call over one link brought no answer.
+/// Why a call over one link got no reply.
 #[derive(Debug)]
 pub(crate) enum CallFailure {
-    /// The link's budget is used up. Not sent.
+    /// The link's budget is exhausted. The call was not sent.
     Full { what: String },
     /// The link closed.
     Lost { reason: CloseReason, sent: bool },
     /// The deadline passed.
     Late { sent: bool },
-    /// The other side says why.
+    /// The other side replied with a failure.
     Remote(FailureCode, String),
 }
 
 impl Link {
-    /// Calls the other end and waits for the answer, until `deadline`. Dropping the future cancels the call there.
+    /// Calls the other end and waits for the reply, until `deadline`. Dropping the future cancels the call at the other
+    /// end.
     pub(crate) async fn call(
         &self,
         command: u32,
@@ -83,8 +84,8 @@ impl Link {
         }
     }
 
-    /// Tells the other end something, without an answer; waits for room until `deadline`. Cancel safe: what was not
-    /// handed over yet is not sent.
+    /// Sends a tell to the other end, which does not reply. Waits for room until `deadline`. Cancel safe: a tell that
+    /// was not handed over yet is not sent.
     pub(crate) async fn tell(
         &self,
         command: u32,
@@ -122,7 +123,7 @@ impl Link {
                 what: no_room.to_string(),
             };
         }
-        // The budget is closed after the reason is set.
+        // The close reason is set before the budget is closed.
         let reason = self.channel.close_reason().cloned();
         CallFailure::Lost {
             reason: reason.unwrap_or_else(|| CloseReason::Lost(no_room.to_string())),
@@ -131,7 +132,7 @@ impl Link {
     }
 }
 
-/// Gives a call up when its future is dropped.
+/// Gives up a call when its future is dropped.
 struct CallGuard<'a> {
     link: &'a Link,
     call: u64,
@@ -140,7 +141,7 @@ struct CallGuard<'a> {
 }
 
 impl CallGuard<'_> {
-    /// True if the call was never sent, and never will be.
+    /// Gives up the call. Returns true if it was never sent, and never will be.
     fn give_up(&mut self) -> bool {
         self.answered = true;
         let consumed = self.link.in_flight().forget(self.call);
@@ -164,6 +165,6 @@ impl Drop for CallGuard<'_> {
 
 fn remaining_ms(deadline: Instant) -> u32 {
     let left = deadline.saturating_duration_since(Instant::now());
-    // Rounded up, so that a call never arrives with no time at all.
+    // Rounded up, so that a call never arrives with no time left.
     u32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
 }

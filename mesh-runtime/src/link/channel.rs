@@ -1,5 +1,6 @@
-//! One sealed connection: what is pushed into it leaves in envelopes, what arrives is opened and handed up frame by
-//! frame. Sees to order, acknowledgement, heartbeat and a definite end. Knows nothing of what the frames mean.
+//! One sealed connection. Frames pushed into it leave in envelopes; arriving envelopes are opened and handed up frame
+//! by frame. It provides ordering, acknowledgement and heartbeat, and reports one close reason, exactly once. It knows
+//! nothing of what the frames mean.
 
 use std::{
     sync::{
@@ -32,21 +33,22 @@ use crate::{
     yielding::yield_to_ready_tasks,
 };
 
-/// An acknowledgement is owed after that many envelopes, if nothing else has carried it.
+/// An acknowledgement is due after this many received envelopes, if no outgoing envelope has carried one.
 const ACK_ENVELOPES: u32 = 8;
-/// Or after that many bytes: as much as a chunk, by which its sender can tell how fast they get through.
+/// An acknowledgement is also due after this many bytes. That is the size of one chunk, so the sender can measure how
+/// fast chunks get through.
 const ACK_BYTES: u32 = 64 * 1024;
 
-/// Room that an envelope starts with, in bytes: enough for many small frames.
+/// The initial capacity of an envelope, in bytes: enough for many small frames.
 const ROOM: usize = 4 * 1024;
 
-/// How long the last words of a connection may take.
+/// How long the closing handshake of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The pace of a connection.
+/// The timings of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// How long a handshake may take, each side's first envelope included.
+    /// How long a handshake may take, including each side's first envelope.
     pub(crate) handshake: Duration,
     pub(crate) heartbeat: Heartbeat,
 }
@@ -60,15 +62,15 @@ impl Default for Pace {
     }
 }
 
-/// The token of the ping that follows the last word of a node. Those of heartbeats are smaller.
+/// The token of the drain ping, which a node sends after its last call. The tokens of heartbeat pings are smaller.
 const LAST_WORD: u64 = u64::MAX;
 
-/// What a connection hands up. Called inline and in order: must not block.
+/// What a connection hands up. The methods are called inline and in order, and must not block.
 pub(crate) trait Receiver: Send + Sync + 'static {
-    /// One frame. An error closes the connection as a violation, with this text.
+    /// Takes one frame. An error closes the connection as a violation, with this text.
     fn on_frame(&self, frame: Frame) -> Result<(), String>;
 
-    /// The end, exactly once.
+    /// The connection is closed. Called exactly once.
     fn on_closed(&self, reason: &CloseReason);
 }
 
@@ -80,17 +82,17 @@ struct ChannelState {
     outbound: Mutex<Outbound>,
     wake: Notify,
     started: Instant,
-    /// Milliseconds after `started` at which something was last heard.
+    /// When something was last received, in milliseconds after `started`.
     heard_ms: AtomicU64,
     /// Envelopes that have arrived.
     received: AtomicU32,
-    /// Of these, how many the other side was told of.
+    /// How many of these envelopes have been acknowledged to the other side.
     told: AtomicU32,
-    /// Bytes that have arrived since then.
+    /// Bytes that have arrived since the last acknowledgement.
     untold_bytes: AtomicU32,
-    /// Cancelled with the first envelope that opens: only then is the other side who it says it is.
+    /// Cancelled when the first envelope opens. Only then is the identity of the other side proven.
     proven: CancellationToken,
-    /// Cancelled when the other side has answered [`LAST_WORD`].
+    /// Cancelled when the other side has replied to [`LAST_WORD`].
     settled: CancellationToken,
     reason: OnceLock<CloseReason>,
     closed: CancellationToken,
@@ -118,18 +120,19 @@ impl Channel {
         }))
     }
 
-    /// Says who is told of the end, and how to cut the connection. Once, before anything arrives.
+    /// Sets the receiver, which is told when the connection closes, and the closer, which cuts the connection. Called
+    /// once, before anything arrives.
     fn attach(&self, receiver: &Arc<dyn Receiver>, closer: Closer) {
         let _ = self.0.receiver.set(Arc::downgrade(receiver));
         let _ = self.0.closer.set(closer);
     }
 
-    /// Sends a frame; false if the connection is closed.
+    /// Sends a frame. Returns false if the connection is closed.
     pub(crate) fn send(&self, frame: Frame) -> bool {
         self.push(QueuedFrame::frame(frame))
     }
 
-    /// Hands something to the writer; false if the connection is closed.
+    /// Hands something to the writer. Returns false if the connection is closed.
     pub(crate) fn push(&self, outgoing: QueuedFrame) -> bool {
         let pushed = self.outbound().outbox.push(outgoing);
         if pushed {
@@ -138,17 +141,17 @@ impl Channel {
         pushed
     }
 
-    /// Drops the rest of a call of which a part may have left.
+    /// Drops the unsent rest of a call of which a part may have been sent.
     pub(crate) fn drop_call(&self, call: u64) {
         self.outbound().outbox.drop_call(call);
     }
 
-    /// No new call leaves from now on: the other side takes none.
+    /// From now on no new call is sent, because the other side takes none.
     pub(crate) fn drain(&self) {
         self.outbound().outbox.drain();
     }
 
-    /// Closes the connection. The first reason stays.
+    /// Closes the connection. If it is called more than once, the first reason stays.
     pub(crate) fn close(&self, reason: CloseReason) {
         if self.0.reason.set(reason).is_err() {
             return;
@@ -165,13 +168,13 @@ impl Channel {
         self.0.reason.get()
     }
 
-    /// Waits for the end.
+    /// Waits until the connection is closed.
     pub(crate) async fn closed(&self) {
         self.0.closed.cancelled().await;
     }
 
-    /// Waits until the other side has taken note of all that was sent before, and all that it sent until then is here;
-    /// or the end.
+    /// Waits until the other side has processed everything sent before this call and everything that it sent until then
+    /// has arrived here, or until the connection closes.
     pub(crate) async fn settled(&self) {
         self.send(Frame::Ping { token: LAST_WORD });
         tokio::select! {
@@ -180,7 +183,7 @@ impl Channel {
         }
     }
 
-    /// Waits until the other side has proven itself, or the end.
+    /// Waits until the other side is authenticated, or until the connection closes.
     pub(crate) async fn proven(&self) {
         tokio::select! {
             () = self.0.proven.cancelled() => {}
@@ -218,9 +221,9 @@ pub(crate) struct Inlet {
     channel: Channel,
     opener: Opener,
     receiver: Arc<dyn Receiver>,
-    /// An envelope has opened.
+    /// Whether an envelope has opened.
     proven: bool,
-    /// The other side has confirmed: only that may come first.
+    /// Whether the other side has confirmed. Its confirmation must come first.
     confirmed: bool,
 }
 
@@ -241,7 +244,7 @@ impl Inlet {
         }
     }
 
-    /// Opens one payload and hands its frames up; drops it if the connection is closed.
+    /// Opens one payload and hands its frames up. Drops the payload if the connection is closed.
     pub(crate) fn take(&mut self, payload: Bytes) {
         if self.channel.close_reason().is_some() {
             return;
@@ -299,8 +302,8 @@ impl Inlet {
     }
 }
 
-/// The task that owns the sink: takes all that waits, seals it once, writes it once; until the connection closes.
-/// `first` is sent before, unsealed: the end of the handshake.
+/// Runs as the task that owns the sink. It repeatedly takes everything that waits, seals it once and writes it once,
+/// until the connection closes. `first`, the end of the handshake, is sent before that, unsealed.
 pub(crate) async fn write(
     channel: Channel,
     mut sink: Sink,
@@ -314,7 +317,7 @@ pub(crate) async fn write(
         }
         pump(&channel, &mut sink, &mut sealer, pace).await
     };
-    // A write that is stuck does not keep a closed connection open.
+    // A stuck write must not keep a closed connection open.
     let stuck = async {
         channel.closed().await;
         tokio::time::sleep(FAREWELL).await;
@@ -344,7 +347,7 @@ pub(crate) async fn write(
     }
 }
 
-/// What the other side is told at the end; nothing if it is gone.
+/// The frame that tells the other side why the connection closes. `None` if the other side is gone.
 fn goodbye(reason: &CloseReason) -> Option<Frame> {
     match reason {
         CloseReason::Local(reason) => Some(Frame::goodbye(*reason, "")),
@@ -385,7 +388,7 @@ async fn pump(
                     channel.close(CloseReason::Silent(pace.heartbeat.silence));
                 }
                 let sent = channel.outbound().sent;
-                // The first frame of either side is its confirmation, whenever that comes.
+                // The first frame of each side must be its confirmation, whenever that comes.
                 if sent > 0 && sent == sent_at_last_tick {
                     channel.send(Frame::Ping { token: u64::from(sent) });
                 }
@@ -395,8 +398,9 @@ async fn pump(
     }
 }
 
-/// Lets come together what goes into one envelope: whoever woke the writer may be one of many that are ready to run. Where
-/// many have been of late, more may be about to arrive, and are waited for as well; a call that is alone does not wait.
+/// Collects the frames that go into one envelope. The task that woke the writer may be one of many that are ready to
+/// run, so those run first. If the last envelopes had many frames, more may be about to arrive, so the writer waits for
+/// those as well. A call that is alone does not wait.
 async fn gather(many: bool) {
     match many {
         true => tokio::task::yield_now().await,
@@ -404,7 +408,7 @@ async fn gather(many: bool) {
     }
 }
 
-/// Sends all that may be sent now; returns how many frames that were.
+/// Sends everything that may be sent now. Returns how many frames that was.
 async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Result<usize, String> {
     let mut frames = 0;
     while let Some((envelope, ack)) = next_envelope(channel) {
@@ -415,14 +419,14 @@ async fn flush(channel: &Channel, sink: &mut Sink, sealer: &mut Sealer) -> Resul
         let large = sealed.len() > SMALL_PAYLOAD;
         sink.send(sealed).await.map_err(|error| error.to_string())?;
         if large {
-            // Small frames go before the next chunk, also those that are not here yet.
+            // Small frames go before the next chunk, including those that are not queued yet.
             yield_to_ready_tasks().await;
         }
     }
     Ok(frames)
 }
 
-/// The next envelope to send, if there is reason for one: frames, or an acknowledgement that is due.
+/// The next envelope to send, if there is a reason to send one: frames, or an acknowledgement that is due.
 pub(crate) fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)> {
     let mut outbound = channel.outbound();
     let mut envelope = EnvelopeBuilder::with_capacity(ROOM);
@@ -438,7 +442,7 @@ pub(crate) fn next_envelope(channel: &Channel) -> Option<(EnvelopeBuilder, u32)>
     if envelope.is_empty() && !channel.ack_due() {
         return None;
     }
-    // In this order: whatever has been added to the bytes by now is among the envelopes that are told of.
+    // The order matters: an envelope whose bytes are cleared here is then also counted in the acknowledgement.
     channel.0.untold_bytes.swap(0, Ordering::AcqRel);
     let received = channel.0.received.load(Ordering::Acquire);
     channel.0.told.store(received, Ordering::Release);

@@ -1,25 +1,25 @@
 //! The receiving side's flow-control state of one link: what the other side has outstanding here, and what is to be
-//! given back to it as credit. Pure state without a lock: the transport adds, and whoever consumes takes off.
+//! returned to it as credit. It is pure state without a lock: the transport adds, and the consumer subtracts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::inbox::Overrun;
 
-/// What is given back to the other side in one frame.
+/// The credit that is returned to the other side in one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Credit {
     pub(crate) tells: usize,
     pub(crate) bytes: usize,
 }
 
-/// What the other side has outstanding, and what it is owed.
+/// What the other side has outstanding, and the credit that it is owed.
 pub(crate) struct ReceiveCredit {
     tells: Account,
     bytes: Account,
 }
 
 impl ReceiveCredit {
-    /// Grants the other side that much at once.
+    /// Grants the other side this much at once.
     pub(crate) fn new(tell_limit: usize, byte_limit: usize) -> Self {
         Self {
             tells: Account::new(tell_limit),
@@ -27,34 +27,35 @@ impl ReceiveCredit {
         }
     }
 
-    /// The other side keeps itself to these limits, which may be smaller than what it was granted: what is owed must be
-    /// given back before it runs dry.
+    /// The other side limits itself to these values, which may be smaller than what it was granted. Credit must be
+    /// returned before the other side runs out of it.
     pub(crate) fn keep_pace_with(&self, tell_limit: usize, byte_limit: usize) {
         self.tells.due.fetch_min(due(tell_limit), Ordering::AcqRel);
         self.bytes.due.fetch_min(due(byte_limit), Ordering::AcqRel);
     }
 
-    /// Takes a payload of that many bytes into account. Only the transport calls this, and nothing else adds.
+    /// Counts a received payload of this many bytes. Only the transport calls this, and nothing else adds to the
+    /// counter.
     pub(crate) fn accept_bytes(&self, bytes: usize) -> Result<(), Overrun> {
         self.bytes.accept(bytes).ok_or(Overrun::Bytes)
     }
 
-    /// Takes a tell into account. Only the transport calls this, and nothing else adds.
+    /// Counts a received tell. Only the transport calls this, and nothing else adds to the counter.
     pub(crate) fn accept_tell(&self) -> Result<(), Overrun> {
         self.tells.accept(1).ok_or(Overrun::Calls)
     }
 
-    /// Payload bytes were handed on. What is to be given back now, if anything.
+    /// Counts payload bytes that were handed on. Returns the credit to be returned to the other side now, if any.
     pub(crate) fn consumed(&self, bytes: usize) -> Option<Credit> {
         self.bytes.settle(bytes).then(|| self.take()).flatten()
     }
 
-    /// A tell was processed. What is to be given back now, if anything.
+    /// Counts a tell that was processed. Returns the credit to be returned to the other side now, if any.
     pub(crate) fn tell_done(&self) -> Option<Credit> {
         self.tells.settle(1).then(|| self.take()).flatten()
     }
 
-    /// All that is owed; nothing if somebody else has just taken it.
+    /// Takes all credit that is owed. `None` if another task has just taken it.
     fn take(&self) -> Option<Credit> {
         let credit = Credit {
             tells: self.tells.owed.swap(0, Ordering::AcqRel),
@@ -64,12 +65,12 @@ impl ReceiveCredit {
     }
 }
 
-/// One kind of thing that is granted.
+/// The flow-control state of one granted resource: tells or bytes.
 struct Account {
     limit: usize,
     outstanding: AtomicUsize,
     owed: AtomicUsize,
-    /// How much comes together before it is given back, so that credit frames stay rare.
+    /// How much credit accumulates before it is returned, so that credit frames stay rare.
     due: AtomicUsize,
 }
 
@@ -83,7 +84,7 @@ impl Account {
         }
     }
 
-    /// `None` if that is more than was granted.
+    /// Counts a received amount. `None` if that is more than was granted.
     fn accept(&self, amount: usize) -> Option<()> {
         let outstanding = self.outstanding.load(Ordering::Acquire);
         if amount > self.limit.saturating_sub(outstanding) {
@@ -93,9 +94,9 @@ impl Account {
         Some(())
     }
 
-    /// Whether enough is owed now to be given back.
+    /// Counts a processed amount. Returns whether enough credit is owed now to be returned.
     fn settle(&self, amount: usize) -> bool {
-        // In this order: what the other side is given back is no longer outstanding.
+        // The order matters: credit must no longer count as outstanding when it is returned to the other side.
         self.outstanding.fetch_sub(amount, Ordering::AcqRel);
         let owed = self.owed.fetch_add(amount, Ordering::AcqRel) + amount;
         owed >= self.due.load(Ordering::Acquire)

@@ -1,5 +1,5 @@
-//! The handshake, on either side of a connection: from the first payload to a sealed [`Channel`]. Whoever accepts
-//! trusts the other side only when its first envelope opens; until then nothing is registered and nobody is told.
+//! The handshake, on both sides of a connection: from the first payload to a sealed [`Channel`]. The acceptor trusts
+//! the other side only when its first envelope opens. Until then nothing is registered and nobody is told.
 
 use std::{
     net::SocketAddr,
@@ -24,21 +24,22 @@ use crate::{
     },
 };
 
-/// Connections whose other side has not proven itself yet, at once.
+/// How many unauthenticated connections there may be at once.
 const MAX_UNAUTHENTICATED: usize = 1024;
 
-/// Who accepts connections: a node or the master.
+/// What accepts connections: a node or the master.
 pub(crate) trait Host: Send + Sync + 'static {
     /// The keys of the mesh.
     fn keys(&self) -> &DerivedKeys;
 
-    /// Whether the sender of this hello may come in, by its word alone. Must not change anything.
+    /// Whether the sender of this hello may connect, judging only by what the hello claims. Must not change anything.
     fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal>;
 
-    /// Takes the frames of a connection whose handshake is done. The other side is proven with the first frame.
+    /// Returns the receiver of the frames of a connection whose handshake is done. The first frame proves the identity
+    /// of the other side.
     fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver>;
 
-    /// Somebody was refused.
+    /// A peer was refused.
     fn refused(&self, from: SocketAddr, refusal: Refusal);
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct Gate<H> {
 }
 
 impl<H: Host> Gate<H> {
-    /// The tasks that own connections are tracked by `connections`.
+    /// `connections` tracks the tasks that own connections.
     pub(crate) fn new(host: Arc<H>, pace: Pace, connections: TaskTracker) -> Self {
         Self {
             host,
@@ -88,7 +89,7 @@ impl<H: Host> Acceptor for Gate<H> {
     }
 }
 
-/// Owns an accepted connection's sink: waits for the handshake, then writes until the connection closes.
+/// Owns the sink of an accepted connection. Waits for the handshake, then writes until the connection closes.
 async fn attend(
     mut sink: Sink,
     from: SocketAddr,
@@ -135,20 +136,20 @@ enum HandshakeResult {
     Refused(Bytes),
 }
 
-/// What comes in on one connection, by the phase that it is in.
+/// Handles what arrives on one connection, depending on its phase.
 struct Entrance {
     phase: Mutex<Phase>,
 }
 
 enum Phase {
-    /// Waits for the first message of whoever dialled.
+    /// Waits for the first message of the dialler.
     Accepting {
         host: Arc<dyn Host>,
         from: SocketAddr,
         closer: Closer,
         opened: oneshot::Sender<HandshakeResult>,
     },
-    /// Waits for the answer of whoever was dialled.
+    /// Waits for the reply of the node that was dialled.
     Dialling(Box<DialState>),
     /// The handshake is done.
     Sealed(Inlet, Channel),
@@ -169,7 +170,8 @@ impl Inbound for Entrance {
     fn on_payload(&self, payload: Bytes) -> ControlFlow<()> {
         let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         if let Phase::Sealed(inlet, _) = &mut *phase {
-            // Once closed, what still comes is dropped: the writer says goodbye and cuts the connection.
+            // Once the connection is closed, further payloads are dropped. The writer sends the goodbye and cuts the
+            // connection.
             inlet.take(payload);
             return ControlFlow::Continue(());
         }
@@ -196,7 +198,7 @@ impl Inbound for Entrance {
             Phase::Dialling(dialling) => {
                 let _ = dialling.done.send(Err(DialError::Transport(reason)));
             }
-            // Unless it was closed here, because nothing came.
+            // Not logged if this side closed the connection because no handshake came.
             Phase::Accepting { from, opened, .. } if !opened.is_closed() => {
                 tracing::warn!(%from, %reason, "a connection ended before its handshake");
             }
@@ -205,7 +207,7 @@ impl Inbound for Entrance {
     }
 }
 
-/// The acceptor's step.
+/// The acceptor's step of the handshake.
 fn answer(
     host: Arc<dyn Host>,
     from: SocketAddr,
@@ -236,7 +238,7 @@ fn answer(
     Phase::Sealed(inlet, channel)
 }
 
-/// Somebody was turned away.
+/// A peer was turned away.
 struct Turned {
     refusal: Refusal,
     reply: Bytes,
@@ -265,7 +267,7 @@ fn read_hello(host: &dyn Host, message: &[u8]) -> Result<(Hello, Bytes, SessionK
     }
 }
 
-/// The dialler's step.
+/// The dialler's step of the handshake.
 fn conclude(answered: DialState, reply: &[u8]) -> Phase {
     let DialState {
         initiator,
@@ -298,7 +300,7 @@ fn conclude(answered: DialState, reply: &[u8]) -> Phase {
     Phase::Sealed(inlet, channel)
 }
 
-/// Why dialling came to nothing.
+/// Why dialling failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum DialError {
@@ -339,8 +341,9 @@ pub(crate) struct Dialling<'a> {
     pub(crate) connections: &'a TaskTracker,
 }
 
-/// Dials, shakes hands and starts the writer. `make` gives the receiver of what arrives; it must let the other side
-/// prove itself with the first frame, and send one itself. Dropping the future closes the connection.
+/// Dials, performs the handshake and starts the writer. `make` returns the receiver of what arrives. The receiver must
+/// let the other side prove its identity with the first frame, and must send a first frame itself. Dropping the future
+/// closes the connection.
 pub(crate) async fn dial(
     host: &str,
     port: u16,

@@ -1,4 +1,4 @@
-//! Calls that wait for their answer, as pure state: each answer finds its caller, exactly once.
+//! Calls that wait for their reply, as pure state. Each reply finds its caller, exactly once.
 
 use std::{
     future::poll_fn,
@@ -22,9 +22,9 @@ use crate::{
 /// How a call over one link ended.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The encoded answer.
+    /// The encoded reply.
     Ok(Bytes),
-    /// The other side says why there is none.
+    /// The other side replied with a failure.
     Failed(FailureCode, String),
     /// The link closed.
     LinkLost(CloseReason),
@@ -34,8 +34,8 @@ const QUEUED: u8 = 0;
 const SENT: u8 = 1;
 const ABANDONED: u8 = 2;
 
-/// One waiting call. Until it is answered it holds its part of the link's budget for as long as anything refers to it:
-/// the caller, the table of calls, or its frame in the outbox.
+/// One waiting call. Until the reply arrives, the call holds its part of the link's budget for as long as anything
+/// refers to it: the caller, the table of calls, or its frame in the outbox.
 pub(crate) struct Pending {
     state: AtomicU8,
     answer: Mutex<Option<Reply>>,
@@ -45,14 +45,14 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Whether the call may be sent now: not if its caller has given up.
+    /// Marks the call as sent. Returns false if its caller has given up: then it must not be sent.
     pub(crate) fn mark_sent(&self) -> bool {
         match self
             .state
             .compare_exchange(QUEUED, SENT, Ordering::AcqRel, Ordering::Acquire)
         {
             Ok(_) => {
-                // From now on it is on the other side's account, and comes back from there.
+                // From now on the other side holds these bytes, and they come back as credit.
                 self.reserved.spend();
                 true
             }
@@ -60,14 +60,15 @@ impl Pending {
         }
     }
 
-    /// Gives the call up. True if it was not sent, and so never will be.
+    /// Gives up the call. Returns true if it was not sent, and so never will be.
     pub(crate) fn abandon(&self) -> bool {
         self.state
             .compare_exchange(QUEUED, ABANDONED, Ordering::AcqRel, Ordering::Acquire)
             .map_or_else(|state| state == ABANDONED, |_| true)
     }
 
-    /// Ends the call because the other side takes no new ones, if it was not sent; and so it never will be.
+    /// Ends the call because the other side takes no new calls, if it was not sent yet. Returns true if so: it will
+    /// never be sent.
     pub(crate) fn refuse(&self) -> bool {
         let unsent = self.abandon();
         if unsent {
@@ -77,7 +78,7 @@ impl Pending {
     }
 
     fn complete(&self, answer: Reply) {
-        // Before the caller hears of it: it may call again at once.
+        // The slot is released before the caller is woken, because the caller may call again at once.
         self.slot.release();
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.waker.wake();
@@ -90,7 +91,7 @@ impl Pending {
             .take()
     }
 
-    /// Waits for the answer. Cancel safe: an answer that was not returned is still there.
+    /// Waits for the reply. Cancel safe: a reply that was not returned stays available.
     pub(crate) async fn answered(&self) -> Reply {
         poll_fn(|cx| {
             if let Some(answer) = self.take() {
@@ -107,10 +108,11 @@ impl Pending {
 }
 
 struct InFlightEntry {
-    /// Higher bits of the call id, so that a late answer to an earlier call in the same slot finds nobody.
+    /// The higher bits of the call id. They keep a delayed reply to an earlier call in the same slot from reaching the
+    /// new call.
     generation: u32,
     pending: Arc<Pending>,
-    /// The answer as far as it has come.
+    /// The part of the reply that has arrived so far.
     partial: Option<Partial>,
 }
 
@@ -120,7 +122,7 @@ struct Partial {
     bytes: BytesMut,
 }
 
-/// An answer did not keep to the protocol.
+/// A reply broke the protocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadReply {
     #[error("an answer holds more or fewer bytes than it announced")]
@@ -129,7 +131,7 @@ pub(crate) enum BadReply {
     OpenedTwice,
 }
 
-/// The calls of one link that wait for their answer.
+/// The calls of one link that wait for their reply.
 pub(crate) struct InFlight {
     entries: Slab<InFlightEntry>,
     generation: u32,
@@ -146,7 +148,7 @@ impl InFlight {
         }
     }
 
-    /// A new call and its id; or why the link closed.
+    /// Opens a new call and returns its id, or the close reason if the link has closed.
     pub(crate) fn open(
         &mut self,
         slot: Slot,
@@ -172,7 +174,8 @@ impl InFlight {
         Ok((call_id(generation, index), pending))
     }
 
-    /// Forgets a call whose caller has given up. Returns the bytes of a half-arrived answer that are thereby consumed.
+    /// Forgets a call whose caller has given up. Returns the number of payload bytes that this consumes, which is the
+    /// length of a partly received reply.
     pub(crate) fn forget(&mut self, call: u64) -> usize {
         let Some(index) = self.find(call) else {
             return 0;
@@ -181,8 +184,8 @@ impl InFlight {
         entry.partial.map_or(0, |partial| partial.total)
     }
 
-    /// The first frame of an answer. Returns the bytes of payload that are thereby consumed: the whole of an
-    /// answer that nobody waits for any more, or that is complete.
+    /// Takes the first frame of a reply. Returns the number of payload bytes that this consumes: the whole length if
+    /// the reply is complete or nobody waits for it any more.
     pub(crate) fn reply(
         &mut self,
         call: u64,
@@ -218,7 +221,7 @@ impl InFlight {
         Ok(0)
     }
 
-    /// A further part of an answer. Returns the bytes of payload that are thereby consumed.
+    /// Takes a further part of a reply. Returns the number of payload bytes that this consumes.
     pub(crate) fn chunk(
         &mut self,
         call: u64,
@@ -244,7 +247,7 @@ impl InFlight {
         Ok(total)
     }
 
-    /// The link is gone: every call ends, and none begins.
+    /// The link is gone: ends every call and lets no new one begin.
     pub(crate) fn close(&mut self, reason: &CloseReason) {
         self.closed = Some(reason.clone());
         for entry in self.entries.drain() {

@@ -1,5 +1,5 @@
-//! Calls and tells as they arrive, as pure state: puts chunks together. Knows nothing of handlers, nor of what the other
-//! side was granted.
+//! Arriving calls and tells, as pure state. It reassembles chunks. It knows nothing of handlers, or of what was granted
+//! to the other side.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -20,7 +20,7 @@ pub(crate) enum Overrun {
     IdTwice,
 }
 
-/// What opens a call or a tell.
+/// The data in the first frame of a call or a tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opening {
     pub(crate) kind: PayloadKind,
@@ -30,7 +30,7 @@ pub(crate) struct Opening {
     pub(crate) total: usize,
 }
 
-/// A whole call or tell.
+/// A completely received call or tell.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arrived {
     pub(crate) opening: Opening,
@@ -44,7 +44,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// The first frame of a call or tell.
+    /// Takes the first frame of a call or tell. Returns the call or tell if it is complete.
     pub(crate) fn open(
         &mut self,
         opening: Opening,
@@ -68,7 +68,7 @@ impl Inbox {
         }
     }
 
-    /// A further part. Parts of a call that was cancelled meanwhile are ignored.
+    /// Takes a further part. Parts of a call that was cancelled in the meantime are ignored.
     pub(crate) fn chunk(
         &mut self,
         kind: PayloadKind,
@@ -94,7 +94,7 @@ impl Inbox {
         }))
     }
 
-    /// A call was cancelled: what has come of it is dropped. Returns the bytes of payload that are thereby consumed.
+    /// Drops the parts of a cancelled call that have arrived. Returns the number of payload bytes that this consumes.
     pub(crate) fn cancel(&mut self, call: u64) -> usize {
         self.partial
             .remove(&(PayloadKind::Call, call))

@@ -1,5 +1,5 @@
-//! A link: two nodes, joined by one sealed connection over which either calls the other. Keeps the flow-control state of
-//! calls in both directions; knows nothing of handlers, balancing or how it came about.
+//! A link joins two nodes by one sealed connection, over which each node can call the other. It keeps the flow-control
+//! state of calls in both directions. It knows nothing of handlers, of balancing, or of how the connection was made.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -26,10 +26,10 @@ use crate::{
     wire::frame::{FirstPart, Frame, PayloadKind, Status},
 };
 
-/// What one side of a link lets the other have outstanding.
+/// How much one side of a link lets the other side have outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grant {
-    /// Calls at once; and as many tells.
+    /// The limit on concurrent calls, and separately the same limit on outstanding tells.
     pub(crate) calls: u32,
     /// Bytes of payload.
     pub(crate) bytes: u64,
@@ -40,9 +40,9 @@ pub(crate) struct Grant {
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
     pub(crate) epoch: BootEpoch,
-    /// Host and port that it was dialled at, or that it dialled from.
+    /// The host and port at which this node dialled it, or from which it dialled this node.
     pub(crate) addr: String,
-    /// What either side may call here.
+    /// Which commands each side may call on the other.
     pub(crate) verdicts: Verdicts,
 }
 
@@ -53,9 +53,9 @@ pub(crate) enum Role {
     Accepted,
 }
 
-/// What a link needs from its node. Called inline: must not block.
+/// What a link needs from its node. The methods are called inline and must not block.
 pub(crate) trait LinkHost: Send + Sync + 'static {
-    /// The handshake is confirmed: may the link stay?
+    /// The handshake is confirmed. Decides whether the link may stay.
     fn admit(&self, link: &Arc<Link>) -> Result<(), CloseCode>;
 
     /// The link is open: both sides may call from now on.
@@ -91,7 +91,7 @@ pub(crate) struct Link {
     this: Weak<Link>,
 }
 
-/// The calls and tells of the other side. Locked twice for each call: when it arrives, and when it ends.
+/// The calls and tells of the other side. The lock is taken twice for each call: when it arrives, and when it ends.
 #[derive(Default)]
 struct Arriving {
     inbox: Inbox,
@@ -108,7 +108,8 @@ struct RunningCall {
 }
 
 impl Link {
-    /// A link over a connection whose handshake is done. It takes part once both sides have confirmed.
+    /// Creates a link over a connection whose handshake is done. The link takes no part in calls until both sides have
+    /// confirmed.
     pub(crate) fn new(
         peer: Peer,
         role: Role,
@@ -134,7 +135,8 @@ impl Link {
         })
     }
 
-    /// Sends this side's confirmation: the dialler at once, the acceptor when the other side has proven itself.
+    /// Sends this side's confirmation. The dialler does so at once; the acceptor does so once the other side is
+    /// authenticated.
     pub(crate) fn confirm(&self) {
         self.channel.send(Frame::Confirm {
             calls: self.grant.calls,
@@ -147,7 +149,7 @@ impl Link {
         self.channel.close(CloseReason::Local(reason));
     }
 
-    /// Waits for the end.
+    /// Waits until the link is closed.
     pub(crate) async fn closed(&self) {
         self.channel.closed().await;
     }
@@ -162,17 +164,18 @@ impl Link {
         self.channel.send(Frame::Draining);
     }
 
-    /// Waits until the other end knows of that, and the calls that it had sent by then have arrived; or the end.
+    /// Waits until the other end has received that notice and every call that it sent before then has arrived here, or
+    /// until the link closes.
     pub(crate) async fn settled(&self) {
         self.channel.settled().await;
     }
 
-    /// Whether new calls may go this way.
+    /// Whether new calls may be sent over this link.
     pub(crate) fn is_usable(&self) -> bool {
         !self.draining.load(Ordering::Acquire) && self.channel.close_reason().is_none()
     }
 
-    /// Calls on their way to the other end.
+    /// The number of calls in flight to the other end.
     pub(crate) fn load(&self) -> usize {
         self.budget.calls()
     }
@@ -191,12 +194,12 @@ impl Link {
         self.this.upgrade()
     }
 
-    /// Payload bytes of the other side were handed on.
+    /// Returns credit for payload bytes of the other side that were handed on.
     pub(super) fn consumed(&self, bytes: usize) {
         self.give(self.credit.consumed(bytes));
     }
 
-    /// A tell of the other side was processed.
+    /// Returns credit for a tell of the other side that was processed.
     pub(super) fn tell_done(&self) {
         self.give(self.credit.tell_done());
     }
@@ -210,7 +213,7 @@ impl Link {
         }
     }
 
-    /// A call of the other side ends. False if its caller had given up.
+    /// Ends a call of the other side. Returns false if its caller had given up.
     pub(super) fn end_call(&self, call: u64) -> bool {
         self.arriving().running.remove(&call).is_some()
     }
@@ -219,7 +222,7 @@ impl Link {
         if self.confirmed.swap(true, Ordering::AcqRel) {
             return Err("a second confirmation".into());
         }
-        // Both sides use the smaller of the two grants, and each knows that the other does.
+        // Both sides use the smaller of the two grants, and each side knows that the other does so too.
         let calls = calls.min(self.grant.calls) as usize;
         let bytes = usize::try_from(bytes.min(self.grant.bytes)).unwrap_or(usize::MAX);
         self.credit.keep_pace_with(calls, bytes);
@@ -321,13 +324,13 @@ impl Link {
         self.consumed(consumed);
     }
 
-    /// Hands a call or tell on that has arrived whole. A call has a registration.
+    /// Hands on a call or tell that has arrived completely. A call comes with a registration; a tell does not.
     fn hand_on(&self, arrived: Option<Arrived>, registration: Option<AbortRegistration>) {
         let (Some(Arrived { opening, payload }), Some(this)) = (arrived, self.this()) else {
             return;
         };
         let host = self.host.upgrade();
-        // Where the host is gone, dropping these gives back what they hold.
+        // If the host is gone, dropping these values returns the credit that they hold.
         let args = ReceivedPayload::new(Arc::clone(&this), payload);
         if let Some(registration) = registration {
             let reply = CallReply::new(this, opening.id, opening.deadline_ms, registration);
@@ -399,7 +402,8 @@ impl Receiver for Link {
             }
             Frame::Draining => {
                 self.draining.store(true, Ordering::Release);
-                // Before the answer to the ping that follows: no call can come after that.
+                // This must happen before the reply to the drain ping that follows: no call may be sent after that
+                // reply.
                 self.channel.drain();
                 if let (Some(host), Some(this)) = (self.host.upgrade(), self.this()) {
                     host.draining(&this);

@@ -1,5 +1,5 @@
-//! Links between nodes: the sealed connection, the handshake, the flow-control state of what is in flight. Below it are sockets and
-//! bytes; above it calls and handlers.
+//! Links between nodes: the sealed connection, the handshake, and the flow-control state of what is in flight. Sockets
+//! and bytes are below this layer; calls and handlers are above it.
 
 pub(crate) mod budget;
 pub(crate) mod calling;

@@ -1,5 +1,5 @@
-//! What waits to be sent over one link, as pure state: small frames in order, big payloads in chunks that
-//! take turns with them. Knows nothing of sockets, sealing or what the frames mean.
+//! What waits to be sent over one link, as pure state: small frames in order, and big payloads in chunks that take
+//! turns with them. It knows nothing of sockets, of sealing, or of what the frames mean.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -8,26 +8,26 @@ use bytes::Bytes;
 use super::in_flight::Pending;
 use crate::wire::frame::{Frame, MAX_CHUNK, PayloadKind};
 
-/// A payload up to this size travels in one frame among the small ones; a bigger one is sent in chunks, each of
-/// which waits for its turn, so that it cannot hold the small ones up.
+/// A payload up to this size, in bytes, is sent in one frame among the small ones. A bigger payload is sent in chunks.
+/// Each chunk waits for its turn, so that a big payload cannot hold up the small frames.
 pub(crate) const SMALL_PAYLOAD: usize = 16 * 1024;
 
 /// How many bytes of small frames one envelope takes before a chunk gets its turn.
 const SMALL_PER_ENVELOPE: usize = 128 * 1024;
 
-/// And how many of them: enough to share the cost of an envelope, and few enough that the other side has something to do
-/// while the rest is still on its way.
+/// How many small frames one envelope takes: enough to share the cost of an envelope, and few enough that the other
+/// side can start work while the rest is still on its way.
 const SMALL_FRAMES: usize = 24;
 
 /// Something to send.
 pub(crate) struct QueuedFrame {
     frame: Frame,
-    /// Who waits for the answer. A call that was given up before its first frame left is not sent at all.
+    /// The call that waits for the reply. A call that was given up before its first frame was sent is not sent at all.
     pending: Option<Arc<Pending>>,
 }
 
 impl QueuedFrame {
-    /// A frame that is sent whatever happens.
+    /// A frame that is always sent.
     pub(crate) fn frame(frame: Frame) -> Self {
         Self {
             frame,
@@ -35,7 +35,7 @@ impl QueuedFrame {
         }
     }
 
-    /// A call's frame, sent unless its caller has given up by then.
+    /// A call's frame. It is sent unless its caller has given up by then.
     pub(crate) fn call(frame: Frame, pending: Arc<Pending>) -> Self {
         Self {
             frame,
@@ -43,7 +43,8 @@ impl QueuedFrame {
         }
     }
 
-    /// Marks the call as sent; false if it was given up, or if it is new to a side that takes no new calls.
+    /// Marks the call as sent. Returns false if the call was given up, or if it is new and the other side takes no new
+    /// calls.
     fn claim(&self, draining: bool) -> bool {
         let Some(pending) = &self.pending else {
             return true;
@@ -55,15 +56,15 @@ impl QueuedFrame {
     }
 }
 
-/// A big payload, part of which may have left already.
+/// A big payload, of which a part may have been sent already.
 struct ChunkedPayload {
     kind: PayloadKind,
     id: u64,
-    /// The frame that opens the stream; gone once sent.
+    /// The frame that opens the stream. `None` once it was sent.
     head: Option<QueuedFrame>,
     rest: Bytes,
-    /// Bytes of each part: they are all about as long, so that what is a little longer than one chunk is not sent as a
-    /// chunk and a scrap.
+    /// The size of each part in bytes. All parts have about the same size, so that a payload slightly longer than one
+    /// chunk is not sent as one full chunk and a tiny one.
     part: usize,
 }
 
@@ -80,7 +81,7 @@ impl ChunkedPayload {
         }
     }
 
-    /// The frame that is next has left.
+    /// Moves on after the next frame was sent.
     fn advance(&mut self) {
         if self.head.take().is_none() {
             let _ = self.rest.split_to(self.rest.len().min(self.part));
@@ -93,7 +94,7 @@ impl ChunkedPayload {
 pub(crate) struct Outbox {
     small: VecDeque<QueuedFrame>,
     streams: VecDeque<ChunkedPayload>,
-    /// The other side takes no new calls: those that have not left are refused here.
+    /// The other side takes no new calls: calls that have not been sent are refused here.
     draining: bool,
     closed: bool,
 }
@@ -103,12 +104,12 @@ pub(crate) struct Outbox {
 pub(crate) struct Taken {
     /// Frames taken.
     pub(crate) frames: usize,
-    /// Of these, bytes of chunks.
+    /// The bytes of the chunks among these frames.
     pub(crate) chunk_bytes: usize,
 }
 
 impl Outbox {
-    /// Takes in one thing to send; false once closed.
+    /// Queues one thing to send. Returns false once the outbox is closed.
     pub(crate) fn push(&mut self, outgoing: QueuedFrame) -> bool {
         if self.closed {
             return false;
@@ -120,32 +121,33 @@ impl Outbox {
         true
     }
 
-    /// Drops the rest of a call that was given up after a part had left.
+    /// Drops the unsent rest of a call that was given up after a part of it had been sent.
     pub(crate) fn drop_call(&mut self, call: u64) {
         self.streams.retain(|stream| {
             stream.head.is_some() || stream.kind != PayloadKind::Call || stream.id != call
         });
     }
 
-    /// From now on, no call leaves of which nothing has left yet: its caller is told at once.
+    /// From now on, a call of which nothing has been sent yet is not sent. When its turn comes, it is refused and its
+    /// caller is told at once.
     pub(crate) fn drain(&mut self) {
         self.draining = true;
     }
 
-    /// Nothing more goes in, and nothing is kept.
+    /// Closes the outbox: drops everything in it and takes nothing more.
     pub(crate) fn close(&mut self) {
         self.closed = true;
         self.small.clear();
         self.streams.clear();
     }
 
-    /// Whether anything waits that may be sent when chunks are (not) allowed.
+    /// Whether anything waits that may be sent, given whether chunks are allowed.
     pub(crate) fn has_work(&self, chunks_allowed: bool) -> bool {
         !self.small.is_empty() || (chunks_allowed && !self.streams.is_empty())
     }
 
-    /// Hands frames to `put`, which answers whether a frame still fitted; small ones first, then, if
-    /// `chunks_allowed`, one chunk of the stream whose turn it is.
+    /// Hands frames to `put`, which returns whether the frame still fitted. Small frames go first. Then, if
+    /// `chunks_allowed`, one chunk follows, from the stream whose turn it is.
     pub(crate) fn fill(
         &mut self,
         chunks_allowed: bool,
@@ -200,7 +202,7 @@ enum Split {
     ChunkedPayload(ChunkedPayload),
 }
 
-/// Tells what fits among the small frames from what must be sent in chunks.
+/// Separates what fits among the small frames from what must be sent in chunks.
 fn split(mut outgoing: QueuedFrame) -> Split {
     match outgoing.frame.part_mut() {
         Some((kind, id, part)) if part.payload.len() > SMALL_PAYLOAD => {

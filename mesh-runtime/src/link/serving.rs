@@ -1,5 +1,4 @@
-//! Serving over one link: what a call or tell that has arrived holds of the other side's budget, and how a call is
-//! replied to.
+//! Serving over one link: what a received call or tell holds of the other side's budget, and how a call is replied to.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::wire::frame::{FailureCode, FirstPart, Frame, Status, failure_text};
 
-/// The payload of a call or tell. It counts against the other side's budget until it is dropped or taken.
+/// The payload of a call or tell. It counts against the other side's budget until it is taken or dropped.
 pub(crate) struct ReceivedPayload {
     payload: Bytes,
     held: HeldBytes,
@@ -28,7 +27,7 @@ impl ReceivedPayload {
         Self { payload, held }
     }
 
-    /// The payload; from now on it is on this node's account.
+    /// Takes the payload. From then on it no longer counts against the other side's budget.
     pub(crate) fn take(self) -> Bytes {
         drop(self.held);
         self.payload
@@ -50,7 +49,7 @@ impl Drop for HeldBytes {
 pub(crate) struct TellPermit(pub(super) Arc<Link>);
 
 impl TellPermit {
-    /// Who has sent it.
+    /// The node that sent it.
     pub(crate) fn peer(&self) -> &Peer {
         &self.0.peer
     }
@@ -62,7 +61,8 @@ impl Drop for TellPermit {
     }
 }
 
-/// Replies to one call. Dropped without a reply, it replies [`FailureCode::Cancelled`], unless the caller has given up.
+/// Replies to one call. If it is dropped without a reply, it replies [`FailureCode::Cancelled`], unless the caller has
+/// given up.
 #[doc(hidden)]
 pub struct CallReply {
     link: Arc<Link>,
@@ -88,7 +88,7 @@ impl CallReply {
         }
     }
 
-    /// Who called.
+    /// The node that called.
     pub(crate) fn peer(&self) -> &Peer {
         &self.link.peer
     }
@@ -98,7 +98,7 @@ impl CallReply {
         self.deadline
     }
 
-    /// Ends the future that serves the call when the caller gives up. To be had once.
+    /// Ends the future that serves the call when the caller gives up. Can be taken only once.
     pub(crate) fn cancelled(&mut self) -> Option<AbortRegistration> {
         self.cancelled.take()
     }
@@ -123,7 +123,7 @@ impl CallReply {
             self.link.send_reply(self.call, status, payload);
             return;
         }
-        // No runtime, no link: the process is on its way out.
+        // Without a runtime there is no link: the process is about to exit.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
@@ -158,7 +158,8 @@ impl Link {
         self.channel.send(Frame::Reply { call, status, part });
     }
 
-    /// Replies that the call has failed, where even a short text has to fit the budget.
+    /// Replies that the call has failed. Even the text of the failure must fit the budget; if it does not, the text is
+    /// left out.
     fn send_failure(&self, call: u64, code: FailureCode, why: &str) {
         let payload = failure_text(why);
         let payload = match self.budget.try_reserve(payload.len()) {

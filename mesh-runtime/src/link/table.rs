@@ -1,5 +1,6 @@
-//! Who is linked, as pure state: one link for each pair of nodes, the later boot of a node before the earlier. Generic
-//! over what a link is, so that the rules can be tested without one.
+//! The linked peers, as pure state. There is one link for each pair of nodes, and a later boot of a node takes
+//! precedence over an earlier one. The table is generic over the link type, so that the rules can be tested without
+//! real links.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +17,14 @@ pub(crate) struct Standing {
     pub(crate) role: Role,
 }
 
-/// What becomes of a new link.
+/// The decision on a new link.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission<L> {
-    /// It is the pair's first.
+    /// It is the first link of the pair.
     First,
-    /// It takes the place of this one, which is to be closed for that reason.
+    /// It replaces this link, which is to be closed with that code.
     Replaces(L, CloseCode),
-    /// The one that is there stays.
+    /// The existing link stays, and the new one is refused with this code.
     Refused(CloseCode),
 }
 
@@ -41,7 +42,7 @@ impl<L: Clone + PartialEq> Table<L> {
         }
     }
 
-    /// Enters a link that both sides have confirmed, if it may stay.
+    /// Adds a link that both sides have confirmed, if it may stay.
     pub(crate) fn admit(&mut self, peer: &NodeId, standing: Standing, link: L) -> Admission<L> {
         let Some((there, _)) = self.links.get(peer) else {
             self.links.insert(peer.clone(), (standing, link));
@@ -55,7 +56,7 @@ impl<L: Clone + PartialEq> Table<L> {
                 if crossed && !self.dialled_by_the_lower(peer, standing.role) {
                     return Admission::Refused(CloseCode::Duplicate);
                 }
-                // Nobody dials again who has a link: its end of the earlier one is gone.
+                // A node with a working link does not dial again: the other node's end of the earlier link is gone.
                 CloseCode::Duplicate
             }
         };
@@ -65,7 +66,7 @@ impl<L: Clone + PartialEq> Table<L> {
         }
     }
 
-    /// Takes a link out; false if it was not (or no longer) in the table.
+    /// Removes a link. Returns false if it was not in the table, or is no longer in it.
     pub(crate) fn remove(&mut self, peer: &NodeId, link: &L) -> bool {
         let there = self.links.get(peer).is_some_and(|(_, there)| there == link);
         if there {
@@ -78,7 +79,7 @@ impl<L: Clone + PartialEq> Table<L> {
         self.links.get(peer).map(|(_, link)| link)
     }
 
-    /// All links, in the order of instance ids.
+    /// All links, in the order of their instance ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &L)> {
         self.links.iter().map(|(peer, (_, link))| (peer, link))
     }

@@ -1,4 +1,4 @@
-//! How much may be on its way unacknowledged, as pure state. Knows nothing of sockets or sealing.
+//! How much may be in flight without an acknowledgement, as pure state. It knows nothing of sockets or sealing.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use super::outbox::Outbox;
 
-/// Envelopes that may be on their way without an acknowledgement. The server side's socket queue, which holds 1,024
-/// packets and cannot be asked how full it is, never fills up.
+/// How many envelopes may be in flight without an acknowledgement. With this limit, the server side's socket queue
+/// never fills up: it holds 1,024 packets, and its fill level cannot be queried.
 const ENVELOPE_WINDOW: u32 = 256;
 
-/// What waits to be sent, and what is on its way.
+/// What waits to be sent, and what is in flight.
 #[derive(Default)]
 pub(crate) struct Outbound {
     pub(crate) outbox: Outbox,
-    /// Envelopes with frames that were sent; wraps.
+    /// The number of envelopes with frames that were sent. Wraps around.
     pub(crate) sent: u32,
     acked: u32,
     chunks: ChunkWindow,
@@ -40,7 +40,7 @@ impl Outbound {
         }
     }
 
-    /// False if more is acknowledged than was sent.
+    /// Takes an acknowledgement. Returns false if it covers more than was sent.
     pub(crate) fn on_ack(&mut self, ack: u32, now: Instant) -> bool {
         if ack.wrapping_sub(self.acked) > self.sent.wrapping_sub(self.acked) {
             return false;
@@ -51,22 +51,23 @@ impl Outbound {
     }
 }
 
-/// The bytes of chunks that may be on their way: at least so many, so that a connection is never idle for long.
+/// The lower bound of the window, in bytes of chunks in flight. It keeps the connection from being idle for long.
 const LEAST_CHUNKS: usize = 128 * 1024;
-/// At most so many.
+/// The upper bound of the window, in bytes of chunks in flight.
 const MOST_CHUNKS: usize = 1024 * 1024;
-/// A chunk that takes that many times as long as the fastest has waited for others.
+/// A chunk counts as queued behind others if it takes more than this many times as long as the fastest chunk.
 const QUEUED: u32 = 2;
-/// After that many bytes it is measured again how fast a chunk can be.
+/// After this many bytes, the time of the fastest chunk is measured again.
 const MEASURE_AGAIN: usize = 64 * MOST_CHUNKS;
 
-/// How many bytes of chunks may be on their way.
+/// How many bytes of chunks may be in flight.
 ///
-/// Whatever waits in a connection holds up the small frames behind it. So there are as many chunks under way as the
-/// connection can carry, and not many more: when acknowledgements come later than the fastest one did, chunks
-/// have begun to queue up, and there are to be fewer of them; as long as they do not, there may be more.
+/// Data that queues up in a connection delays the small frames behind it. So the window keeps as many chunks in flight
+/// as the connection can carry, and not many more. When an acknowledgement takes much longer than the fastest one did,
+/// chunks have begun to queue up, and the window shrinks. Otherwise it grows.
 struct ChunkWindow {
-    /// Envelopes with chunks that are not acknowledged: number, bytes, and when it was sent.
+    /// Envelopes with chunks that are not acknowledged: the number of the envelope, the bytes of its chunks, and when
+    /// it was sent.
     open: VecDeque<(u32, usize, Instant)>,
     under_way: usize,
     limit: usize,
@@ -107,7 +108,7 @@ impl ChunkWindow {
     fn adapt(&mut self, bytes: usize, took: Duration) {
         self.measured += bytes;
         if self.measured > MEASURE_AGAIN {
-            // With few chunks under way, so that they do not wait for each other.
+            // Measured with few chunks in flight, so that they do not queue up behind each other.
             self.measured = 0;
             self.fastest = Duration::MAX;
             self.limit = LEAST_CHUNKS;
@@ -147,7 +148,7 @@ mod tests {
         assert!(outbound.chunks_allowed());
     }
 
-    /// Acknowledges `chunks` of 64 KiB, one after the other, each of which has taken so long.
+    /// Sends and acknowledges `chunks` chunks of 64 KiB, one after the other. Each of them takes `took`.
     fn chunks(window: &mut ChunkWindow, chunks: usize, took: Duration) {
         let now = Instant::now() + took;
         for _ in 0..chunks {
