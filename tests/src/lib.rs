@@ -1,5 +1,5 @@
-//! What the tests of this package share: one small mesh, a handler that tells the test what it is asked, a Redis of
-//! their own, and a limit on how long a test may take. Knows nothing of any single test.
+//! What the tests of this package share: one small mesh, a handler that reports to the test what it is called with, a
+//! Redis server per test, and a time limit for tests. Knows nothing of any single test.
 
 mod planted;
 mod port;
@@ -17,7 +17,7 @@ pub use redis::RedisServer;
 pub use schema::*;
 pub use stage::{Heard, Hearing, Stage};
 
-/// How long a test may take. Far more than any needs: it is there so that nothing hangs.
+/// How long a test may take. Far more than any test needs: it only ends tests that hang.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a test, or fails it after 30 s.
@@ -27,7 +27,7 @@ pub async fn within<T>(test: impl Future<Output = T>) -> T {
         .expect("the test takes longer than 30 s: it waits for something that does not happen")
 }
 
-/// The first event that is `wanted`, and what that says of it. Those before it are passed over.
+/// Waits for the first event for which `wanted` returns a value, and returns that value. Skips the events before it.
 pub async fn event<T>(events: &mut Events, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
     loop {
         let event = events

@@ -1,4 +1,4 @@
-//! An engine for jobs with a defect planted in it, to see that tests notice.
+//! A job engine with a deliberate defect, to check that tests detect it.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use mesh_runtime::{
     StoredDeadLetter,
 };
 
-/// What is wrong with the engine.
+/// The defect of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// Jobs end before their handlers run.
+    /// Jobs are completed before their handlers run.
     AckFirst,
-    /// Jobs do not end: where one should, it is said on the standard output, and nothing comes of it.
+    /// Jobs are never completed: the request is printed on standard output and otherwise ignored.
     NeverAck,
 }
 
@@ -24,7 +24,7 @@ pub struct Planted<Q> {
 }
 
 impl<Q: Queue> Planted<Q> {
-    /// Plants it.
+    /// Adds the defect to an engine.
     pub fn new(engine: Q, defect: Defect) -> Self {
         Self {
             engine: Arc::new(engine),

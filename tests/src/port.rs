@@ -1,11 +1,11 @@
-//! A port on which nobody listens, and which nobody else is given meanwhile.
+//! A port on which nobody listens, and which nobody else is given in the meantime.
 
 use std::net::SocketAddr;
 
 use tokio::net::TcpSocket;
 
-/// A port of 127.0.0.1 that is bound but not listened on: who dials it is refused, and the system gives it to nobody
-/// who asks for any free one. Who names it can listen there, also several times in a row.
+/// A port of 127.0.0.1 that is bound but not listened on. Connections to it are refused, and the system does not hand
+/// it out as a free port. A test that binds it explicitly can listen on it, also several times in a row.
 #[derive(Debug)]
 pub struct HeldPort {
     addr: SocketAddr,
@@ -22,7 +22,7 @@ impl HeldPort {
             .expect("a free port of the loopback interface");
         Self {
             addr: socket.local_addr().expect("the address of a bound socket"),
-            // Elsewhere a second socket could not be bound to it.
+            // On other systems a second socket could not be bound to it.
             _socket: cfg!(target_os = "linux").then_some(socket),
         }
     }

@@ -1,4 +1,5 @@
-//! A real `redis-server` on a port of its own, that tests talk to, freeze, kill and restart. Knows nothing of queues.
+//! A real `redis-server` on a port of its own, which tests can query, freeze, kill and restart. Knows nothing of
+//! queues.
 
 use std::{
     fs,
@@ -13,24 +14,24 @@ use tokio::time::{Instant, sleep};
 
 use crate::HeldPort;
 
-/// How long a server may take to answer after its start. It reads back what it had written.
+/// How long a server may take to respond after its start. It first reads back its data.
 const START: Duration = Duration::from_secs(60);
-/// Between two looks whether it answers by now.
+/// The polling interval while waiting for it to respond.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A `redis-server` that writes each change to disk before it answers. It ends, and its directory goes, with this value
-/// or with the process of the test, whichever comes first.
+/// A `redis-server` that writes each change to disk before it replies. It ends, and its directory is removed, with this
+/// value or with the process of the test, whichever comes first.
 #[derive(Debug)]
 pub struct RedisServer {
     port: HeldPort,
     directory: PathBuf,
     args: Vec<String>,
-    /// The configuration of a Sentinel, which it rewrites.
+    /// The configuration file of a Sentinel, which the Sentinel rewrites.
     sentinel: Option<String>,
     running: Option<Running>,
 }
 
-/// The process, and the one that ends it if the test is killed.
+/// The server process, and the guard process that ends it if the test is killed.
 #[derive(Debug)]
 struct Running {
     server: Child,
@@ -43,7 +44,7 @@ impl RedisServer {
         Self::start_with(&[]).await
     }
 
-    /// The same with more arguments, such as `["--cluster-enabled", "yes"]`. Those of here come first.
+    /// The same with more arguments, such as `["--cluster-enabled", "yes"]`. The built-in arguments come first.
     pub async fn start_with(args: &[&str]) -> Self {
         let given = [
             "--appendonly",
@@ -59,7 +60,7 @@ impl RedisServer {
         Self::new(args.map(|arg| (*arg).to_owned()).collect(), None).await
     }
 
-    /// Starts a Sentinel that watches `master` under the name `name`. It alone is enough for a vote.
+    /// Starts a Sentinel that watches `master` under the name `name`. It alone is enough for a quorum.
     pub async fn start_sentinel(name: &str, master: &Self) -> Self {
         let monitor = format!(
             "sentinel monitor {name} 127.0.0.1 {} 1\n",
@@ -80,22 +81,22 @@ impl RedisServer {
         server
     }
 
-    /// Where it listens, or will listen again.
+    /// The address on which it listens, or will listen again.
     pub fn addr(&self) -> SocketAddr {
         self.port.addr()
     }
 
-    /// The same, as Redis clients want it.
+    /// The same as a URL for Redis clients.
     pub fn url(&self) -> String {
         format!("redis://{}", self.addr())
     }
 
-    /// What it has written.
+    /// The files that it has written.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Starts it again on the same port with what it has written, if it does not run, and waits until it answers.
+    /// Restarts it on the same port with its data, if it does not run, and waits until it responds.
     pub async fn restart(&mut self) {
         if self.running.is_none() {
             self.running = Some(self.spawn());
@@ -131,7 +132,7 @@ impl RedisServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("redis-server runs: is it installed? (Debian's package redis-server)");
-        // Its input closes when this process ends, however that comes.
+        // The guard's input closes when this process ends, however it ends.
         let guard = Command::new("sh")
             .args(["-c", r#"cat >/dev/null; kill -9 "$0"; rm -rf "$1""#])
             .arg(server.id().to_string())
@@ -149,7 +150,7 @@ impl RedisServer {
     }
 
     async fn answers(&self) -> bool {
-        // Somebody else's server would answer as well: `--raw` prints the answer and nothing else.
+        // Any other server would reply as well, so the reply is checked: `--raw` prints only the reply.
         self.ask(&["PING"]).await.is_ok_and(|said| said == "PONG")
     }
 
@@ -160,7 +161,7 @@ impl RedisServer {
         }
     }
 
-    /// Freezes it: connections stay, and nothing is answered.
+    /// Freezes it: connections stay open, and nothing is answered.
     pub fn stop(&self) {
         self.signal("STOP");
     }
@@ -177,10 +178,10 @@ impl RedisServer {
         assert!(done.expect("sh runs").success(), "{kill}");
     }
 
-    /// Runs a command, and returns what it answers as text, an array with a line for each element.
+    /// Runs a command, and returns its reply as text. An array has one line per element.
     ///
     /// # Panics
-    /// If it answers with an error, or not at all.
+    /// If the reply is an error, or there is none.
     pub async fn command(&self, command: &[&str]) -> String {
         match self.ask(command).await {
             Ok(said) => said,
@@ -208,7 +209,7 @@ impl RedisServer {
 
 impl Running {
     fn end(&mut self) {
-        // The guard first: afterwards another process may have the server's id.
+        // The guard first: afterwards another process may have the server's process id.
         let _ = self.guard.kill();
         let _ = self.guard.wait();
         let _ = self.server.kill();
@@ -227,7 +228,7 @@ fn fresh_directory() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let directory = std::env::temp_dir().join(format!("mesh-redis-{}-{number}", process::id()));
-    // One that a killed process of the same id has left.
+    // A directory that a killed process with the same id has left.
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("a directory for temporary files");
     directory

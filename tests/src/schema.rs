@@ -6,74 +6,74 @@ mesh_schema! {
     /// The mesh of these tests.
     pub mesh Parity;
 
-    /// Dials `Back`, and is called by it over the same link.
+    /// Dials `Back`, and `Back` calls it over the same link.
     node Front {
         allow: [];
         connect: [Back];
 
-        /// Answers with the instance id.
+        /// Returns the instance id.
         balanced fn front_name() -> String;
 
-        /// Answers with the instance id, on each.
+        /// Returns the instance id, on each instance.
         broadcast fn front_names() -> String;
 
         /// Is heard.
         queued balanced fn front_job(text: String);
     }
 
-    /// Links also to its own kind.
+    /// Also links to its own kind.
     node Back {
         allow: [Front, Back];
         connect: [Back, Ledger];
 
-        /// Answers with the instance id.
+        /// Returns the instance id.
         balanced fn name() -> String;
 
-        /// Is heard, and has no answer.
+        /// Is heard, and returns nothing.
         balanced fn take(text: String);
 
-        /// Answers with the instance id, on each.
+        /// Returns the instance id, on each instance.
         broadcast fn names() -> String;
 
-        /// Is heard on each, without an answer.
+        /// Is heard on each instance, without a reply.
         broadcast fn hint(text: String);
 
         /// Passes the gate, then is heard.
         queued balanced fn job(text: String);
 
-        /// Passes the gate, then is heard; on each.
+        /// Passes the gate, then is heard; on each instance.
         queued broadcast fn jobs(text: String);
 
-        /// Is heard, passes the gate, then answers with the instance id. Is heard as dropped if it is.
+        /// Is heard, passes the gate, then returns the instance id. If the handler is dropped, that is heard too.
         balanced fn wait(text: String) -> String;
 
         /// The same, and may run twice.
         #[idempotent]
         balanced fn wait_again(text: String) -> String;
 
-        /// The same, with a deadline of its own.
+        /// The same, with its own timeout.
         #[timeout = "200ms"]
         balanced fn hurry(text: String) -> String;
 
-        /// The same, on each.
+        /// The same, on each instance.
         broadcast fn waits(text: String) -> String;
 
         /// The same, one at a time.
         #[concurrency = 1]
         balanced fn alone(text: String) -> String;
 
-        /// Answers with the instance id, always the same for a key.
+        /// Returns the instance id, always the same for a key.
         #[key = key]
         balanced fn sticky(key: String) -> String;
 
-        /// Answers with the instance id, but not everybody.
+        /// Returns the instance id, but only to callers of type `Back`.
         #[allow(Back)]
         balanced fn among_us() -> String;
 
         /// Panics with this text.
         balanced fn fall(text: String) -> String;
 
-        /// Has `Ledger` write it, with a minute's time, and answers with the instance that did.
+        /// Calls `Ledger` to write it, with a timeout of a minute, and returns the instance that did.
         balanced fn record(text: String) -> String;
     }
 
@@ -82,7 +82,7 @@ mesh_schema! {
         allow: [Back];
         connect: [];
 
-        /// Is heard, passes the gate, then answers with the instance id.
+        /// Is heard, passes the gate, then returns the instance id.
         balanced fn write(text: String) -> String;
     }
 }

@@ -1,5 +1,5 @@
-//! The handler behind every node of the test mesh: tells its test what it is asked, and waits at a gate that the
-//! test opens.
+//! The handler behind every node of the test mesh: reports to its test what it is called with, and waits at a gate that
+//! the test opens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,31 +8,31 @@ use tokio::sync::{mpsc, watch};
 
 use crate::schema::{Back, BackHandler, Front, FrontHandler, Ledger, LedgerHandler};
 
-/// Something that a handler was asked.
+/// A call or job that a handler received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Heard {
-    /// The instance that was asked.
+    /// The instance that received it.
     pub instance: InstanceId,
     /// Its argument, or `dropped` when a handler was dropped before its end.
     pub text: String,
-    /// Who asked; nobody for a job.
+    /// The caller; `None` for a job.
     pub caller: Option<NodeId>,
-    /// The time it had.
+    /// The time left until its deadline.
     pub remaining: Option<Duration>,
 }
 
-/// Where a test learns what its handlers are asked.
+/// Receives what the handlers of a test report.
 #[derive(Debug)]
 pub struct Hearing(mpsc::UnboundedReceiver<Heard>);
 
 impl Hearing {
-    /// What is heard next.
+    /// The next report.
     pub async fn next(&mut self) -> Heard {
         self.0.recv().await.expect("every handler is gone")
     }
 
-    /// The next so many, as instance and text, sorted.
+    /// The next `count` reports, as instance and text, sorted.
     pub async fn next_sorted(&mut self, count: usize) -> Vec<(String, String)> {
         let mut heard = Vec::with_capacity(count);
         for _ in 0..count {
@@ -43,7 +43,7 @@ impl Hearing {
         heard
     }
 
-    /// What was heard by now and not asked for yet.
+    /// The reports that have arrived and were not taken yet.
     pub fn so_far(&mut self) -> Vec<Heard> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
@@ -58,7 +58,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A handler with an open gate, and where it is heard.
+    /// A handler with an open gate, and the receiver of its reports.
     pub fn new() -> (Self, Hearing) {
         let (heard, hearing) = mpsc::unbounded_channel();
         let open = Arc::new(watch::Sender::new(true));
@@ -70,12 +70,12 @@ impl Stage {
         (stage, Hearing(hearing))
     }
 
-    /// A handler with an open gate that nobody listens to.
+    /// A handler with an open gate whose reports nobody receives.
     pub fn quiet() -> Self {
         Self::new().0
     }
 
-    /// Another handler that is heard in the same place, with a closed gate of its own.
+    /// Another handler that reports to the same receiver, with a closed gate of its own.
     pub fn behind_closed_gate(&self) -> Self {
         Self {
             heard: self.heard.clone(),
@@ -84,7 +84,7 @@ impl Stage {
         }
     }
 
-    /// Another handler that discards all jobs, and is heard with none of them.
+    /// Another handler that discards all jobs without reporting them.
     pub fn refusing_jobs(&self) -> Self {
         Self {
             refuses_jobs: true,
@@ -92,13 +92,13 @@ impl Stage {
         }
     }
 
-    /// Lets everybody pass who waits at the gate, and all who come later.
+    /// Opens the gate for everything that waits at it, and everything that comes later.
     pub fn open(&self) {
         self.open.send_replace(true);
     }
 
     fn hear<N: NodeType>(&self, cx: &Context<N>, text: impl Into<String>) {
-        // A test that has heard enough listens no more.
+        // The test may have dropped the receiver.
         let _ = self.heard.send(Heard {
             instance: cx.instance().clone(),
             text: text.into(),

@@ -1,5 +1,5 @@
-//! Processes that are killed and frozen, connections that are cut, stalled and damaged: calls end as they should, and
-//! everything finds together again by itself.
+//! Processes are killed and frozen, connections are cut, stalled and damaged: calls end as they should, and the mesh
+//! recovers by itself.
 
 mod support;
 

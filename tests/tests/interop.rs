@@ -1,5 +1,5 @@
-//! The transport against clients and servers that are not ours, and the evidence for ADR 0001: why the
-//! runtime has a Socket.IO client of its own.
+//! The transport against third-party clients and servers, and the evidence for ADR 0001: why the runtime has a
+//! Socket.IO client of its own.
 
 mod support;
 
@@ -41,7 +41,7 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
-/// A plain socketioxide server, configured by nobody, whose connections are handed to `connected`.
+/// A plain socketioxide server with default settings, whose connections are handed to `connected`.
 async fn plain_socketioxide(connected: fn(SocketRef)) -> SocketAddr {
     let (layer, io) = SocketIo::new_layer();
     io.ns("/", async move |socket: SocketRef| connected(socket));
@@ -55,7 +55,7 @@ async fn plain_socketioxide(connected: fn(SocketRef)) -> SocketAddr {
 /// rust_socketio, connected by WebSocket, with everything that event `m` brings.
 async fn rust_socketio_client(address: SocketAddr) -> (Client, mpsc::UnboundedReceiver<Payload>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    // `connect` returns before the server has answered; an emit that is earlier than the answer is lost.
+    // `connect` returns before the server has replied; an emit before the reply is lost.
     let (joined, mut has_joined) = mpsc::unbounded_channel();
     let builder = ClientBuilder::new(format!("http://{address}"))
         .transport_type(TransportType::Websocket)
@@ -74,11 +74,11 @@ async fn rust_socketio_client(address: SocketAddr) -> (Client, mpsc::UnboundedRe
     (client, receiver)
 }
 
-// ---- Why not rust_socketio. The day one of these two fails, the question of ADR 0001 is open again. ----
+// ---- Why not rust_socketio. When one of these two tests fails, ADR 0001 should be reconsidered. ----
 
 #[tokio::test]
 async fn rust_socketio_cuts_a_received_attachment_at_the_record_separator() {
-    // What follows the separator is read as another packet; "6" makes it one that is ignored.
+    // The bytes after the separator are read as another packet; "6" makes it one that is ignored.
     let address = plain_socketioxide(|socket| {
         let attachment = Bytes::from_static(b"before\x1e6after");
         socket.emit("m", &attachment).unwrap();
@@ -94,7 +94,7 @@ async fn rust_socketio_cuts_a_received_attachment_at_the_record_separator() {
 
 #[tokio::test]
 async fn rust_socketio_interleaves_headers_and_attachments_of_concurrent_emits() {
-    // A server that writes down the kinds of frames in the order in which they come.
+    // A server that records the kinds of frames in the order in which they arrive.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (start_reading, may_read) = oneshot::channel();
@@ -122,21 +122,22 @@ async fn rust_socketio_interleaves_headers_and_attachments_of_concurrent_emits()
         kinds
     });
     let (client, _received) = rust_socketio_client(address).await;
-    // The first attachment is larger than all buffers on the way, so it waits for the server, and the others for it.
+    // The first attachment is larger than all buffers on the path, so it waits for the server, and the others wait for
+    // it.
     let big = Bytes::from(vec![1; 64 * 1024 * 1024]);
     let emits = [big, Bytes::from_static(b"b"), Bytes::from_static(b"c")].map(|attachment| {
         let client = client.clone();
         async move { client.emit("m", Payload::Binary(attachment)).await }
     });
     let mut emits = Box::pin(futures_util::future::join_all(emits));
-    // One poll: the first emit is stuck in its attachment, the others stand in line.
+    // One poll: the first emit is stuck in its attachment, and the others wait behind it.
     assert!(emits.as_mut().now_or_never().is_none());
     start_reading.send(()).unwrap();
     for emitted in soon("the emits", emits).await {
         emitted.unwrap();
     }
     let kinds = soon("the frames", recorder).await.unwrap();
-    // Whole packets would be "hahaha".
+    // If packets were sent whole, this would be "hahaha".
     assert_eq!(kinds, "hahhaa");
 }
 
@@ -166,7 +167,7 @@ async fn our_client_exchanges_payloads_with_a_plain_socketioxide_server() {
         );
     })
     .await;
-    // As text: an attachment would be a placeholder in JSON.
+    // As text: an attachment would appear in JSON as a placeholder.
     let sent: Vec<Bytes> = [&b"hi?"[..], b"", b"\x1e\x1e"]
         .map(Bytes::copy_from_slice)
         .into();
@@ -194,8 +195,8 @@ async fn our_client_exchanges_payloads_with_a_plain_socketioxide_server() {
     }
 }
 
-/// Runs a script of `tests/js` with `port`, where node and its packages are installed. `None` says that they
-/// are not, and why on the standard output: `scripts/test.sh` makes sure that they are.
+/// Runs a script of `tests/js` with `port`, if node and its packages are installed. Otherwise returns `None` and prints
+/// the reason on standard output. `scripts/test.sh` installs them.
 async fn node(script: &str, port: u16) -> Option<String> {
     let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
     if !directory.join("node_modules/socket.io-client").is_dir() {
@@ -233,7 +234,7 @@ async fn the_official_javascript_client_exchanges_payloads_with_our_server() {
     soon("the server to stop", server.stop()).await;
 }
 
-// ---- Strangers: whoever speaks Socket.IO can knock at a port of the mesh, and is shown the door. ----
+// ---- Unauthenticated peers: anyone who speaks Socket.IO can connect to a port of the mesh, and is refused. ----
 
 /// A mesh of a worker and a caller.
 struct Visited {
@@ -259,7 +260,7 @@ impl Visited {
         [self.mesh.master().addr(), self.worker.addr()]
     }
 
-    /// Nobody but the stranger has noticed anything.
+    /// The attempt has affected nobody else.
     async fn serves_on(&self) {
         let answer = self.caller.client::<Worker>().echo("and now?".into());
         assert_eq!(answer.await.unwrap(), "and now?");

@@ -1,5 +1,5 @@
-//! The modules of the runtime import one way: each only from those that ARCHITECTURE.md lists above it. Every path that
-//! begins with `crate` or `super` is held against that list, wherever it stands.
+//! The modules of the runtime import in one direction: each only from modules that ARCHITECTURE.md lists above it.
+//! Every path that begins with `crate` or `super` is checked against that list, wherever it occurs.
 
 use std::{
     collections::BTreeSet,
@@ -36,9 +36,9 @@ struct Import {
     file: String,
 }
 
-/// Collects what one file imports.
+/// Collects the imports of one file.
 struct Imports<'a> {
-    /// The module that the file is, from the root of the crate.
+    /// The module of the file, from the root of the crate.
     module: Vec<String>,
     file: &'a str,
     found: &'a mut BTreeSet<Import>,
@@ -86,7 +86,7 @@ impl Imports<'_> {
         }
     }
 
-    /// Paths in what is not parsed: the arguments of macros and attributes.
+    /// Paths in unparsed tokens: the arguments of macros and attributes.
     fn note_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         for token in tokens {
@@ -158,7 +158,7 @@ fn is_test_only(attribute: &syn::Attribute) -> bool {
     meta.is_ok_and(|meta| meta.path.is_ident("cfg") && meta.tokens.to_string() == "test")
 }
 
-/// What every module imports from others. Tests may import what they like.
+/// The imports of every module. Tests may import anything.
 fn imports() -> BTreeSet<Import> {
     let source = root().join("mesh-runtime/src");
     let files: Vec<(PathBuf, syn::File)> = files(&source)
@@ -221,7 +221,7 @@ fn test_files(path: &Path, parsed: &syn::File) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The module that a file is.
+/// The module of a file.
 fn module(file: &Path) -> Vec<String> {
     let file = file.with_extension("");
     let parts = file.iter().map(|part| part.to_string_lossy().into_owned());

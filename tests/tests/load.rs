@@ -1,5 +1,5 @@
-//! Much at once, and much in one: every call gets its own answer, nothing stands still behind something big, what is
-//! beyond the budget waits or is told so, and nothing is left behind.
+//! Many calls at once, and large calls: every call gets its own reply, nothing stalls behind a large payload, what
+//! exceeds the budget waits or is refused, and nothing is leaked.
 
 mod support;
 
@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 const MIB: usize = 1 << 20;
 
-/// Far from what anything takes, even on a busy machine.
+/// Far longer than any step takes, even on a busy machine.
 const PATIENT: Duration = Duration::from_secs(50);
 
 /// Two nodes with one link.
@@ -85,7 +85,7 @@ async fn ten_thousand_calls_at_once_over_one_link_each_get_their_own_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn small_calls_go_on_while_sixteen_mebibytes_travel_both_ways() {
-    /// How far the big call is.
+    /// The progress of the large call.
     const TRAVELLING: usize = 0;
     const ARRIVED: usize = 1;
     const ANSWERED: usize = 2;
@@ -161,7 +161,7 @@ async fn more_bytes_than_the_budget_wait_for_their_turn() {
         for answer in calls.await {
             assert_eq!(answer.unwrap(), bytes as u64);
         }
-        // The link was never lost: its end is the goodbye.
+        // The link was never lost: it closes only now, with Goodbye.
         pair.worker.shutdown().await;
         let reason = disconnection(&mut events, pair.worker.id()).await;
         assert_eq!(reason, CloseReason::Goodbye(CloseCode::ShuttingDown));
@@ -172,7 +172,7 @@ async fn more_bytes_than_the_budget_wait_for_their_turn() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_with_different_budgets_do_not_run_dry() {
     within(async {
-        // The caller grants the default: far more than the worker ever uses of it.
+        // The caller grants the default: far more than the worker ever uses.
         let pair = Pair::with_budget(8, 4096).await;
         let client = pair.caller.client::<Worker>();
         for number in 0..1000 {
@@ -246,7 +246,7 @@ async fn after_fifty_thousand_calls_nothing_is_in_flight() {
             }
         }
         assert_eq!(pair.in_flight(), 0);
-        // Nor after calls that were given up.
+        // The same after cancelled calls.
         let mut given_up =
             pin!(join_all((0..100).map(|number: u32| {
                 client.hold(number.to_string()).into_future()

@@ -1,5 +1,5 @@
-//! Nothing readable on the wire; and, where the compiler was given `--cfg mesh_sealing_switch`, the proof that this test
-//! would notice. One test, alone in its process, because sealing is switched off for a whole process.
+//! Nothing readable is on the wire, and this test would detect it if there were. One test, alone in its process,
+//! because sealing is switched off for a whole process.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{
     websocket, within,
 };
 
-/// Chosen, and long: must not be seen.
+/// Recognizable texts that must not appear on the wire.
 const CALLER: &str = "recognizable-instance-of-a-caller-4711";
 const WORKER: &str = "recognizable-instance-of-a-worker-4712";
 const ARGUMENT: &str = "a recognizable argument, such as the number of a credit card";
@@ -19,12 +19,12 @@ const BIG: usize = 100_000;
 /// See [`Between::shows`].
 const SMALL: usize = 2048;
 
-/// Everything that passed between two.
+/// Everything that passed between two sides.
 struct Between(Vec<Recording>);
 
 impl Between {
-    /// Needles of four bytes turn up by chance in much that is sealed: they are looked for in small payloads only,
-    /// where that happens once in a hundred thousand runs.
+    /// Needles of four bytes occur by chance in large sealed data. They are searched for in small payloads only, where
+    /// that happens once in a hundred thousand runs.
     fn shows(&self, needle: &[u8]) -> bool {
         let ways = self.0.iter().flat_map(|both| [&both.up, &both.down]);
         if needle.len() > 4 {
@@ -43,7 +43,7 @@ impl Between {
     }
 }
 
-/// Calls between two nodes: what was to be seen between them, and between them and their master.
+/// Makes calls between two nodes. Returns what was visible between them, and between them and their master.
 async fn calls() -> (Between, Between) {
     let mesh = TestMesh::<Hard>::start().await.unwrap();
     let to_master = Proxy::listen().await;
@@ -75,7 +75,7 @@ async fn calls() -> (Between, Between) {
     client.recognizable_errand(ARGUMENT.into()).await.unwrap();
     assert_eq!(done.recv().await.unwrap(), format!("{} bytes", big.len()));
     assert_eq!(done.recv().await.unwrap(), ARGUMENT);
-    // Also what is said at the end.
+    // Include the closing handshakes.
     caller.shutdown().await;
     worker.shutdown().await;
     (

@@ -1,4 +1,4 @@
-//! What compiles, and what does not and with which words. One case for each message, named by its situation.
+//! What compiles, and what does not and with which message. One case per message, named after its situation.
 //!
 //! After a change to a message: `TRYBUILD=overwrite cargo test -p mesh-tests --test ui`, then read the difference.
 
@@ -12,8 +12,8 @@ fn schemas_that_are_refused() {
     trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
 }
 
-/// Whatever is wrong is said at its place. Only an empty schema has no place in it; and where a path leads to no
-/// node, rustc says so first, at the path, and then that there is no mesh.
+/// Every error is reported at its place. Only an empty schema has no place inside it. If a path leads to no node, rustc
+/// first reports the path itself, and then that there is no mesh.
 #[test]
 fn no_error_is_about_the_whole_macro() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui/fail");
@@ -43,7 +43,7 @@ fn no_error_is_about_the_whole_macro() {
     assert!(cases >= 50, "only {cases} cases");
 }
 
-/// The line that each error is at: `error: …`, then ` --> file:line:column`.
+/// The line of each error: `error: …`, then ` --> file:line:column`.
 fn primary_lines(messages: &str) -> impl Iterator<Item = usize> {
     let lines: Vec<&str> = messages.lines().collect();
     let places: Vec<usize> = lines

@@ -1,5 +1,5 @@
-//! Whoever does not keep to the protocol loses its own link, with the reason in the log, and nothing else happens: the
-//! node serves on, and what was recorded and is played again gets nowhere.
+//! A peer that breaks the protocol loses its own link, with the reason in the log, and nothing else happens: the node
+//! keeps serving, and replayed recordings have no effect.
 
 mod support;
 
@@ -23,10 +23,10 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-/// What a worker of these tests grants: small enough to be overrun.
+/// The bytes that a worker of these tests grants: few enough to be exceeded.
 const BYTES: u64 = 32 * 1024;
 
-/// A master, a worker and a caller that calls all the time; and somebody who is up to something.
+/// A master, a worker, and a caller that calls all the time. A test adds the peer that misbehaves.
 struct Town {
     keys: Keys,
     master: Master,
@@ -41,7 +41,7 @@ struct Town {
 }
 
 impl Town {
-    /// `name` keeps the lines of a test in the log apart from those of others.
+    /// `name` distinguishes the log lines of a test from those of others.
     async fn open(name: &str) -> Self {
         log::start();
         let keys = Keys::new("Hard", Keys::generate());
@@ -95,7 +95,7 @@ impl Town {
             calling,
             quiet,
         };
-        // A node may go on before the master's callback for it has run: in any order.
+        // A node may continue before the master's callback for it has run, so any order is possible.
         let mut expected = Vec::new();
         for node in [town.worker.id(), town.caller.id()] {
             expected.extend([format!("connection {node}"), format!("registration {node}")]);
@@ -112,7 +112,7 @@ impl Town {
         Claim::to_node("Hard", "Caller", instance, self.worker.id())
     }
 
-    /// Somebody with the right keys, whose link is open.
+    /// A peer with the right keys, whose link is open.
     async fn peer(&self, instance: &str) -> RawPeer {
         let mut events = self.worker.events();
         let mut peer = RawPeer::dial(self.worker.addr(), &self.keys, &self.claim(instance))
@@ -123,12 +123,12 @@ impl Town {
         peer
     }
 
-    /// Nobody else has noticed anything: the caller was answered all the time and still is, over the same link; both
-    /// are still registered; and since `Town::open` the worker has told of nothing but a marker that comes now.
+    /// Nobody else was affected: the caller was answered all the time and still is, over the same link; both nodes are
+    /// still registered; and since `Town::open` the worker has reported only a marker that comes now.
     async fn assert_quiet(mut self) {
         let before = *self.answered.borrow();
         let answered = self.answered.wait_for(|count| *count >= before + 2);
-        // An error means that a call has failed, and no more are made.
+        // An error means that a call has failed, and the calls have stopped.
         answered.await.expect("a call failed");
         let registered: Vec<_> = self
             .master
@@ -166,7 +166,7 @@ impl Town {
         self.calling.abort();
     }
 
-    /// Like [`Town::assert_quiet`], where there was a link of `instance` to be closed.
+    /// Like [`Town::assert_quiet`], after the link of `instance` was closed.
     async fn closed_only(mut self, instance: &str, why: &str) {
         let stranger = NodeId::new("Caller", instance);
         connection(&mut self.quiet, &stranger).await;
@@ -181,7 +181,7 @@ impl Town {
 }
 
 async fn call_all_the_time(caller: Node<Caller>, answered: watch::Sender<usize>) {
-    // Often enough, and something is left for the other tests.
+    // Often enough, and leaves processor time for the other tests.
     let mut pace = tokio::time::interval(Duration::from_millis(5));
     let client = caller.client::<Worker>();
     for number in 0.. {
@@ -193,15 +193,15 @@ async fn call_all_the_time(caller: Node<Caller>, answered: watch::Sender<usize>)
     }
 }
 
-// ---- Played again. ----
+// ---- Replayed. ----
 
-/// The first message of a handshake, sent by somebody who recorded it, several times at once.
+/// The first message of a handshake, replayed several times at once.
 async fn play_first_message(addr: SocketAddr, message: &[u8]) {
     let mut connections = Vec::new();
     for _ in 0..3 {
         let mut connection = RawConnection::open(addr).await.unwrap();
         connection.send(message.to_vec()).await.unwrap();
-        // It is answered like any other: nobody can tell yet.
+        // It is answered like any other: the replay cannot be recognized yet.
         connection.receive().await.unwrap();
         connections.push(connection);
     }
@@ -219,7 +219,7 @@ async fn a_replayed_first_message_neither_registers_a_node_nor_replaces_it_at_th
             nodes.into_iter().map(|info| info.epoch).collect::<Vec<_>>()
         };
         let before = epochs(&town);
-        // Of a node that is not there, and of one that is, with a later boot.
+        // For a node that does not exist, and for one that exists, with a later epoch.
         for instance in ["replay-master-nobody", "replay-master-caller"] {
             let claim = Claim::to_master("Hard", "Caller", instance);
             let message = first_message(&town.keys, &claim).await.unwrap();
@@ -245,7 +245,7 @@ async fn a_replayed_first_message_neither_opens_a_link_nor_replaces_it_at_a_node
             play_first_message(town.worker.addr(), &message).await;
             log::line(&["before it was a link", instance]).await;
         }
-        // The call that was under way is still under way, over the same link.
+        // The call in flight is still in flight, over the same link.
         town.release.add_permits(1);
         assert_eq!(held.await.unwrap().unwrap(), std::process::id());
         town.assert_quiet().await;
@@ -257,7 +257,7 @@ async fn a_replayed_first_message_neither_opens_a_link_nor_replaces_it_at_a_node
 async fn a_whole_session_played_again_does_not_open() {
     within(async {
         let town = Town::open("session").await;
-        // Recorded on the way between a real node and the master.
+        // Recorded between a real node and the master.
         let proxy = Proxy::listen().await;
         proxy.lead_to(town.master.addr());
         let victim = Caller::node()
@@ -275,7 +275,7 @@ async fn a_whole_session_played_again_does_not_open() {
 
         let mut connection = RawConnection::open(town.master.addr()).await.unwrap();
         for payload in session {
-            // The first of them that is no handshake closes the connection.
+            // The first payload that is not a handshake closes the connection.
             let _ = connection.send(payload).await;
         }
         connection.closed().await.unwrap();
@@ -451,7 +451,7 @@ async fn a_second_confirmation_closes_the_link() {
     .await;
 }
 
-/// Does something with a sealed envelope on an open link, and expects that link to be closed as forged.
+/// Alters a sealed envelope on an open link, and expects that link to be closed as forged.
 async fn envelope(name: &str, misuse: impl AsyncFnOnce(&mut RawPeer)) {
     within(async {
         let town = Town::open(name).await;
@@ -526,7 +526,7 @@ async fn a_call_id_used_twice_closes_the_link() {
         let mut peer = town.peer("id-twice-stranger").await;
         let argument = text_argument("id-twice");
         peer.call(7, command("hold"), &argument).await.unwrap();
-        // The end of the link cancels the first call: it has to run before.
+        // Closing the link cancels the first call, so its handler must have started before.
         assert_eq!(town.held.recv().await.unwrap(), "id-twice");
         peer.call(7, command("hold"), &argument).await.unwrap();
         peer.closed().await.unwrap();

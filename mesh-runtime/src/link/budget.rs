@@ -69,13 +69,13 @@ impl Budget {
     }
 
     /// Takes a permit for one call. Never waits: if the link is full, it fails at once.
-    pub(crate) fn slot(self: &Arc<Self>) -> Result<Slot, Full> {
+    pub(crate) fn call_permit(self: &Arc<Self>) -> Result<CallPermit, Full> {
         let limit = self.call_limit.load(Ordering::Acquire);
         if self.calls.fetch_add(1, Ordering::AcqRel) >= limit {
             self.calls.fetch_sub(1, Ordering::AcqRel);
             return Err(Full { limit });
         }
-        Ok(Slot {
+        Ok(CallPermit {
             budget: Arc::clone(self),
             released: AtomicBool::new(false),
         })
@@ -87,13 +87,13 @@ impl Budget {
     }
 
     /// Takes a permit for one tell, and waits for one if necessary. Cancel safe.
-    pub(crate) async fn tell_slot(self: &Arc<Self>) -> Result<TellSlot, NoRoom> {
+    pub(crate) async fn tell_permit(self: &Arc<Self>) -> Result<SendPermit, NoRoom> {
         self.tells
             .acquire()
             .await
             .map_err(|_| NoRoom::Closed)?
             .forget();
-        Ok(TellSlot {
+        Ok(SendPermit {
             budget: Arc::clone(self),
             spent: false,
         })
@@ -148,12 +148,12 @@ fn permits(bytes: usize) -> u32 {
 }
 
 /// A permit for one call. It is returned on drop, or earlier by [`release`](Self::release).
-pub(crate) struct Slot {
+pub(crate) struct CallPermit {
     budget: Arc<Budget>,
     released: AtomicBool,
 }
 
-impl Slot {
+impl CallPermit {
     /// Returns the permit. Only the first call has an effect.
     pub(crate) fn release(&self) {
         if !self.released.swap(true, Ordering::AcqRel) {
@@ -162,19 +162,19 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         self.release();
     }
 }
 
 /// A permit for one tell. It is returned on drop, unless it was spent.
-pub(crate) struct TellSlot {
+pub(crate) struct SendPermit {
     budget: Arc<Budget>,
     spent: bool,
 }
 
-impl TellSlot {
+impl SendPermit {
     /// The tell is on its way: its permit comes back from the other side.
     pub(crate) fn spend(mut self) {
         self.spent = true;
@@ -182,7 +182,7 @@ impl TellSlot {
     }
 }
 
-impl Drop for TellSlot {
+impl Drop for SendPermit {
     fn drop(&mut self) {
         if !self.spent {
             self.budget.tells.add_permits(1);
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn nothing_may_be_sent_before_the_other_side_grants_it() {
         let budget = Budget::new();
-        assert_eq!(budget.slot().err(), Some(Full { limit: 0 }));
+        assert_eq!(budget.call_permit().err(), Some(Full { limit: 0 }));
         assert!(budget.try_reserve(1).is_none());
     }
 

@@ -38,9 +38,9 @@ impl Link {
         payload: Bytes,
         deadline: Instant,
     ) -> Result<Bytes, CallFailure> {
-        let slot = self
+        let permit = self
             .budget
-            .slot()
+            .call_permit()
             .map_err(|Full { limit }| CallFailure::Full {
                 what: format!("{limit} calls are in flight to {}", self.peer.id),
             })?;
@@ -50,7 +50,7 @@ impl Link {
             .map_err(|no_room| self.unsent(&no_room))?;
         let (call, pending) =
             self.in_flight()
-                .open(slot, reserved)
+                .open(permit, reserved)
                 .map_err(|reason| CallFailure::Lost {
                     reason,
                     sent: false,
@@ -93,16 +93,16 @@ impl Link {
         deadline: Instant,
     ) -> Result<(), CallFailure> {
         let admitted = async {
-            let slot = self.budget.tell_slot().await?;
-            Ok((slot, self.budget.reserve(payload.len()).await?))
+            let permit = self.budget.tell_permit().await?;
+            Ok((permit, self.budget.reserve(payload.len()).await?))
         };
-        let (slot, reserved) = timeout_at(deadline, admitted)
+        let (permit, reserved) = timeout_at(deadline, admitted)
             .await
             .map_err(|_| CallFailure::Full {
                 what: format!("{} takes no more for now", self.peer.id),
             })?
             .map_err(|no_room| self.unsent(&no_room))?;
-        slot.spend();
+        permit.spend();
         reserved.spend();
         let pushed = self.channel.send(Frame::Tell {
             tell: self.next_tell.fetch_add(1, Ordering::Relaxed),

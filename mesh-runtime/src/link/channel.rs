@@ -43,7 +43,7 @@ const ACK_BYTES: u32 = 64 * 1024;
 const ROOM: usize = 4 * 1024;
 
 /// How long the closing handshake of a connection may take.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSING_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// The timings of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ impl Default for Pace {
 }
 
 /// The token of the drain ping, which a node sends after its last call. The tokens of heartbeat pings are smaller.
-const LAST_WORD: u64 = u64::MAX;
+const DRAIN_PING: u64 = u64::MAX;
 
 /// What a connection hands up. The methods are called inline and in order, and must not block.
 pub(crate) trait Receiver: Send + Sync + 'static {
@@ -92,7 +92,7 @@ struct ChannelState {
     untold_bytes: AtomicU32,
     /// Cancelled when the first envelope opens. Only then is the identity of the other side proven.
     proven: CancellationToken,
-    /// Cancelled when the other side has replied to [`LAST_WORD`].
+    /// Cancelled when the other side has replied to [`DRAIN_PING`].
     settled: CancellationToken,
     reason: OnceLock<CloseReason>,
     closed: CancellationToken,
@@ -176,7 +176,7 @@ impl Channel {
     /// Waits until the other side has processed everything sent before this call and everything that it sent until then
     /// has arrived here, or until the connection closes.
     pub(crate) async fn settled(&self) {
-        self.send(Frame::Ping { token: LAST_WORD });
+        self.send(Frame::Ping { token: DRAIN_PING });
         tokio::select! {
             () = self.0.settled.cancelled() => {}
             () = self.0.closed.cancelled() => {}
@@ -293,7 +293,7 @@ impl Inlet {
             Frame::Ping { token } => {
                 self.channel.send(Frame::Pong { token });
             }
-            Frame::Pong { token: LAST_WORD } => self.channel.0.settled.cancel(),
+            Frame::Pong { token: DRAIN_PING } => self.channel.0.settled.cancel(),
             Frame::Pong { .. } => {}
             Frame::Goodbye { reason, .. } => self.channel.close(CloseReason::Goodbye(reason)),
             frame => self.receiver.on_frame(frame)?,
@@ -320,7 +320,7 @@ pub(crate) async fn write(
     // A stuck write must not keep a closed connection open.
     let stuck = async {
         channel.closed().await;
-        tokio::time::sleep(FAREWELL).await;
+        tokio::time::sleep(CLOSING_HANDSHAKE).await;
     };
     let in_order = tokio::select! {
         result = written => match result {
@@ -338,10 +338,10 @@ pub(crate) async fn write(
     {
         channel.send(goodbye);
         let farewell = flush(&channel, &mut sink, &mut sealer);
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        let _ = tokio::time::timeout(CLOSING_HANDSHAKE, farewell).await;
     }
     channel.outbound().outbox.close();
-    let _ = tokio::time::timeout(FAREWELL, sink.close()).await;
+    let _ = tokio::time::timeout(CLOSING_HANDSHAKE, sink.close()).await;
     if let Some(closer) = channel.0.closer.get() {
         closer.abort();
     }

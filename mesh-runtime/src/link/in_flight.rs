@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::task::AtomicWaker;
 use slab::Slab;
 
-use super::budget::{Reserved, Slot};
+use super::budget::{CallPermit, Reserved};
 use crate::{
     close::CloseReason,
     wire::frame::{FailureCode, Status},
@@ -41,7 +41,7 @@ pub(crate) struct Pending {
     answer: Mutex<Option<Reply>>,
     waker: AtomicWaker,
     reserved: Reserved,
-    slot: Slot,
+    permit: CallPermit,
 }
 
 impl Pending {
@@ -78,8 +78,8 @@ impl Pending {
     }
 
     fn complete(&self, answer: Reply) {
-        // The slot is released before the caller is woken, because the caller may call again at once.
-        self.slot.release();
+        // The permit is released before the caller is woken, because the caller may call again at once.
+        self.permit.release();
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.waker.wake();
     }
@@ -108,7 +108,7 @@ impl Pending {
 }
 
 struct InFlightEntry {
-    /// The higher bits of the call id. They keep a delayed reply to an earlier call in the same slot from reaching the
+    /// The higher bits of the call id. They keep a delayed reply to an earlier call in the same permit from reaching the
     /// new call.
     generation: u32,
     pending: Arc<Pending>,
@@ -151,7 +151,7 @@ impl InFlight {
     /// Opens a new call and returns its id, or the close reason if the link has closed.
     pub(crate) fn open(
         &mut self,
-        slot: Slot,
+        permit: CallPermit,
         reserved: Reserved,
     ) -> Result<(u64, Arc<Pending>), CloseReason> {
         if let Some(reason) = &self.closed {
@@ -162,7 +162,7 @@ impl InFlight {
             answer: Mutex::new(None),
             waker: AtomicWaker::new(),
             reserved,
-            slot,
+            permit,
         });
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
@@ -290,7 +290,7 @@ mod tests {
         let budget = Budget::new();
         budget.grant(1, 100);
         let reserved = budget.try_reserve(10).unwrap();
-        calls.open(budget.slot().unwrap(), reserved).unwrap()
+        calls.open(budget.call_permit().unwrap(), reserved).unwrap()
     }
 
     fn whole(calls: &mut InFlight, id: u64, text: &'static [u8]) -> Result<usize, BadReply> {
@@ -324,12 +324,12 @@ mod tests {
         budget.grant(1, 100);
         let mut calls = InFlight::new();
         let reserved = budget.try_reserve(100).unwrap();
-        let (id, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+        let (id, pending) = calls.open(budget.call_permit().unwrap(), reserved).unwrap();
         calls.forget(id);
-        assert!(budget.slot().is_err());
+        assert!(budget.call_permit().is_err());
         assert!(budget.try_reserve(1).is_none());
         drop(pending);
-        assert!(budget.slot().is_ok());
+        assert!(budget.call_permit().is_ok());
         assert!(budget.try_reserve(100).is_some());
     }
 
@@ -339,9 +339,9 @@ mod tests {
         budget.grant(1, 100);
         let mut calls = InFlight::new();
         let reserved = budget.try_reserve(1).unwrap();
-        let (id, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+        let (id, pending) = calls.open(budget.call_permit().unwrap(), reserved).unwrap();
         whole(&mut calls, id, b"answer").unwrap();
-        assert!(budget.slot().is_ok());
+        assert!(budget.call_permit().is_ok());
         drop(pending);
         assert_eq!(budget.calls(), 0);
     }
@@ -352,7 +352,7 @@ mod tests {
         budget.grant(1, 100);
         let mut calls = InFlight::new();
         let reserved = budget.try_reserve(100).unwrap();
-        let (id, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+        let (id, pending) = calls.open(budget.call_permit().unwrap(), reserved).unwrap();
         assert!(pending.mark_sent());
         calls.forget(id);
         drop(pending);
@@ -402,7 +402,7 @@ mod tests {
         budget.grant(1, 1);
         let reserved = budget.try_reserve(0).unwrap();
         assert_eq!(
-            calls.open(budget.slot().unwrap(), reserved).err(),
+            calls.open(budget.call_permit().unwrap(), reserved).err(),
             Some(cut)
         );
     }

@@ -357,7 +357,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let mut call = |outbox: &mut Outbox, bytes: usize| {
             let reserved = budget.try_reserve(bytes).unwrap();
-            let (call, pending) = calls.open(budget.slot().unwrap(), reserved).unwrap();
+            let (call, pending) = calls.open(budget.call_permit().unwrap(), reserved).unwrap();
             let frame = Frame::Call {
                 call,
                 command: 7,

@@ -27,7 +27,7 @@ use crate::{
 const BACKLOG: usize = 4096;
 
 /// How long the last words to all nodes may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSING_HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// How long [`Master::wait_for_nodes`] waits.
 const WAIT: Duration = Duration::from_secs(10);
@@ -208,7 +208,7 @@ impl Master {
             }
             core.close();
             core.connections.close();
-            let _ = tokio::time::timeout(FAREWELL, core.connections.wait()).await;
+            let _ = tokio::time::timeout(CLOSING_HANDSHAKE, core.connections.wait()).await;
             server.stop().await;
         });
         master

@@ -13,7 +13,7 @@ use super::{core::NodeCore, jobs::Jobs};
 use crate::{close::CloseCode, socketio::Server};
 
 /// How long the last words on all connections may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSING_HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// What a shutdown had to leave unfinished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,7 +108,8 @@ async fn drain(running: Arc<RunningNode>) {
     // A call that was sent before the other end knew is still on its way, and is to be told that it did not run.
     let links = core.links();
     let settled = join_all(links.iter().map(|link| link.settled()));
-    let settled = tokio::time::timeout_at(deadline.min(Instant::now() + FAREWELL), settled);
+    let settled =
+        tokio::time::timeout_at(deadline.min(Instant::now() + CLOSING_HANDSHAKE), settled);
     let (unfinished_jobs, _, _) = tokio::join!(jobs, calls, settled);
     let report = ShutdownReport {
         unfinished_calls: core.local.handlers.len(),
@@ -128,7 +129,7 @@ async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
         link.close(CloseCode::ShuttingDown);
     }
     core.connections.close();
-    let _ = tokio::time::timeout(FAREWELL, core.connections.wait()).await;
+    let _ = tokio::time::timeout(CLOSING_HANDSHAKE, core.connections.wait()).await;
     server.stop().await;
     tracing::info!(node = %core.local.id, "ended");
 }

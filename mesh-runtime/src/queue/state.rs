@@ -247,7 +247,7 @@ impl QueueState {
         Ok(())
     }
 
-    /// The attempt failed. Returns the job if it is to be stored.
+    /// The attempt failed. Returns the job if it becomes a dead letter.
     pub(super) fn fail(
         &mut self,
         job: &JobId,

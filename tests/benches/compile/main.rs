@@ -1,5 +1,5 @@
-//! How long a big schema takes to compile, against the same methods as `tarpc` services: 20 node types of 10 commands
-//! each, every handler implemented, every method called once. What is timed and why: docs/performance.md.
+//! How long a large schema takes to compile, compared with the same methods as `tarpc` services: 20 node types of 10
+//! commands each, every handler implemented, every method called once. What is timed and why: docs/performance.md.
 
 #[path = "../support/options.rs"]
 mod options;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// How often each thing is measured.
+/// How many times each measurement is repeated.
 struct Rounds {
     build: usize,
     extra: usize,
@@ -58,7 +58,7 @@ struct Times {
 }
 
 impl Times {
-    /// In alternation, so that what else the machine does meets both alike.
+    /// Alternates the two, so that other load on the machine affects both equally.
     fn measure(
         rounds: usize,
         mut ours: impl FnMut(usize) -> Result<Duration, Failure>,
@@ -114,7 +114,7 @@ fn compare(rounds: Rounds) -> Result<(), Failure> {
         project.expanded_lines(&ours),
         project.expanded_lines(&theirs),
     );
-    // Last: it builds this workspace's own crates once more.
+    // Last, because it rebuilds this workspace's own crates.
     for one in [&ours, &theirs] {
         project.time("build", one, Incremental::On)?;
     }

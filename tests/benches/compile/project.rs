@@ -1,5 +1,5 @@
-//! The workspace in which the two crates are compiled, under the target directory, and cargo's runs in it. Knows how
-//! to build, not what is compared.
+//! The workspace in which the two crates are compiled, under the target directory, and the runs of cargo in it. Knows
+//! how to build, not what is compared.
 
 use std::{
     fs, io,
@@ -15,12 +15,12 @@ pub(crate) struct Project {
     root: PathBuf,
 }
 
-/// What keeps the comparison from being made.
+/// What prevents the comparison.
 pub(crate) type Failure = String;
 
 impl Project {
-    /// Writes the workspace anew. Its lock file begins as a copy of this workspace's, so that both compile with the
-    /// versions that are pinned here; what was built by an earlier run is used again.
+    /// Writes the workspace anew. Its lock file begins as a copy of this workspace's, so that both crates compile with
+    /// the versions that are pinned here. Build results of an earlier run are reused.
     pub(crate) fn create(crates: &[&Crate], checkout: &Path) -> Result<Self, Failure> {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile");
         let project = Self { root };
@@ -32,7 +32,7 @@ impl Project {
 
     fn write_all(&self, crates: &[&Crate], checkout: &Path) -> io::Result<()> {
         let members: Vec<_> = crates.iter().map(|one| one.name).collect();
-        // No profile is given: users have cargo's own one for dev builds.
+        // No profile is given: users have cargo's default for dev builds.
         let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n");
         fs::create_dir_all(&self.root)?;
         fs::write(self.root.join("Cargo.toml"), manifest)?;
@@ -54,7 +54,7 @@ impl Project {
         Ok(())
     }
 
-    /// Builds a crate and all it depends on, and runs it once: what does not work need not be fast to compile.
+    /// Builds a crate and its dependencies, and runs it once: timings of a program that does not work are worthless.
     pub(crate) fn prepare(&self, one: &Crate) -> Result<(), Failure> {
         for verb in ["build", "check"] {
             self.run(&mut self.cargo(verb, one, Incremental::Off))
@@ -83,15 +83,15 @@ impl Project {
         one: &Crate,
         incremental: Incremental,
     ) -> Result<Duration, Failure> {
-        // Cargo compares times of modification; the text stays what it was.
+        // Cargo compares modification times; the text is unchanged.
         let main = self.main_rs(one);
         fs::write(&main, &one.main)
             .map_err(|error| format!("cannot write {}: {error}", main.display()))?;
         self.timed(verb, one, incremental)
     }
 
-    /// How long `cargo build` takes after one line of a handler has changed, with what the compiler has kept of the
-    /// build before. `mark` must be new each time.
+    /// How long `cargo build` takes after one line of a handler has changed, with the incremental data of the previous
+    /// build. `mark` must be new each time.
     pub(crate) fn time_after_a_change(
         &self,
         one: &Crate,
@@ -119,8 +119,8 @@ impl Project {
         Ok(start.elapsed())
     }
 
-    /// The lines of the module `schema` as the compiler prints it, expanded. Only a nightly compiler prints them, or
-    /// one that is told to take itself for such.
+    /// The lines of the module `schema`, expanded, as printed by the compiler. Only a nightly compiler prints them, or
+    /// one that is told to behave like a nightly.
     pub(crate) fn expanded_lines(&self, one: &Crate) -> Result<usize, Failure> {
         let mut cargo = self.cargo("rustc", one, Incremental::Off);
         cargo
@@ -175,7 +175,7 @@ impl Project {
     }
 }
 
-/// Whether the compiler keeps what it knows from one build to the next.
+/// Whether the compiler keeps incremental data from one build to the next.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Incremental {
     On,

@@ -1,12 +1,12 @@
 //! The two crates that are compiled, as text: the same 200 methods on the same types, once as one `mesh_schema!` and
 //! once as 20 `tarpc::service` traits. Writes nothing and builds nothing.
 //!
-//! Each crate has three files. `types.rs` is the same in both; `schema.rs` holds nothing but what the macros expand,
-//! so that its lines can be counted; `main.rs` implements every handler and calls every method once.
+//! Each crate has three files. `types.rs` is the same in both. `schema.rs` contains only what the macros expand, so
+//! that its lines can be counted. `main.rs` implements every handler and calls every method once.
 
 use std::fmt::Write;
 
-/// How many node types, and how many services.
+/// The number of node types, and of services.
 pub(crate) const SERVICES: usize = 20;
 
 /// The methods of each of them. `{n}` stands for the service's number, with two digits.
@@ -85,10 +85,10 @@ pub(crate) const METHODS: [Method; 10] = [
     },
 ];
 
-/// How many methods in all.
+/// The total number of methods.
 pub(crate) const COMMANDS: usize = SERVICES * METHODS.len();
 
-/// One method: name, type and value of each argument; answer; what its handler does.
+/// One method: name, type and value of each argument; return type; body of its handler.
 pub(crate) struct Method {
     name: &'static str,
     args: &'static [(&'static str, &'static str, &'static str)],
@@ -116,7 +116,7 @@ impl Method {
 pub(crate) struct Crate {
     /// Its package name.
     pub(crate) name: &'static str,
-    /// What it depends on beside tokio and serde, as lines of its manifest.
+    /// Its dependencies in addition to tokio and serde, as lines of its manifest.
     pub(crate) dependencies: String,
     /// `schema.rs`.
     pub(crate) schema: String,
@@ -124,7 +124,7 @@ pub(crate) struct Crate {
     pub(crate) main: String,
 }
 
-/// `types.rs`: three types for each service, as a service of ten methods has them.
+/// `types.rs`: three types per service, as a typical service of ten methods has them.
 pub(crate) fn types() -> String {
     let mut text = String::from(
         "//! What travels.\n\nuse serde::{Deserialize, Serialize};\n\n\
@@ -154,7 +154,7 @@ pub enum Fault{n} { Unknown { id: u64 }, Refused(String) }
     text
 }
 
-/// One schema of 20 node types, and a node type that calls them all.
+/// One schema of 20 node types, and a node type that calls all of them.
 pub(crate) fn mesh(runtime: &str) -> Crate {
     let mut schema = String::from(
         "use mesh_runtime::mesh_schema;\n\nuse crate::types::*;\n\nmesh_schema! {\n    pub mesh Everything;\n\n    \
@@ -235,7 +235,7 @@ async fn main() -> Result<(), Failure> {
     let gateway = Gateway::node().keys(&keys).master(master.addr()).bind(\"127.0.0.1:0\").start().await?;
 ";
 
-/// 20 services, each with a listener and a connection of its own.
+/// 20 services, each with its own listener and connection.
 pub(crate) fn tarpc() -> Crate {
     let mut schema = String::from("use crate::types::*;\n");
     let mut main = format!("{TARPC_MAIN}{}", all_calls(""));
@@ -350,7 +350,7 @@ fn numbers() -> impl Iterator<Item = String> {
     (0..SERVICES).map(|n| format!("{n:02}"))
 }
 
-/// Appends a piece with the service's number filled in.
+/// Appends a snippet with the service's number filled in.
 fn add(text: &mut String, n: &str, piece: &str) {
     text.push_str(&piece.replace("{n}", n));
 }

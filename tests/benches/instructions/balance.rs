@@ -1,4 +1,4 @@
-//! Which instance gets a call, by each policy and by key, among 1, 10 and 100 of them.
+//! The choice of the instance for a call, by each policy and by key, among 1, 10 and 100 instances.
 
 use gungraun::{library_benchmark, library_benchmark_group};
 use mesh_runtime::{
@@ -13,7 +13,7 @@ library_benchmark_group!(
     benchmarks = [round_robin, least_in_flight, random, by_key]
 );
 
-/// Linked instances. One choice has been made: the first one seeds the thread's random numbers.
+/// Linked instances. One choice has already been made, because the first one seeds the thread's random numbers.
 fn linked(count: usize) -> Instances {
     let instances = Instances::linked(Desk::SPEC, count);
     for policy in [Balance::RoundRobin, Balance::LeastInFlight, Balance::Random] {
@@ -22,7 +22,7 @@ fn linked(count: usize) -> Instances {
     instances
 }
 
-/// There must have been an instance.
+/// Checks that an instance was chosen.
 fn chosen((picked, _): (Option<Picked>, Instances)) {
     assert!(picked.is_some(), "no instance was chosen");
 }

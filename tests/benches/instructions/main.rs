@@ -1,7 +1,7 @@
-//! How many instructions the pieces of a call's way take, counted by callgrind: a small change that a clock does not see
-//! is seen here. `scripts/instructions.sh` compares the counts with `counts.txt`; what they mean: docs/performance.md.
+//! How many instructions the steps of a call take, counted by callgrind, which detects small changes that a clock does
+//! not. `scripts/instructions.sh` compares the counts with `counts.txt`; what they mean: docs/performance.md.
 //!
-//! What surrounds a piece, such as making the envelope that is then sealed, is in `setup` functions and not counted.
+//! The preparation of a step, such as making the envelope that is then sealed, is in `setup` functions and not counted.
 
 mod balance;
 mod sample;
@@ -25,7 +25,7 @@ Needs valgrind (Debian: valgrind) and gungraun-runner, in the version that Cargo
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let given = |name: &str| args.iter().any(|arg| arg == name);
-    // So callgrind runs this program, once for each case.
+    // Callgrind runs this program with this flag, once per case.
     if given("--gungraun-run") {
         return count();
     }
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         println!("instructions: not run; it is a benchmark: scripts/instructions.sh");
         return ExitCode::SUCCESS;
     }
-    // gungraun reads the variable when it is compiled.
+    // gungraun reads the variable at compile time.
     let runner = option_env!("GUNGRAUN_RUNNER").unwrap_or("gungraun-runner");
     let missing: Vec<&str> = ["valgrind", runner]
         .into_iter()
@@ -61,7 +61,8 @@ fn is_installed(program: &str) -> bool {
         .is_ok()
 }
 
-/// What `gungraun::main!` makes of the groups. It has to be in a function, because it is called `main` as well.
+/// The function that `gungraun::main!` generates from the groups. It is called `main` too, so it has to be inside a
+/// function.
 fn count() -> ExitCode {
     gungraun::main!(library_benchmark_groups = codec, envelope, dispatch, pick);
     main();

@@ -1,10 +1,10 @@
-//! What is sent: one value, in three sizes.
+//! The payload: one value, in three sizes.
 
 use bytes::Bytes;
 use mesh_runtime::__bench as mesh;
 use serde::{Deserialize, Serialize};
 
-/// An order as a service may take it. Its note makes it as long as it is to be.
+/// A typical order. Its note pads it to the desired length.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Order {
     id: u64,
@@ -22,7 +22,7 @@ struct Line {
     cents: u64,
 }
 
-/// An order that takes `bytes` when it is encoded: one line for each 32 of them, but no more than 100.
+/// An order that takes `bytes` when it is encoded: one line per 32 bytes, but no more than 100 lines.
 pub(crate) fn order(bytes: usize) -> Order {
     let line = |number: usize| Line {
         article: format!("A-{number:05}"),

@@ -1,4 +1,4 @@
-//! A call that has arrived, through the dispatcher, a task and the handler, to its answer.
+//! A received call, through the dispatcher, a task and the handler, to its reply.
 
 use bytes::Bytes;
 use gungraun::{library_benchmark, library_benchmark_group};
@@ -31,7 +31,7 @@ impl DeskHandler for Echo {
     }
 }
 
-/// A node on a runtime of one thread, and the call that it is to answer.
+/// A node on a runtime with one thread, and the call to serve.
 struct Ready {
     runtime: Runtime,
     node: Served,
@@ -46,7 +46,7 @@ impl Ready {
     }
 }
 
-/// The node has answered a few calls already, so that what is done once is done.
+/// The node has already served a few calls, so that one-time work is done.
 fn ready(bytes: usize) -> Ready {
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("there is a runtime");
@@ -68,7 +68,7 @@ fn check((answer, asked): (Option<Unsealed>, &Ready)) {
     assert_eq!(answer.as_ref(), Some(&asked.args), "the answer is wrong");
 }
 
-/// What was counted must have brought the answer.
+/// Checks that the counted code produced the reply.
 fn answered((answer, asked): (Option<Unsealed>, Ready)) {
     check((answer, &asked));
 }

@@ -1,4 +1,4 @@
-//! Values to bytes, frames to envelopes, envelopes to sealed ones; and back.
+//! Values to bytes, frames to envelopes, envelopes to sealed envelopes; and back.
 
 use bytes::Bytes;
 use gungraun::{library_benchmark, library_benchmark_group};
@@ -12,7 +12,7 @@ use crate::sample::{Order, order, payload};
 library_benchmark_group!(name = codec, benchmarks = [encode, decode]);
 library_benchmark_group!(name = envelope, benchmarks = [fill, seal, open, frames]);
 
-/// What was counted must have worked.
+/// Checks that the counted code succeeded.
 fn worked<T, E: std::fmt::Debug, Kept>((result, _): (Result<T, E>, Kept)) {
     if let Err(error) = result {
         panic!("what was counted has failed: {error:?}");
@@ -47,7 +47,7 @@ fn fill((envelope, calls): (Unsealed, Calls)) -> (Unsealed, Calls) {
     (envelope.push(&calls), calls)
 }
 
-/// An envelope with one call in it, and what seals it.
+/// An envelope with one call in it, and the cipher that seals it.
 fn unsealed(bytes: usize) -> (Unsealed, SealingEnd) {
     let (envelope, calls) = calls(1, bytes);
     (envelope.push(&calls), mesh::ends().0)
@@ -61,7 +61,7 @@ fn seal((envelope, mut sealing): (Unsealed, SealingEnd)) -> (Result<Bytes, Strin
     (envelope.seal(&mut sealing), sealing)
 }
 
-/// A sealed envelope, and what opens it.
+/// A sealed envelope, and the cipher that opens it.
 fn sealed(count: u64, bytes: usize) -> (Bytes, OpeningEnd) {
     let (mut sealing, opening) = mesh::ends();
     let (envelope, calls) = calls(count, bytes);
@@ -85,7 +85,7 @@ fn opened(count: u64, bytes: usize) -> OpenedEnvelope {
     OpenedEnvelope::open(sealed, &mut opening).expect("it was sealed for this end")
 }
 
-/// All frames must have come out.
+/// Checks that all frames were decoded.
 fn all_decoded(frames: Result<usize, String>) {
     assert!(matches!(frames, Ok(1 | 16)), "{frames:?}");
 }

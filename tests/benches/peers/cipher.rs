@@ -1,4 +1,5 @@
-//! What the cipher alone allows: each call passes it four times (sealed and opened, both ways), on two threads.
+//! The rate that the cipher alone allows: each call passes it four times (sealed and opened, both ways), on two
+//! threads.
 
 use std::{
     thread,
@@ -9,10 +10,10 @@ use dryoc::classic::crypto_secretbox::crypto_secretbox_detached;
 
 use crate::Failure;
 
-/// Payload that is sealed at once: as much as goes into one frame.
+/// Payload that is sealed at once: as much as fits into one frame.
 const CHUNK: usize = 64 * 1024;
 
-/// Calls a second, if nothing but the cipher took time.
+/// Calls per second, if only the cipher took time.
 pub(crate) fn calls_per_s(bytes: usize, span: Duration) -> Result<f64, Failure> {
     let passes = || move || passes(bytes, span);
     let (one, two) = (thread::spawn(passes()), thread::spawn(passes()));
@@ -24,7 +25,7 @@ pub(crate) fn calls_per_s(bytes: usize, span: Duration) -> Result<f64, Failure> 
     Ok((joined(one)? + joined(two)?) / 4.0)
 }
 
-/// Passes a second over so many bytes, on this thread.
+/// Passes per second over this many bytes, on this thread.
 fn passes(bytes: usize, span: Duration) -> Result<f64, Failure> {
     let (key, nonce, payload) = ([7; 32], [0; 24], vec![7; bytes]);
     let (mut sealed, mut tag) = (vec![0; CHUNK], [0; 16]);

@@ -1,4 +1,4 @@
-//! Everyone who is compared, started once; one round of one load with one of them.
+//! All contenders, started once; one round of one load with one of them.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::{
     tonic::{self, TonicEcho},
 };
 
-/// Who is compared.
+/// The contenders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Peer {
     Ours,
-    /// Two instances, and round robin between them.
+    /// Two instances, with round robin between them.
     OursTwice,
     Tarpc,
     Tonic,
@@ -44,24 +44,24 @@ impl Peer {
     }
 }
 
-/// What is done to each of them.
+/// The load on each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Load {
-    /// So many callers, each with one call at a time.
+    /// This many callers, each with one call at a time.
     Closed { bytes: usize, inflight: usize },
-    /// So many calls a second.
+    /// This many calls per second.
     Open { bytes: usize, rate: usize },
-    /// One caller of 64 bytes, while so many others call with 1 MiB on the same link.
+    /// One caller of 64 bytes, while this many others call with 1 MiB on the same link.
     Beside { large: usize },
 }
 
-/// Bytes of the small calls beside large ones.
+/// Size of the small calls that run next to large ones.
 pub(crate) const SMALL: usize = 64;
 const LARGE: usize = 1024 * 1024;
 
 impl Load {
-    /// Whether it is a load for this one. Raw connections carry one message at a time, and the cipher is the limit of
-    /// large payloads only.
+    /// Whether this load applies to this contender. Raw connections carry one message at a time, and the cipher is the
+    /// limit for large payloads only.
     pub(crate) fn suits(self, peer: Peer) -> bool {
         match (self, peer) {
             (Self::Closed { inflight, .. }, Peer::RawTcp | Peer::RawWebSocket) => inflight == 1,
@@ -132,7 +132,7 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// `server` is another process whose time counts.
+    /// `server` is another process whose processor time is included.
     async fn load<E: Echo>(
         &self,
         echo: E,

@@ -1,4 +1,5 @@
-//! How calls are made: so many at once, each one after the other; or at a fixed rate, whether or not they come back.
+//! How calls are made: a fixed number at once, each caller one after the other; or at a fixed rate, whether or not they
+//! return.
 
 use std::{
     future::Future,
@@ -15,21 +16,21 @@ use tokio::{
 
 use crate::{Failure, sides::cpu_time, stats::Latencies};
 
-/// Whatever sends bytes back. A clone is another caller of the same.
+/// Anything that sends bytes back. A clone is another caller of the same peer.
 pub(crate) trait Echo: Clone + Send + Sync + 'static {
     fn echo(&mut self, payload: Bytes) -> impl Future<Output = Result<Bytes, Failure>> + Send;
 }
 
-/// What one round gave.
+/// The result of one round.
 #[derive(Default)]
 pub(crate) struct Round {
     pub(crate) per_s: f64,
     pub(crate) latencies: Latencies,
-    /// Processor time, in microseconds, of all that took part: of a thousand calls in milliseconds.
+    /// Processor time of all that took part, in microseconds per call, which is milliseconds per thousand calls.
     pub(crate) cpu_us: f64,
 }
 
-/// Calls from `inflight` callers for so long. Must run on the client's thread.
+/// Calls from `inflight` callers for this long. Must run on the client's thread.
 pub(crate) async fn closed<E: Echo>(
     echo: E,
     bytes: usize,
@@ -73,10 +74,10 @@ pub(crate) async fn closed<E: Echo>(
     })
 }
 
-/// Calls that may be open at once under [`open`]; one more waits, and its waiting counts.
+/// Maximum number of open calls in [`open`]. A further call waits, and its wait is included in its time.
 const MAX_OPEN: usize = 4096;
 
-/// Begins `rate` calls a second for so long, each a task of its own, in a burst each millisecond. A call's time
+/// Starts `rate` calls per second for this long, each in a task of its own, in a burst each millisecond. A call's time
 /// counts from when it was due. Must run on the client's thread.
 pub(crate) async fn open<E: Echo>(
     echo: E,

@@ -1,4 +1,4 @@
-//! How fast calls are, against what people would use instead. What is measured and how: docs/performance.md.
+//! The speed of calls, compared with what people would use instead. What is measured and how: docs/performance.md.
 
 mod cipher;
 mod contest;
@@ -95,7 +95,7 @@ fn compare(extent: &Extent) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All peers take turns in each round of each load.
+/// All contenders take turns in each round of each load.
 async fn measure(sides: &Sides, extent: &Extent) -> Result<Results, Failure> {
     let contest = Contest::start(sides).await?;
     let peers = contest.peers();

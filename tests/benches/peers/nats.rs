@@ -1,4 +1,4 @@
-//! NATS request and reply, through a `nats-server` that is a process of its own, where it is installed.
+//! NATS request and reply, through a `nats-server` in a process of its own, where it is installed.
 
 use std::{
     io::Write as _,
@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use crate::{Failure, load::Echo, sides::Sides};
 
 const SUBJECT: &str = "echo";
-/// How long the server may take to listen.
+/// How long the server may take until it listens.
 const START: Duration = Duration::from_secs(10);
 
 /// A server, its responder and its client. The server is killed when this is dropped.
@@ -28,7 +28,7 @@ impl Nats {
     pub(crate) async fn start(sides: &Sides) -> Result<Option<Self>, Failure> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let config = std::env::temp_dir().join(format!("peers-nats-{port}.conf"));
-        // A payload of 1 MiB and its headers are more than the server takes by default.
+        // A payload of 1 MiB with its headers is more than the server accepts by default.
         std::fs::File::create(&config)?
             .write_all(format!("listen: \"127.0.0.1:{port}\"\nmax_payload: 8MB\n").as_bytes())?;
         let server = Command::new("nats-server")
@@ -89,7 +89,7 @@ impl Drop for Nats {
     }
 }
 
-/// A client, which sets TCP_NODELAY by itself. Tries until the server listens.
+/// A client, which sets TCP_NODELAY by itself. Retries until the server listens.
 async fn connect(addr: &str) -> Result<async_nats::Client, Failure> {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Us: through the generated stubs, sealed, with every limit and deadline as it is by default.
+//! mesh: through the generated stubs, sealed, with every limit and deadline at its default.
 
 use bytes::Bytes;
 use mesh_runtime::{Context, Node, mesh_schema, testing::TestMesh};
@@ -28,9 +28,9 @@ impl MirrorHandler for Glass {
     }
 }
 
-/// A caller on the one side; master and instances on the other.
+/// A caller on one side; master and instances on the other.
 pub(crate) struct Ours {
-    // End when dropped.
+    // Shut down when dropped.
     _mesh: TestMesh<Echoes>,
     _mirrors: Vec<Node<Mirror>>,
     caller: Node<Caller>,

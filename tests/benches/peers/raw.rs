@@ -1,4 +1,4 @@
-//! The floor: bytes that go to and fro on one connection, one message at a time, over TCP and over WebSocket.
+//! The lower bound: bytes that go back and forth on one connection, one message at a time, over TCP and over WebSocket.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     sides::{Sides, listen, prompt},
 };
 
-/// TCP: as many bytes back as were sent.
+/// TCP: sends back as many bytes as it receives.
 #[derive(Clone)]
 pub(crate) struct TcpEcho(Arc<Mutex<(TcpStream, Vec<u8>)>>);
 
@@ -26,7 +26,7 @@ impl TcpEcho {
         let (listener, addr) = sides.on_server(listen()).await?;
         sides.serve(async move {
             if let Ok((tcp, _)) = listener.accept().await {
-                // Ends with an error when the client goes.
+                // Ends with an error when the client disconnects.
                 let _ = mirror(tcp).await;
             }
         });
@@ -54,13 +54,13 @@ impl Echo for TcpEcho {
         let (tcp, answer) = &mut *self.0.lock().await;
         answer.resize(payload.len(), 0);
         let (mut reader, mut writer) = tcp.split();
-        // Both at once: what is larger than the buffers of the system would never get through otherwise.
+        // Both at once: a payload larger than the system's buffers would never get through otherwise.
         tokio::try_join!(writer.write_all(&payload), reader.read_exact(answer))?;
         Ok(payload)
     }
 }
 
-/// WebSocket: a binary message back for each.
+/// WebSocket: sends back a binary message for each one received.
 #[derive(Clone)]
 pub(crate) struct WebSocketEcho(Arc<Mutex<WebSocketStream<TcpStream>>>);
 
@@ -69,7 +69,7 @@ impl WebSocketEcho {
         let (listener, addr) = sides.on_server(listen()).await?;
         sides.serve(async move {
             if let Ok((tcp, _)) = listener.accept().await {
-                // Ends with an error when the client goes.
+                // Ends with an error when the client disconnects.
                 let _ = mirror_messages(tcp).await;
             }
         });

@@ -1,4 +1,4 @@
-//! What was measured: medians of the rounds, as tables and as ratios.
+//! The results: medians of the rounds, as tables and as ratios.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::{
     stats::{median, number, ratio},
 };
 
-/// One number for each round.
+/// One number per round.
 #[derive(Default)]
 struct Rounds {
     per_s: Vec<f64>,
@@ -35,7 +35,7 @@ impl Results {
         self.0.get(&(load, peer))
     }
 
-    /// A table for each load.
+    /// One table per load.
     pub(crate) fn tables(&self) {
         let mut last = None;
         for ((load, peer), rounds) in &self.0 {
@@ -62,7 +62,7 @@ impl Results {
         }
     }
 
-    /// A line for each comparison.
+    /// One line per comparison.
     pub(crate) fn ratios(&self) {
         println!();
         for ((load, peer), theirs) in &self.0 {
@@ -86,7 +86,7 @@ impl Results {
         }
     }
 
-    /// Small calls beside large ones, against the same alone.
+    /// Small calls next to large ones, compared with small calls alone.
     fn compare_beside(&self, large: usize, ours: &Rounds) {
         let alone = Load::Closed {
             bytes: SMALL,
@@ -120,7 +120,7 @@ fn compare_echo(bytes: usize, inflight: usize, peer: Peer, ours: &Rounds, theirs
     let per_s = (median(&ours.per_s), median(&theirs.per_s));
     match peer {
         Peer::Ours => {}
-        // Two instances are ours, and one is what they are compared with.
+        // `ours` is two instances here, and they are compared with one.
         Peer::OursTwice => ratio(
             "two-instances",
             &of("per_s"),

@@ -1,4 +1,4 @@
-//! Where everything runs: one process, and in it one worker thread for clients and one for servers.
+//! Where everything runs: one process, with one worker thread for clients and one for servers.
 
 use std::{future::Future, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::{net::TcpListener, net::TcpStream, runtime};
 
 use crate::{Failure, processor::processor_time};
 
-/// The two runtimes, of one worker thread each.
+/// The two runtimes, with one worker thread each.
 pub(crate) struct Sides {
     client: runtime::Runtime,
     server: runtime::Runtime,
@@ -27,7 +27,7 @@ impl Sides {
         })
     }
 
-    /// Runs to its end on the client's thread.
+    /// Runs to completion on the client's thread.
     pub(crate) async fn on_client<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
@@ -35,7 +35,7 @@ impl Sides {
         self.client.spawn(work).await?
     }
 
-    /// Runs to its end on the server's thread.
+    /// Runs to completion on the server's thread.
     pub(crate) async fn on_server<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
@@ -43,7 +43,7 @@ impl Sides {
         self.server.spawn(work).await?
     }
 
-    /// Goes on on the server's thread.
+    /// Runs in the background on the server's thread.
     pub(crate) fn serve(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.server.spawn(work);
     }
@@ -56,13 +56,13 @@ pub(crate) async fn listen() -> Result<(TcpListener, std::net::SocketAddr), Fail
     Ok((listener, addr))
 }
 
-/// A connection without delay, on either end of it.
+/// Sets TCP_NODELAY, on either end of a connection.
 pub(crate) fn prompt(tcp: TcpStream) -> Result<TcpStream, Failure> {
     tcp.set_nodelay(true)?;
     Ok(tcp)
 }
 
-/// Processor time that this process has used so far, all its threads together; and that of the process `other`.
+/// Processor time that this process has used so far, summed over all its threads, plus that of the process `other`.
 pub(crate) fn cpu_time(other: Option<u32>) -> Result<Duration, Failure> {
     let own = processor_time(std::process::id())?;
     Ok(own + other.map_or(Ok(Duration::ZERO), processor_time)?)

@@ -1,4 +1,4 @@
-//! tarpc over TCP with bincode: one task for each request on the server, buffers as large as the load.
+//! tarpc over TCP with bincode: one task per request on the server, buffers as large as the load.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -16,7 +16,7 @@ use crate::{
     sides::{Sides, listen, prompt},
 };
 
-/// More than are ever in flight.
+/// More requests than are ever in flight.
 const BUFFER: usize = 4096;
 
 #[tarpc::service]

@@ -1,5 +1,5 @@
-//! tonic over HTTP/2 without TLS, with Protocol Buffers. The service is written as `tonic-build` would write it, so that no compiler of
-//! .proto files is needed.
+//! tonic over HTTP/2 without TLS, with Protocol Buffers. The service is written by hand as `tonic-build` would write
+//! it, so that no compiler for .proto files is needed.
 
 use std::{
     convert::Infallible,
@@ -25,13 +25,13 @@ use crate::{
     sides::{Sides, listen},
 };
 
-/// Room for every call of a large payload, so that flow control does not hold them back.
+/// Room for a large payload in every call, so that flow control does not delay them.
 const WINDOW: u32 = 64 * 1024 * 1024;
 /// Longer than any payload here.
 const MAX_MESSAGE: usize = 8 * 1024 * 1024;
 const PATH: &str = "/bench.Mirror/Echo";
 
-/// What goes both ways.
+/// The message in both directions.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Payload {
     #[prost(bytes = "bytes", tag = "1")]

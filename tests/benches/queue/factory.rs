@@ -16,15 +16,15 @@ use crate::Failure;
 
 /// Bytes of a job's argument.
 pub(crate) const PAYLOAD: usize = 64;
-/// Callers at once.
+/// Number of concurrent callers.
 const CALLERS: usize = 64;
-/// Handlers at once on each node: as in the schema.
+/// Number of concurrent handlers on each node, as in the schema.
 const HANDLERS: usize = 64;
-/// Nothing takes that long.
+/// Longer than anything takes.
 const NEVER: Duration = Duration::from_secs(120);
 
 mesh_schema! {
-    /// Jobs and nothing else.
+    /// Only jobs.
     mesh Jobs;
 
     node Office { allow: []; connect: [Bench]; }
@@ -44,7 +44,7 @@ struct Hands {
     open: watch::Receiver<bool>,
     held: Arc<AtomicUsize>,
     done: Arc<AtomicUsize>,
-    /// Rings when as many are done as are waited for.
+    /// The number of finished jobs to wait for, and the notification when it is reached.
     enough: Arc<(AtomicUsize, Notify)>,
     begun: mpsc::UnboundedSender<Instant>,
 }
@@ -69,7 +69,7 @@ impl BenchHandler for Hands {
 }
 
 pub(crate) struct Factory {
-    // Ends when dropped.
+    // Shut down when dropped.
     _mesh: TestMesh<Jobs>,
     office: Node<Office>,
     benches: Vec<Node<Bench>>,
@@ -92,7 +92,7 @@ impl Factory {
         let mesh = TestMesh::<Jobs>::start().await?;
         let mut benches = Vec::new();
         for _ in 0..nodes {
-            // An engine for each, as if each were a process.
+            // One engine per node, as if each were a process.
             let queue = RedisQueue::connect(redis).await?;
             let bench = Bench::node(hands.clone()).queue(queue);
             benches.push(mesh.start_node(bench).await?);
@@ -109,7 +109,7 @@ impl Factory {
         })
     }
 
-    /// Gives every handler a job that it does not end before the gate opens, so that nothing else is worked off.
+    /// Gives every handler a job that does not end before the gate opens, so that no other job is run.
     pub(crate) async fn hold(&self) -> Result<(), Failure> {
         self.gate.send_replace(false);
         let jobs = HANDLERS * self.benches.len();
@@ -123,7 +123,7 @@ impl Factory {
         Ok(())
     }
 
-    /// How long 64 callers take to queue so many jobs, each one after the other.
+    /// How long 64 callers take to queue `jobs` jobs, each caller one after the other.
     pub(crate) async fn accept(&self, jobs: usize) -> Result<Duration, Failure> {
         let left = Arc::new(AtomicUsize::new(jobs));
         let begun = Instant::now();
@@ -146,7 +146,7 @@ impl Factory {
         Ok(begun.elapsed())
     }
 
-    /// How long it takes to work so many jobs off, those that are held among them.
+    /// How long it takes to run `jobs` jobs, including those that are held.
     pub(crate) async fn work_off(&self, jobs: usize) -> Result<Duration, Failure> {
         self.hands.enough.0.store(jobs, Ordering::Relaxed);
         let begun = Instant::now();

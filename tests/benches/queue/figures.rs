@@ -1,10 +1,10 @@
-//! What was measured, as medians and ratios.
+//! The results, as medians and ratios.
 
 use std::fmt;
 
 use crate::stats::{Latencies, median, ratio};
 
-/// Everything under one setting of Redis. Rates are per second, one for each round.
+/// All results under one setting of Redis. Rates are per second, one per round.
 #[derive(Default)]
 pub(crate) struct Figures {
     pub(crate) redis_benchmark: Vec<f64>,

@@ -1,5 +1,5 @@
-//! How fast jobs are accepted by Redis, worked off and begun, against what the same server does without us. What is
-//! measured and how: docs/performance.md.
+//! How fast Redis accepts jobs and how fast they are run and started, compared with what the same server does without
+//! mesh. What is measured and how: docs/performance.md.
 
 mod factory;
 mod figures;
@@ -33,7 +33,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 struct Extent {
     rounds: usize,
     jobs: usize,
-    /// Jobs that are begun one at a time, in each round.
+    /// Jobs that are started one at a time, in each round.
     singles: usize,
 }
 
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything under both ways of writing to disk: as Redis does it by default, and as loses nothing.
+/// Everything under both fsync settings: the default of Redis, and the one that loses nothing.
 async fn compare(extent: Extent) -> Result<(), Failure> {
     let everysec = measure("everysec", extent).await?;
     let always = measure("always", extent).await?;
@@ -102,8 +102,8 @@ async fn measure(fsync: &str, extent: Extent) -> Result<Figures, Failure> {
     Ok(figures)
 }
 
-/// Jobs accepted a second, from 64 callers, while none is worked off; and then worked off a second, while none is
-/// accepted, by so many nodes.
+/// Jobs accepted per second, from 64 callers, while none is run; and then jobs run per second by `nodes`, while none is
+/// accepted.
 async fn work(redis: &RedisServer, extent: Extent, nodes: usize) -> Result<(f64, f64), Failure> {
     let factory = Factory::start(&redis.url(), nodes).await?;
     factory.hold().await?;
@@ -114,8 +114,7 @@ async fn work(redis: &RedisServer, extent: Extent, nodes: usize) -> Result<(f64,
     Ok((rate(accepted), rate(worked)))
 }
 
-/// The time from the call of the stub to the start of the handler, when there is nothing else to do; and in turn with
-/// it the time of a PING.
+/// The time from the call of the stub to the start of the handler on an idle system. A PING takes turns with it.
 async fn start(
     redis: &RedisServer,
     extent: Extent,

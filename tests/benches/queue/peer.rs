@@ -1,4 +1,4 @@
-//! What the same Redis does without us.
+//! What the same Redis does without mesh.
 
 use std::{
     net::SocketAddr,
@@ -12,10 +12,11 @@ use tokio::process::Command;
 
 use crate::{Failure, factory::PAYLOAD};
 
-/// Bytes that a payload gains by being sealed.
+/// Bytes by which sealing enlarges a payload.
 const SEAL: usize = 49 + 30;
 
-/// Entries added a second by 64 connections, each of which waits for its answer, as large as those of our jobs.
+/// Entries added per second by 64 connections, each of which waits for its reply. The entries are as large as those of
+/// our jobs.
 pub(crate) async fn redis_benchmark(addr: SocketAddr, entries: usize) -> Result<f64, Failure> {
     let payload = "x".repeat(PAYLOAD + SEAL);
     let output = Command::new("redis-benchmark")
@@ -36,13 +37,13 @@ pub(crate) async fn redis_benchmark(addr: SocketAddr, entries: usize) -> Result<
         .map_err(|error| format!("redis-benchmark could not be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let rate = text.lines().last().and_then(|line| {
-        // The rate, and six latencies behind it.
+        // The rate, followed by six latencies.
         line.rsplit("\",\"").nth(6)?.parse().ok()
     });
     rate.ok_or_else(|| format!("redis-benchmark said `{text}`").into())
 }
 
-/// Measures round trips by the client that we use.
+/// Measures round trips with the client that we use.
 pub(crate) struct Pinger(MultiplexedConnection);
 
 impl Pinger {

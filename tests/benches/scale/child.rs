@@ -1,5 +1,5 @@
-//! What the other processes of the bench do. They say `done` and some numbers when they have done what a line of their
-//! standard input told them.
+//! What the other processes of the bench do. Each executes the commands that it reads as lines from its standard input,
+//! and then prints `done` and some numbers.
 
 use std::{env, future::pending, io, process, process::ExitCode, thread, time::Duration};
 
@@ -14,29 +14,29 @@ use crate::{
     usage,
 };
 
-/// Before the name of the part on the command line.
+/// Precedes the name of the role on the command line.
 pub(crate) const FLAG: &str = "--child";
-/// The master, alone. Says its port and how many files it may have open.
+/// The master, alone. Prints its port and how many files it may have open.
 pub(crate) const MASTER: &str = "master";
-/// Nodes, as many of either kind as it is told.
+/// Nodes, as many of either kind as it is told to start.
 pub(crate) const CREW: &str = "crew";
-/// What an answer begins with.
+/// The beginning of a reply.
 pub(crate) const DONE: &str = "done";
 
-/// Nothing takes that long.
+/// Longer than anything takes.
 const NEVER: Duration = Duration::from_secs(100);
-/// How often is looked whether links are gone.
+/// The polling interval while waiting for links to close.
 const GLANCE: Duration = Duration::from_millis(2);
-/// Interval and silence of a heartbeat that does not disturb a measurement.
+/// Interval and silence limit of a heartbeat that does not disturb a measurement.
 const RARE: Heartbeat = Heartbeat::every(Duration::from_secs(600));
 
-/// Which part this process plays; `None` for the bench itself.
+/// The role of this process; `None` for the bench itself.
 pub(crate) fn part() -> Option<String> {
     let mut args = env::args().skip(1);
     (args.next()? == FLAG).then(|| args.next())?
 }
 
-/// Plays that part until the bench ends.
+/// Runs in that role until the bench ends.
 pub(crate) fn run(part: &str) -> ExitCode {
     let rare = env::args().nth(3).is_some_and(|pace| pace == "rare");
     let (told, lines) = mpsc::unbounded_channel();
@@ -57,7 +57,7 @@ pub(crate) fn run(part: &str) -> ExitCode {
         .enable_all()
         .build();
     let played = runtime.map_err(Failure::from).and_then(|runtime| {
-        // In a task: what is awaited outside of one runs on a thread of its own.
+        // In a task, because `block_on` polls its future on the calling thread and not on the worker thread.
         let task = match part {
             MASTER => runtime.spawn(master(rare)),
             _ => runtime.spawn(Crew::default().work(lines, rare)),
@@ -119,7 +119,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Starts so many, all at once. Done when all are registered.
+    /// Starts this many, all at once. Returns when all are registered.
     async fn start(&mut self, hubs: usize, workers: usize, rare: bool) -> Result<(), Failure> {
         let hubs = (0..hubs).map(|_| {
             let mut hub = Hub::node(Echo);
@@ -143,7 +143,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Waits until every worker here is linked to so many hubs.
+    /// Waits until every worker here is linked to this many hubs.
     async fn linked(&self, hubs: usize) -> Result<(), Failure> {
         let linked = self.workers.iter();
         let linked = linked.map(|worker| worker.ready::<Hub>(hubs).timeout(NEVER).into_future());
@@ -151,7 +151,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Waits until no worker here has more links than that.
+    /// Waits until no worker here has more than `links` links.
     async fn parted(&self, links: usize) {
         for worker in &self.workers {
             while worker.links().len() > links {
@@ -160,7 +160,7 @@ impl Crew {
         }
     }
 
-    /// Ends so many, the last first, one after the other.
+    /// Shuts down this many, the last first, one after the other.
     async fn stop(&mut self, hubs: usize, workers: usize) {
         for _ in 0..hubs {
             if let Some(hub) = self.hubs.pop() {

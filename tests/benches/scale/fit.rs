@@ -1,7 +1,7 @@
-//! How a cost grows: the power of the size that comes nearest to it.
+//! How a cost grows: the best-fitting power of the size.
 
-/// The exponent `e` for which `size^e` follows the costs best: the slope of a line through the logarithms of the
-/// `(size, cost)` pairs, by least squares. Not a number where there are fewer than two sizes, or a cost is not positive.
+/// The exponent `e` for which `size^e` fits the costs best: the slope of a line through the logarithms of the `(size,
+/// cost)` pairs, by least squares. NaN if there are fewer than two sizes, or a cost is not positive.
 pub(crate) fn exponent(costs: &[(f64, f64)]) -> f64 {
     let logs: Vec<_> = costs
         .iter()

@@ -1,4 +1,4 @@
-//! What one answer of a gather costs, against a balanced call over the same instances at the same load.
+//! The cost of one reply of a gather, compared with a balanced call over the same instances at the same load.
 
 use std::{
     fmt,
@@ -26,11 +26,11 @@ const PAYLOAD: usize = 64;
 pub(crate) struct Extent {
     pub(crate) instances: &'static [usize],
     pub(crate) rounds: usize,
-    /// Answers in each round, of either kind.
+    /// Replies in each round, of either kind.
     pub(crate) replies: usize,
 }
 
-/// Microseconds for each reply, one for each round.
+/// Microseconds per reply, one value per round.
 #[derive(Default)]
 struct Figures {
     gather: Vec<f64>,
@@ -46,7 +46,7 @@ pub(crate) fn measure(extent: &Extent) -> Result<Gathers, Failure> {
     let mut gathers = Vec::new();
     for &instances in extent.instances {
         eprintln!("scale: gather over {instances}, {} rounds", extent.rounds);
-        // In tasks: what is awaited outside of one runs on a thread of its own.
+        // In tasks, because `block_on` polls its future on the calling thread and not on the worker thread.
         let (mesh, hubs) = callees.block_on(callees.spawn(start(instances)))??;
         let worker = caller.block_on(mesh.start_node(Worker::node()))?;
         let rounds = rounds(worker, instances, extent.rounds, extent.replies);
@@ -93,7 +93,7 @@ async fn rounds(
     Ok(figures)
 }
 
-/// So many gathers, one at a time.
+/// This many gathers, one at a time.
 async fn gather(
     worker: &Node<Worker>,
     instances: usize,
@@ -110,7 +110,7 @@ async fn gather(
     Ok(begun.elapsed())
 }
 
-/// So many balanced calls, by as many callers as there are instances, each of which makes one at a time.
+/// This many balanced calls, by as many callers as there are instances. Each caller makes one call at a time.
 async fn balanced(
     worker: &Node<Worker>,
     callers: usize,

@@ -1,4 +1,4 @@
-//! What a link that does nothing holds in memory, on either side of it.
+//! The memory that an idle link holds, on either side of it.
 
 use std::{fmt, thread, time::Duration};
 
@@ -9,12 +9,12 @@ use crate::{
     usage::{self, Memory},
 };
 
-/// Until heartbeats (2 s) and pings (5 s) have gone over every link.
+/// Long enough for heartbeats (2 s) and pings (5 s) on every link.
 const SETTLE: Duration = Duration::from_secs(6);
-/// The most that a link may hold, in KiB.
+/// The most memory that a link may hold, in KiB.
 const LIMIT: f64 = 64.0;
 
-/// Memory of a process with one link, and with so many more.
+/// Memory of a process with one link, and with all links.
 struct Side {
     one: Memory,
     all: Memory,
@@ -26,7 +26,7 @@ pub(crate) struct Idle {
     dialled: Side,
 }
 
-/// Measures one node that accepts so many links, and one that dials as many; the other ends are in another process.
+/// Measures one node that accepts this many links, and one that dials as many. The other ends are in another process.
 pub(crate) fn measure(links: usize) -> Result<Idle, Failure> {
     eprintln!("scale: a hub accepts {links} links, which then do nothing");
     let accepted = one_side(links, "start 1 0", "start 0 1 linked 1", |links| {
@@ -46,15 +46,15 @@ pub(crate) fn measure(links: usize) -> Result<Idle, Failure> {
     })
 }
 
-/// The memory of a process whose one node has links to nodes of another. The first link is there before the memory is
-/// read for the first time, so that the code that links run, and what a process has once, is not counted.
+/// The memory of a process whose one node has links to nodes of another process. The first link exists before the
+/// memory is first read, so that the code that links use and other one-time memory of a process are not counted.
 fn one_side(
     links: usize,
     node: &str,
     first: &str,
     rest: impl Fn(usize) -> (String, String),
 ) -> Result<Side, Failure> {
-    // For each of many nodes: a listener, a connection to the master, a link.
+    // For each of the many nodes: a listener, a connection to the master, a link.
     let mut site = Site::start(2, 4 * links + 500, Heartbeat::Usual)?;
     let [alone, others] = site.crews.as_mut_slice() else {
         return Err("two crews were started".into());

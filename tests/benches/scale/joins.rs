@@ -1,5 +1,5 @@
-//! What it costs the master that a node joins or leaves, as the mesh grows: one that concerns everybody, and one that
-//! concerns nobody.
+//! What it costs the master that a node joins or leaves, as the mesh grows: for a node that all others are told about,
+//! and for one that no other is told about.
 
 use std::{fmt, thread, time::Duration};
 
@@ -12,16 +12,17 @@ use crate::{
     traffic::Sockets,
 };
 
-/// What the master still does when all have heard of a change, such as reading what they acknowledge, is done by then.
+/// Time for the master to finish the work that is left when all nodes have been told of a change, such as reading
+/// acknowledgements.
 const REST: Duration = Duration::from_millis(30);
-/// Workers that join or leave in one window: one alone takes too little to be measured.
+/// Workers that join or leave in one window: one alone takes too little time to be measured.
 const QUIET: usize = 10;
 
 /// How much is measured.
 pub(crate) struct Extent {
-    /// How many workers are there already.
+    /// How many workers are already there.
     pub(crate) workers: &'static [usize],
-    /// Hubs that join and leave, one after the other, and so many times [`QUIET`] workers.
+    /// How many hubs join and leave, one after the other. [`QUIET`] workers join and leave the same number of times.
     pub(crate) times: usize,
 }
 
@@ -45,12 +46,12 @@ struct Figures {
 
 pub(crate) struct Joins(Vec<Figures>);
 
-/// Measures one mesh that grows.
+/// Measures one growing mesh.
 pub(crate) fn measure(extent: &Extent) -> Result<Joins, Failure> {
     let most = extent.workers.last().copied().unwrap_or(0);
     let files = most * (3 + extent.times) + 1_000;
     let mut site = Site::start(2, files, Heartbeat::Rare)?;
-    // One hub is always there, so that a worker's view is not empty.
+    // One hub always exists, so that a worker's view is not empty.
     let (joining, _) = site.crews.split_first_mut().ok_or("no crew")?;
     joining.ask("start 1 0")?;
     let mut there = 0;
@@ -80,7 +81,7 @@ fn one_size(site: &mut Site, workers: usize, extent: &Extent) -> Result<Figures,
         master: master.pid(),
         port: *port,
     };
-    // Longer here: what the growth has left is done.
+    // A longer rest here: the work that the growth has caused must finish.
     thread::sleep(REST * 20);
     let mut joins = Costs::default();
     for joined in 1..=extent.times {
@@ -95,7 +96,7 @@ fn one_size(site: &mut Site, workers: usize, extent: &Extent) -> Result<Figures,
         joining.tell("stop 1 0")?;
         crowd.ask(&format!("parted {}", extent.times + 1 - left))?;
         leaves.push(window.end(1)?);
-        // The hub still closes its connections, some of which take their time.
+        // The hub is still closing its connections, and some of them take a while.
         joining.answer()?;
     }
     let mut quiet = |what: &str| -> Result<Cost, Failure> {
@@ -118,7 +119,7 @@ fn one_size(site: &mut Site, workers: usize, extent: &Extent) -> Result<Figures,
     })
 }
 
-/// Tells what the master uses.
+/// Reads what the master has used.
 struct Meter {
     master: u32,
     port: u16,
@@ -134,8 +135,8 @@ impl Meter {
     }
 }
 
-/// A time in which something happens. All that the master does in it counts, what shows that idle connections
-/// are alive too: it comes in bursts every few seconds, which the median of several windows passes over.
+/// A period in which something happens. Everything that the master does in it counts, including the traffic that keeps
+/// idle connections alive. That traffic comes in bursts every few seconds, which the median of several windows ignores.
 struct Window<'a> {
     meter: &'a Meter,
     sent: Sockets,

@@ -1,5 +1,5 @@
-//! What a mesh costs as it grows: gathers over many instances, many nodes that register at once, joins and leaves in a
-//! mesh that is already big, and links that do nothing. What is measured and how: docs/performance.md.
+//! The cost of a mesh as it grows: gathers over many instances, many nodes that register at once, joins and leaves in a
+//! mesh that is already large, and idle links. What is measured and how: docs/performance.md.
 
 mod child;
 mod fit;

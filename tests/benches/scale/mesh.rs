@@ -1,31 +1,31 @@
-//! The mesh that is measured: hubs, and workers that link to every hub.
+//! The measured mesh: hubs, and workers that link to every hub.
 
 use mesh_runtime::{Context, mesh_schema};
 
 mesh_schema! {
-    /// Two node types, so that one kind of join concerns everybody and the other nobody.
+    /// Two node types, so that one kind of join is told to all workers and the other to no node.
     pub(crate) mesh Scale;
 
-    /// Dials every hub. That one comes or goes concerns no other node.
+    /// Dials every hub. No other node is told when a worker joins or leaves.
     node Worker {
         allow: [];
         connect: [Hub];
     }
 
-    /// Is dialled. That one comes or goes concerns every worker.
+    /// Is dialled. Every worker is told when a hub joins or leaves.
     node Hub {
         allow: [Worker];
         connect: [];
 
-        /// One instance says the same.
+        /// One instance returns its argument.
         balanced fn echo(payload: Vec<u8>) -> Vec<u8>;
 
-        /// All instances say the same.
+        /// All instances return their argument.
         broadcast fn echo_all(payload: Vec<u8>) -> Vec<u8>;
     }
 }
 
-/// Says what it hears.
+/// Returns its argument.
 pub(crate) struct Echo;
 
 impl HubHandler for Echo {

@@ -1,6 +1,6 @@
-//! The other processes of a measurement, as this one sees them: a master alone in its own, and crews of nodes. They are
-//! this same program, started as a [`child`](crate::child), and end when their standard input closes, so that none
-//! outlives the bench.
+//! The other processes of a measurement, as seen by this one: a master alone in its process, and crews of nodes. They
+//! run this same program, as a [`child`](crate::child), and end when their standard input closes, so that none outlives
+//! the bench.
 
 use std::{
     env,
@@ -12,13 +12,13 @@ use mesh_runtime::Keys;
 
 use crate::{Failure, child};
 
-/// As many open files as the system lets a process have, and then the program.
+/// Raises the limit of open files as far as the system allows, then runs the program.
 const WITH_ALL_FILES: &str = r#"ulimit -n "$(ulimit -H -n)"; exec "$0" "$@""#;
 
 /// A child of the bench.
 pub(crate) struct Process {
     child: Child,
-    /// Gone once the process is to end.
+    /// `None` once the process should end.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
@@ -50,13 +50,13 @@ impl Process {
         self.child.id()
     }
 
-    /// Tells it to do something.
+    /// Sends it a command.
     pub(crate) fn tell(&mut self, what: &str) -> Result<(), Failure> {
         let stdin = self.stdin.as_mut().ok_or("the process is ending")?;
         Ok(writeln!(stdin, "{what}")?)
     }
 
-    /// Waits until it has done what it was told, and returns what it says of that: numbers.
+    /// Waits until it has executed the command, and returns the numbers that it prints.
     pub(crate) fn answer(&mut self) -> Result<Vec<usize>, Failure> {
         let mut line = String::new();
         self.stdout.read_line(&mut line)?;
@@ -70,7 +70,7 @@ impl Process {
         Ok(numbers.collect::<Result<_, _>>()?)
     }
 
-    /// Tells it to do something and waits for that.
+    /// Sends a command and waits until it is executed.
     pub(crate) fn ask(&mut self, what: &str) -> Result<Vec<usize>, Failure> {
         self.tell(what)?;
         self.answer()
@@ -85,12 +85,12 @@ impl Drop for Process {
     }
 }
 
-/// How often idle connections show that they are alive.
+/// How often idle connections send heartbeats.
 #[derive(Clone, Copy)]
 pub(crate) enum Heartbeat {
-    /// As by default.
+    /// The default interval.
     Usual,
-    /// Half as often: where what else happens is to be told from it.
+    /// Every 10 minutes, so that heartbeats do not disturb a measurement.
     Rare,
 }
 
@@ -105,7 +105,7 @@ impl Heartbeat {
 
 /// A mesh in several processes.
 pub(crate) struct Site {
-    /// First, because they end in this order, and nodes without a master would look for it.
+    /// First, because fields are dropped in this order, and nodes without a master would look for it.
     pub(crate) crews: Vec<Process>,
     pub(crate) master: Process,
     /// The port of the master.
@@ -113,7 +113,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts a master, and crews without nodes, each of which needs so many files at most.
+    /// Starts a master, and crews without nodes, each of which needs at most `files` open files.
     pub(crate) fn start(crews: usize, files: usize, heartbeat: Heartbeat) -> Result<Self, Failure> {
         let private = Keys::generate();
         let keys = [("MESH_PUBLIC_KEY", "scale"), ("MESH_PRIVATE_KEY", &private)];

@@ -1,4 +1,5 @@
-//! Many nodes that register at once: until every view is complete, what that sends, and what the master holds.
+//! Many nodes that register at once: the time until every view is complete, the bytes sent, and the memory of the
+//! master.
 
 use std::{fmt, time::Instant};
 
@@ -11,34 +12,34 @@ use crate::{
     usage,
 };
 
-/// Every worker links to each of them.
+/// Every worker links to each hub.
 const HUBS: usize = 10;
 /// Processes that the nodes are spread over; the master has one of its own.
 const CREWS: usize = 4;
-/// The most that the master may need, in KiB.
+/// The most memory that the master may need, in KiB.
 const MASTER_LIMIT: f64 = 128.0 * 1024.0;
 
 /// How much is measured.
 pub(crate) struct Extent {
-    /// Nodes to compare with.
+    /// The smaller number of nodes, for comparison.
     pub(crate) few: usize,
     pub(crate) many: usize,
     pub(crate) rounds: usize,
 }
 
-/// What was measured with one number of nodes, one for each round.
+/// The results for one number of nodes, one value per round.
 #[derive(Default)]
 struct Figures {
     nodes: usize,
-    /// Until every worker is linked to every hub.
+    /// The time until every worker is linked to every hub.
     seconds: Vec<f64>,
-    /// Of these, the processor time of the master.
+    /// The processor time of the master in that period.
     master_seconds: Vec<f64>,
     /// Sent by the master, in KiB.
     master_sent: Vec<f64>,
-    /// Sent by all, in KiB.
+    /// Sent by all processes, in KiB.
     all_sent: Vec<f64>,
-    /// Memory of the master without a node, after all of it, and at most, in KiB.
+    /// Memory of the master without a node, at the end, and at its peak, in KiB.
     master_before: Vec<f64>,
     master_resident: Vec<f64>,
     master_peak: Vec<f64>,
@@ -49,7 +50,7 @@ pub(crate) struct Registered {
     many: Figures,
 }
 
-/// Measures both numbers of nodes in turn.
+/// Measures both numbers of nodes alternately.
 pub(crate) fn measure(extent: &Extent) -> Result<Registered, Failure> {
     let figures = |nodes| Figures {
         nodes,
@@ -68,7 +69,7 @@ pub(crate) fn measure(extent: &Extent) -> Result<Registered, Failure> {
     Ok(Registered { few, many })
 }
 
-/// The share of the crew with that number.
+/// The share of the crew with this index.
 fn share(of: usize, crew: usize) -> usize {
     of / CREWS + usize::from(crew < of % CREWS)
 }
@@ -76,7 +77,7 @@ fn share(of: usize, crew: usize) -> usize {
 impl Figures {
     fn round(&mut self) -> Result<(), Failure> {
         let workers = self.nodes - HUBS;
-        // A listener and a connection to the master for each node, both ends of all links at most, and some.
+        // A listener and a connection to the master per node, both ends of all links at most, and a reserve.
         let files = self.nodes.div_ceil(CREWS) * 2 + 2 * workers * HUBS / CREWS + 1_000;
         let mut site = Site::start(CREWS, files, Heartbeat::Usual)?;
         let master = site.master.pid();

@@ -1,19 +1,20 @@
 //! Bytes that sockets have sent.
 //!
-//! Neither of the cheaper counters is right: `wchar` in /proc/PID/io leaves out what goes through `send`, by which tokio
-//! writes most of it, and the loopback interface counts everything that is on it, whosever it is, with all headers. So
-//! this asks the kernel for each TCP socket, through `ss`: the bytes that were sent for its application, without headers, and
-//! those that were sent again counted once. It costs the measured process nothing. A socket that is closed has gone from the list.
+//! Neither of the cheaper counters is right. `wchar` in /proc/PID/io omits what goes through `send`, which tokio uses
+//! for most writes. The loopback interface counts everything that passes it, whoever sent it, with all headers. So this
+//! asks the kernel for each TCP socket, through `ss`, for the bytes that were sent for its application, without
+//! headers, and with retransmissions counted once. That costs the measured process nothing. A closed socket is no
+//! longer in the list.
 
 use std::{collections::HashMap, process::Command};
 
 use crate::Failure;
 
-/// The open sockets at that moment: by local and remote address, the bytes sent.
+/// The open sockets at one moment: the bytes sent, by local and remote address.
 pub(crate) struct Sockets(HashMap<(String, String), u64>);
 
 impl Sockets {
-    /// All connected TCP sockets of this machine with one end, local or remote, at one of those ports of loopback.
+    /// All connected TCP sockets of this machine with one end, local or remote, at one of these ports of loopback.
     pub(crate) fn at(ports: &[u16]) -> Result<Self, Failure> {
         let output = Command::new("ss")
             .args(["--tcp", "--info", "--numeric", "--no-header", "--oneline"])
@@ -33,7 +34,7 @@ impl Sockets {
         self.0.values().sum()
     }
 
-    /// Bytes sent from `port` since `before`, by the sockets that are in both.
+    /// Bytes sent from `port` since `before`, by the sockets that are in both lists.
     pub(crate) fn sent_since(&self, before: &Self, port: u16) -> u64 {
         let both = self.0.iter().filter_map(|(ends, now)| {
             let then = before.0.get(ends)?;
@@ -52,7 +53,7 @@ impl Sockets {
     }
 }
 
-/// `RECV-Q SEND-Q LOCAL REMOTE ... bytes_sent:N ...`; where only one state was asked for, it is not told.
+/// `RECV-Q SEND-Q LOCAL REMOTE ... bytes_sent:N ...`. The state is omitted if only one state was asked for.
 fn parse(line: &str, ports: &[u16]) -> Option<((String, String), u64)> {
     let mut fields = line.split_whitespace().skip(2);
     let (local, remote) = (fields.next()?, fields.next()?);
@@ -61,7 +62,7 @@ fn parse(line: &str, ports: &[u16]) -> Option<((String, String), u64)> {
         return None;
     }
     let (mut sent, mut again) = (0, 0);
-    // Either is left out while it is zero.
+    // Either is omitted while it is zero.
     for field in fields {
         if let Some(bytes) = field.strip_prefix("bytes_sent:") {
             sent = bytes.parse().ok()?;

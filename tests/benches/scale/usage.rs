@@ -1,4 +1,4 @@
-//! What a process has used, as Linux tells it in /proc.
+//! What a process has used, as reported by Linux in /proc.
 
 use std::fs;
 
@@ -7,9 +7,9 @@ use crate::Failure;
 /// Memory of a process, in KiB.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory {
-    /// What is resident now (VmRSS).
+    /// Resident memory now (VmRSS).
     pub(crate) resident: f64,
-    /// The most that ever was (VmHWM).
+    /// Peak resident memory (VmHWM).
     pub(crate) peak: f64,
 }
 

@@ -1,8 +1,8 @@
-//! What the benches are told on the command line: they all take the same.
+//! The command line of the benches: all of them take the same options.
 
 use std::process::ExitCode;
 
-/// Whether `--quick` was given to the bench `name`; or how it ends without measuring anything.
+/// Whether `--quick` was given to the bench `name`; or the exit code if nothing is to be measured.
 pub(crate) fn quick(name: &str, help: &str) -> Result<bool, ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let given = |name: &str| args.iter().any(|arg| arg == name);

@@ -1,9 +1,9 @@
-//! How much of the processor a process has used, as Linux tells it in /proc.
+//! Processor time that a process has used, as reported by Linux in /proc.
 
 use std::{error::Error, fs, time::Duration};
 
-/// The time that a process has spent on a processor, in user mode and in the kernel, to the nanosecond. Threads that
-/// have ended are not in it, nor those that end meanwhile: the processes measured here keep theirs.
+/// The time that a process has spent on a processor, in user mode and in the kernel, in nanoseconds. Threads that have
+/// ended, or end during the call, are not included: the processes measured here keep their threads.
 pub(crate) fn processor_time(pid: u32) -> Result<Duration, Box<dyn Error + Send + Sync>> {
     let mut nanos = 0;
     let threads = format!("/proc/{pid}/task");

@@ -1,8 +1,8 @@
-//! What benches make of their samples: medians, percentiles, and the lines that say how we compare.
+//! Statistics of samples: medians, percentiles, and the lines that compare us with others.
 
 use std::{fmt::Write as _, time::Duration};
 
-/// How long single things took.
+/// Durations of single operations.
 #[derive(Default)]
 pub(crate) struct Latencies(Vec<Duration>);
 
@@ -11,7 +11,7 @@ impl Latencies {
         self.0.push(span);
     }
 
-    /// In microseconds; `share` is 0.5 for the median. Not a number if there is none.
+    /// In microseconds; `share` is 0.5 for the median. NaN if there are no samples.
     pub(crate) fn at(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
@@ -23,15 +23,15 @@ impl Latencies {
     }
 }
 
-/// The median of the rounds. Not a number if there is none.
+/// The median of the rounds. NaN if there are none.
 pub(crate) fn median(rounds: &[f64]) -> f64 {
     let mut sorted = rounds.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Prints one comparison. `of` says what of the case was measured, such as `("bytes", "64")`; the ratio is always ours
-/// to theirs.
+/// Prints one comparison. `of` says what was measured of the case, such as `("bytes", "64")`. The ratio is always ours
+/// divided by theirs.
 pub(crate) fn ratio(case: &str, of: &[(&str, &str)], peer: &str, ours: f64, theirs: f64) {
     let mut line = format!("RATIO case={case}");
     for (name, value) in of {
@@ -45,7 +45,7 @@ pub(crate) fn ratio(case: &str, of: &[(&str, &str)], peer: &str, ours: f64, thei
     );
 }
 
-/// Digits that mean something: whole above 100, two decimals below.
+/// Significant digits only: none after the decimal point above 100, otherwise two.
 pub(crate) fn number(value: f64) -> String {
     if value.abs() >= 100.0 {
         format!("{value:.0}")

@@ -1,5 +1,5 @@
-//! A node that takes all its settings from the environment: for the tests of that. Says on its standard output who it
-//! is once it has registered, and ends when it is told to or when its standard input does.
+//! A node that takes all its settings from the environment, for tests of those settings. Prints its identity on its
+//! standard output once it has registered. Ends when it is told to, or when its standard input closes.
 
 use std::io::{Read, Write};
 
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     node.registered().await;
     println!("{} {}", node.id(), node.addr());
     std::io::stdout().flush()?;
-    // Nobody is left behind when the test ends, however it does.
+    // The process ends with the test, however the test ends.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);

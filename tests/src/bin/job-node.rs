@@ -1,6 +1,6 @@
-//! A process that works jobs off, for tests that kill it: `job-node INSTANCE LEASE_MS ORPHAN_LEASE_MS DEFECT`; the
-//! rest comes from `MESH_*`. Says on its standard output what its jobs do. Ends in good order at SIGTERM, and at once
-//! when its standard input closes, so that it never outlives its test.
+//! A process that runs jobs, for tests that kill it: `job-node INSTANCE LEASE_MS ORPHAN_LEASE_MS DEFECT`; the rest
+//! comes from `MESH_*`. Prints on its standard output what its jobs do. Shuts down in order on SIGTERM, and ends at
+//! once when its standard input closes, so that it never outlives its test.
 //!
 //! `DEFECT` is `none`, `ack-first` or `never-ack`.
 

@@ -1,6 +1,6 @@
-//! One process of a mesh, for tests that kill it: `mesh-node master ADDR` or `mesh-node worker INSTANCE`; the rest comes
-//! from `MESH_*`. Says on its standard output where it listens and what it holds. Ends when its standard input closes, so
-//! that it never outlives its test.
+//! One process of a mesh, for tests that kill it: `mesh-node master ADDR` or `mesh-node worker INSTANCE`; the rest
+//! comes from `MESH_*`. Prints on its standard output where it listens and which calls it holds. Ends when its standard
+//! input closes, so that it never outlives its test.
 
 #[path = "../../tests/support/hard.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]

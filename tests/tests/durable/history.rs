@@ -1,4 +1,4 @@
-//! What happened to jobs, and whether any of it must not have. Knows nothing of processes or Redis.
+//! What happened to jobs, and whether any of it violates a guarantee. Knows nothing of processes or Redis.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use std::{
 pub(crate) enum Event {
     /// A caller was told that its job is queued.
     Accepted { job: String, number: u64 },
-    /// A caller was told that its job could not be queued, or may not have been.
+    /// A caller was told that its job was not queued, or may not have been.
     Refused { number: u64, why: String },
     /// A handler began.
     Started {
@@ -18,7 +18,7 @@ pub(crate) enum Event {
         attempt: u32,
         number: u64,
     },
-    /// A handler came to its end.
+    /// A handler finished.
     Done {
         job: String,
         attempt: u32,
@@ -26,29 +26,29 @@ pub(crate) enum Event {
     },
 }
 
-/// What is left at the end.
+/// The state of the queue at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Left {
     /// Jobs among the dead letters, and how often they were tried.
     pub(crate) dead: BTreeMap<String, u32>,
-    /// How many jobs still wait, run or are put off.
+    /// How many jobs are waiting, running or delayed.
     pub(crate) waiting: u64,
 }
 
-/// What must not have happened.
+/// A violation of a guarantee.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Violation {
-    /// These were accepted, are not done, and no longer there.
+    /// These jobs were accepted, but are neither done nor still there.
     Lost(BTreeSet<String>),
     /// A handler was given a job that nobody had sent.
     FromNowhere { job: String, number: u64 },
-    /// A handler was given another number than was sent under that id.
+    /// A handler was given a different number than was sent under that id.
     Mixed { job: String, sent: u64, ran: u64 },
-    /// A job was tried more often than it may be.
+    /// A job was tried more often than allowed.
     TooOften { job: String, attempt: u32 },
 }
 
-/// What happened, in numbers.
+/// Counts of what happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     pub(crate) accepted: usize,
@@ -68,7 +68,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Checks a history: every accepted job was done at least once, or is a dead letter, or still waits; and nothing ran
+/// Checks a history: every accepted job was done at least once, or is a dead letter, or still waits; and no job ran
 /// that was not sent.
 pub(crate) fn check(
     history: &[Event],
@@ -112,7 +112,7 @@ pub(crate) fn check(
                 ran: *number,
             }),
             Some(_) => {}
-            // Its caller was not told that it was queued, and it was all the same.
+            // The job was queued, although its caller was told that it may not be.
             None if refused.contains(number) => {}
             None => violations.push(Violation::FromNowhere {
                 job: job.clone(),
@@ -131,7 +131,7 @@ pub(crate) fn check(
         .filter(|job| !done.contains_key(**job) && !left.dead.contains_key(**job))
         .map(ToString::to_string)
         .collect();
-    // Which of them still wait cannot be seen; but no more can than there are.
+    // It is unknown which jobs still wait, but only that many can be missing.
     if lost.len() as u64 > left.waiting {
         violations.push(Violation::Lost(lost));
     }

@@ -1,5 +1,5 @@
-//! Queues in Redis while workers, Redis and the connections between them are killed, frozen and cut: no job that was
-//! accepted is lost. What is done depends on a seed: `MESH_TEST_SEED` repeats a run.
+//! Queues in Redis while workers, Redis and the connections between them are killed, frozen and cut: no accepted job is
+//! lost. The sequence depends on a seed: `MESH_TEST_SEED` repeats a run.
 
 mod history;
 mod site;
@@ -113,7 +113,7 @@ async fn redis_frozen_for_ten_seconds_loses_no_job_and_answers_no_caller_late() 
     site.redis.stop();
     let frozen = Instant::now();
     let before = site.history.count(accepted);
-    // It may be queued late, so the history must know of it.
+    // The job may be queued late, so the history must contain it.
     let number = site.number();
     site.history.push(Event::Refused {
         number,
@@ -164,7 +164,7 @@ async fn a_stalled_connection_to_redis_is_given_up() {
     let load = site.load(4);
     site.history.does(20).await;
     site.proxy.stall();
-    // New connections pass.
+    // New connections are not stalled.
     site.history.does(50).await;
     load.stop().await;
     site.verdict().await.unwrap();
@@ -276,7 +276,7 @@ async fn a_caller_is_told_in_time_that_redis_is_away_and_nothing_is_kept_in_memo
         refused.push(number);
     }
     site.redis.restart().await;
-    // Once a later one is through, one that was kept would have been too.
+    // If the refused jobs had been kept, they would have run before a later one.
     let before = site.history.count(done);
     while site.history.count(done) == before {
         site.send(0).await;
@@ -296,32 +296,35 @@ async fn the_jobs_of_an_instance_that_does_not_return_are_adopted_or_buried() {
     .await;
     let mut workers = site.workers(TWO).await;
     let client = site.office.client::<Bench>();
-    let (adopted, stored) = (
+    let (adopted, given_up) = (
         site.queue("adopted").of("two"),
-        site.queue("stored").of("two"),
+        site.queue("given_up").of("two"),
     );
     let redis = RedisQueue::connect(&site.redis.url()).await.unwrap();
     redis.pause(&adopted).await.unwrap();
-    redis.pause(&stored).await.unwrap();
+    redis.pause(&given_up).await.unwrap();
     for number in 0..5 {
         assert_eq!(client.adopted(number).only(["two"]).await.unwrap().len(), 1);
-        assert_eq!(client.stored(number).only(["two"]).await.unwrap().len(), 1);
+        assert_eq!(
+            client.given_up(number).only(["two"]).await.unwrap().len(),
+            1
+        );
     }
     workers.pop().expect("two").kill().await;
     redis.resume(&adopted).await.unwrap();
-    redis.resume(&stored).await.unwrap();
+    redis.resume(&given_up).await.unwrap();
     site.history.reaches(5, done).await;
-    site.until(&stored, |stats| stats.dead == 5).await;
-    let letters = redis.dead_letters(&stored.shared(), 9).await.unwrap();
+    site.until(&given_up, |stats| stats.dead == 5).await;
+    let letters = redis.dead_letters(&given_up.shared(), 9).await.unwrap();
     for letter in letters {
-        assert_eq!((letter.queue, letter.attempts), (stored.clone(), 0));
+        assert_eq!((letter.queue, letter.attempts), (given_up.clone(), 0));
     }
     site.until(&adopted, |stats| stats.waiting + stats.running == 0)
         .await;
     assert_eq!(
         site.history.count(done),
         5,
-        "those that were stored did not run"
+        "those that were given up did not run"
     );
 }
 
@@ -330,11 +333,14 @@ async fn an_instance_that_returns_in_time_finds_its_jobs() {
     let site = site().await;
     let mut workers = site.workers(TWO).await;
     let client = site.office.client::<Bench>();
-    let own = site.queue("stored").of("two");
+    let own = site.queue("given_up").of("two");
     let redis = RedisQueue::connect(&site.redis.url()).await.unwrap();
     redis.pause(&own).await.unwrap();
     for number in 0..5 {
-        assert_eq!(client.stored(number).only(["two"]).await.unwrap().len(), 1);
+        assert_eq!(
+            client.given_up(number).only(["two"]).await.unwrap().len(),
+            1
+        );
     }
     workers.pop().expect("two").kill().await;
     redis.resume(&own).await.unwrap();

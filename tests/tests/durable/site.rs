@@ -1,5 +1,5 @@
-//! A factory to do things to: master and callers in this process, workers in their own, a Redis of its own, and the
-//! history of all jobs.
+//! The setup of these tests: master and callers in this process, workers in processes of their own, a Redis of its own,
+//! and the history of all jobs.
 
 use std::{
     collections::HashMap,
@@ -30,12 +30,12 @@ use crate::{
     },
 };
 
-/// Nothing that is waited for takes that long.
+/// Longer than any wait takes.
 const NEVER: Duration = Duration::from_secs(90);
 /// `#[attempts]` of `work`.
 pub(crate) const ATTEMPTS: u32 = 50;
 
-/// How workers are set up.
+/// The settings of the workers.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) lease: Duration,
@@ -53,7 +53,7 @@ impl Default for Setup {
     }
 }
 
-/// What has happened so far, and a bell for those who wait for more.
+/// The events so far, and a channel that signals new ones.
 #[derive(Clone)]
 pub(crate) struct History {
     events: Arc<Mutex<Vec<Event>>>,
@@ -81,7 +81,7 @@ impl History {
         self.lock().iter().filter(|event| wanted(event)).count()
     }
 
-    /// Waits until so many events are of that kind.
+    /// Waits until this many events are of that kind.
     pub(crate) async fn reaches(&self, count: usize, wanted: impl Fn(&Event) -> bool) {
         let mut grown = self.grown.subscribe();
         let reached = async {
@@ -94,7 +94,7 @@ impl History {
         }
     }
 
-    /// Why callers were refused.
+    /// The reasons that refused callers were given.
     pub(crate) fn refusals(&self) -> Vec<String> {
         let events = self.lock();
         let why = |event: &Event| match event {
@@ -104,12 +104,12 @@ impl History {
         events.iter().filter_map(why).collect()
     }
 
-    /// Waits until so many more have been accepted.
+    /// Waits until this many more jobs have been accepted.
     pub(crate) async fn accepts(&self, more: usize) {
         self.reaches(self.count(accepted) + more, accepted).await;
     }
 
-    /// Waits until so many more are done.
+    /// Waits until this many more jobs are done.
     pub(crate) async fn does(&self, more: usize) {
         self.reaches(self.count(done) + more, done).await;
     }
@@ -136,7 +136,7 @@ pub(crate) struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Waits for a line that begins like that, and gives back the rest of the first.
+    /// Waits for a line with this prefix, and returns the rest of the first such line.
     pub(crate) async fn says(&mut self, beginning: &str) -> String {
         let find = |lines: &Vec<String>| {
             lines.iter().find_map(|line| {
@@ -166,7 +166,7 @@ impl WorkerProcess {
         self.child.wait().await.unwrap();
     }
 
-    /// SIGTERM, and its end.
+    /// Sends SIGTERM and waits for its end.
     pub(crate) async fn end(mut self) {
         self.signal("TERM").await;
         let ended = timeout(NEVER, self.child.wait()).await;
@@ -174,7 +174,7 @@ impl WorkerProcess {
     }
 }
 
-/// Everything.
+/// The whole setup.
 pub(crate) struct Site {
     pub(crate) redis: RedisServer,
     /// Workers reach Redis through it.
@@ -185,7 +185,7 @@ pub(crate) struct Site {
     private: String,
     master: Master,
     numbers: Arc<AtomicU64>,
-    /// To look into the queues with, past the proxy.
+    /// A connection that bypasses the proxy, for inspecting the queues.
     look: RedisQueue,
     seed: u64,
 }
@@ -230,7 +230,7 @@ impl Site {
         }
     }
 
-    /// What is done, when, and to whom, depends on this alone.
+    /// Everything random in a test depends on this seed alone.
     pub(crate) fn chance(&self) -> StdRng {
         StdRng::seed_from_u64(self.seed)
     }
@@ -284,7 +284,7 @@ impl Site {
         workers
     }
 
-    /// A number for a job that no other has.
+    /// A unique number for a job.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
@@ -324,7 +324,8 @@ impl Site {
         }
     }
 
-    /// A connection to look through may have been cut with all others, and shows it only when it is used.
+    /// Retries, because the inspection connection may have been cut with all others, and that shows only when it is
+    /// used.
     pub(crate) async fn stats(&self, queue: &QueueName) -> QueueStats {
         let give_up = Instant::now() + NEVER;
         loop {
@@ -335,7 +336,7 @@ impl Site {
         }
     }
 
-    /// Waits until the queue is like that.
+    /// Waits until the queue is in such a state.
     pub(crate) async fn until(&self, queue: &QueueName, like: impl Fn(&QueueStats) -> bool) {
         let give_up = Instant::now() + NEVER;
         loop {
@@ -368,7 +369,7 @@ impl Site {
         })
         .await;
         let left = self.left(&queue).await;
-        // What the workers said last is still on its way.
+        // The last lines of the workers are still in transit.
         let seen = || {
             let history = self.history.lock();
             check(&history, &left, ATTEMPTS)
@@ -391,14 +392,14 @@ impl Site {
     }
 }
 
-/// Callers at work.
+/// Running callers.
 pub(crate) struct Load {
     callers: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Load {
-    /// Waits for what they have begun.
+    /// Stops them and waits for the calls that they have begun.
     pub(crate) async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         for caller in self.callers {
@@ -416,7 +417,7 @@ async fn send(office: &Node<Office>, history: &History, numbers: &AtomicU64, mil
             number,
         },
         Err(error) => {
-            // Not all of the time there is anybody to ask.
+            // At times there is no instance to call.
             tokio::time::sleep(Duration::from_millis(20)).await;
             Event::Refused {
                 number,
@@ -426,7 +427,7 @@ async fn send(office: &Node<Office>, history: &History, numbers: &AtomicU64, mil
     });
 }
 
-/// What a worker says of a job.
+/// Parses a worker's line about a job.
 fn event(line: &str) -> Option<Event> {
     let words: Vec<&str> = line.split(' ').collect();
     let [what, job, attempt, number] = words[..] else {
@@ -448,7 +449,7 @@ fn event(line: &str) -> Option<Event> {
     }
 }
 
-/// Picks one of the workers by chance.
+/// Picks a random worker.
 pub(crate) fn any(chance: &mut StdRng, workers: &HashMap<String, WorkerProcess>) -> String {
     let mut names: Vec<_> = workers.keys().cloned().collect();
     names.sort();

@@ -1,4 +1,4 @@
-//! What Redis holds after many jobs is what it held before.
+//! After many jobs, Redis holds as much as before.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 
 const ROUNDS: usize = 12;
 const JOBS: usize = 1_500;
-/// Buffers of connections come and go. A job takes some 200 bytes: what is left of a twentieth of the jobs would show.
+/// Tolerance for buffers of connections, which vary. A job takes some 200 bytes, so a leak of a twentieth of the jobs
+/// would show.
 const TOLERANCE: i64 = 256 * 1024;
 
 fn name(instance: Option<&str>) -> QueueName {
@@ -22,8 +23,8 @@ fn name(instance: Option<&str>) -> QueueName {
     }
 }
 
-/// A process that comes, works a queue off and goes: some jobs fail first, some die, some are delayed, some are queued
-/// twice.
+/// A process that starts, empties a queue and ends: some jobs fail first, some become dead letters, some are delayed,
+/// some are queued twice.
 async fn round(redis: &RedisServer, queue: &QueueName, number: usize) {
     let engine = RedisQueue::connect(&redis.url()).await.unwrap();
     let enqueue = |at: usize| {
@@ -83,7 +84,7 @@ async fn used_memory(redis: &RedisServer) -> i64 {
     used.expect("Redis tells").trim().parse().unwrap()
 }
 
-/// The keys that there are, once those that are about to expire have done so.
+/// The keys that exist once those that are about to expire have expired.
 async fn keys(redis: &RedisServer, expected: usize) -> String {
     let give_up = Instant::now() + Duration::from_secs(30);
     loop {

@@ -1,4 +1,4 @@
-//! Broadcasts: gathered or only told, and to whom.
+//! Broadcasts: gathered or without replies, and their recipients.
 
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ async fn a_broadcast_without_an_answer_goes_only_to_those_meant() {
         assert_eq!(sent.to, ["b1"]);
         let sent = client.hint("nobody".into()).only(NOBODY).await.unwrap();
         assert!(sent.to.is_empty());
-        // Answered by both after all that was sent before.
+        // Both reply only after everything that was sent before has arrived.
         client.names().await.unwrap();
         let heard = hearing.next_sorted(2).await;
         let expected = [("b1", "except"), ("b2", "only")];

@@ -1,4 +1,4 @@
-//! Balanced calls: whom they reach.
+//! Balanced calls: which instances they reach.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 use mesh_runtime::{CallError, Node, testing::TestMesh};
 use mesh_tests::{Back, Front, Ledger, Parity, Stage, within};
 
-/// Instances of `Back` under these names, and a `Front` that is linked to all.
+/// Instances of `Back` with these names, and a `Front` that is linked to all of them.
 async fn with_backs(
     mesh: &TestMesh<Parity>,
     names: &[&str],
@@ -32,7 +32,7 @@ async fn a_balanced_call_reaches_exactly_one_instance() {
         let (stage, mut hearing) = Stage::new();
         let (front, _backs) = with_backs(&mesh, &["b1", "b2"], &stage).await;
         front.client::<Back>().take("x".into()).await.unwrap();
-        // Whatever was sent to the other before this has arrived there when the gather is answered.
+        // When the gather is complete, anything sent earlier to the other instance has arrived there.
         front.client::<Back>().names().await.unwrap();
         let heard = hearing.so_far();
         assert_eq!(heard.len(), 1, "{heard:?}");
@@ -203,7 +203,7 @@ async fn a_limit_on_concurrency_lets_one_handler_run_at_a_time() {
             .map(|n| tokio::spawn(client.alone(n.to_string()).into_future()))
             .collect();
         hearing.next().await;
-        // A call that was sent after those five is answered while they wait: they have all arrived.
+        // A call that was sent after those five returns while they wait, so all of them have arrived.
         client.name().await.unwrap();
         assert_eq!(
             hearing.so_far(),

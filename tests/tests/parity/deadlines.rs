@@ -1,4 +1,4 @@
-//! How long a call may take, and what becomes of its handler.
+//! How long a call may take, and what happens to its handler.
 
 use std::{future::IntoFuture, time::Duration};
 

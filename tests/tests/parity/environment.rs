@@ -9,7 +9,8 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// The node in a process of its own, with these variables and no other `MESH_*` ones. It ends with the handle.
+/// The node in a process of its own, with these variables and no other `MESH_*` variables. The process ends when the
+/// handle is dropped.
 fn start(variables: &[(&str, &str)]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_env_node"));
     for (name, _) in std::env::vars_os() {
@@ -26,7 +27,7 @@ fn start(variables: &[(&str, &str)]) -> Child {
         .unwrap()
 }
 
-/// A master, and a caller that is linked to a node in a process of its own, with these variables too.
+/// A master, and a caller that is linked to a node in a process of its own, which also gets these variables.
 async fn meet(more: &[(&str, &str)]) -> (Master, Child, Node<Front>) {
     let private = Keys::generate();
     let keys = Keys::new("from-env", private.as_str());

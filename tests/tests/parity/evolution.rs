@@ -7,17 +7,17 @@ mod old {
     use mesh_runtime::mesh_schema;
     use serde::{Deserialize, Serialize};
 
-    /// A transfer as it was.
+    /// A transfer in the old version.
     #[derive(Serialize, Deserialize)]
     pub(crate) struct Transfer {
-        /// Whose money.
+        /// The payer.
         pub from: u64,
-        /// Whose it will be.
+        /// The payee.
         pub to: u64,
     }
 
     mesh_schema! {
-        /// The mesh as it was.
+        /// The mesh in the old version.
         pub mesh Evolving;
 
         /// Calls.
@@ -31,22 +31,22 @@ mod old {
             allow: [Caller];
             connect: [];
 
-            /// Is in both.
+            /// The same in both versions.
             balanced fn same() -> String;
 
-            /// Means something else by now.
+            /// Has a different meaning in the new version.
             balanced fn changed(n: u32) -> String;
 
-            /// Means something else by now, on each.
+            /// Has a different meaning in the new version, on each instance.
             broadcast fn changed_everywhere() -> u32;
 
-            /// Written alike in both, and yet not the same: what a transfer is has changed.
+            /// Written the same in both versions, but different: the type of the transfer has changed.
             balanced fn transfer(what: Transfer) -> String;
 
-            /// The same, on the way back, in each and inside something else.
+            /// The same for the return value, on each instance, nested in another type.
             broadcast fn transfers() -> Vec<Option<Transfer>>;
 
-            /// Is not there any more.
+            /// Removed in the new version.
             balanced fn gone() -> String;
         }
     }
@@ -56,17 +56,17 @@ mod new {
     use mesh_runtime::mesh_schema;
     use serde::{Deserialize, Serialize};
 
-    /// A transfer with its fields the other way round.
+    /// A transfer with its fields in the reverse order.
     #[derive(Serialize, Deserialize)]
     pub(crate) struct Transfer {
-        /// Whose it will be.
+        /// The payee.
         pub to: u64,
-        /// Whose money.
+        /// The payer.
         pub from: u64,
     }
 
     mesh_schema! {
-        /// The mesh as it is.
+        /// The mesh in the new version.
         pub mesh Evolving;
 
         /// Calls.
@@ -80,21 +80,21 @@ mod new {
             allow: [Caller];
             connect: [];
 
-            /// Is in both.
+            /// The same in both versions.
             balanced fn same() -> String;
 
-            /// Means something else than before.
+            /// Has a different meaning than in the old version.
             #[version = 2]
             balanced fn changed(n: u32) -> String;
 
-            /// Means something else than before, on each.
+            /// Has a different meaning than in the old version, on each instance.
             #[version = 2]
             broadcast fn changed_everywhere() -> u32;
 
-            /// Written alike in both, and yet not the same: what a transfer is has changed.
+            /// Written the same in both versions, but different: the type of the transfer has changed.
             balanced fn transfer(what: Transfer) -> String;
 
-            /// The same, on the way back, in each and inside something else.
+            /// The same for the return value, on each instance, nested in another type.
             broadcast fn transfers() -> Vec<Option<Transfer>>;
         }
     }
@@ -237,10 +237,10 @@ async fn a_struct_with_its_fields_in_another_order_never_swaps_values() {
                 .errors()
                 .all(|(_, error)| matches!(error, CallError::Incompatible { .. }))
         );
-        // The rest of the same node goes on.
+        // The other commands of the same node still work.
         assert_eq!(client.same().await.unwrap(), "new");
 
-        // Beside one that means the same by them, nobody notices.
+        // With a compatible instance in the mesh, calls go to that one and succeed.
         let old = join(&mesh, old::Callee::node(Old)).await;
         caller.ready::<old::Callee>(2).await.unwrap();
         for _ in 0..4 {

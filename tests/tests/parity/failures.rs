@@ -1,4 +1,4 @@
-//! What goes wrong on the other side, what the caller is told, and when a call is tried elsewhere.
+//! Failures on the callee's side: what the caller is told, and when a call is tried elsewhere.
 
 use std::{collections::BTreeMap, future::IntoFuture, time::Duration};
 
@@ -7,7 +7,8 @@ use mesh_tests::{Back, Front, Hearing, Parity, Stage, within};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Instances of `Back` behind closed gates of their own, each with its gate, and a `Front` that is linked to all.
+/// Instances of `Back`, each behind a closed gate of its own, with the gates, and a `Front` that is linked to all of
+/// them.
 struct Scene {
     front: Node<Front>,
     backs: BTreeMap<String, (Node<Back>, Stage)>,
@@ -16,7 +17,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// `calls` is what each link has room for.
+    /// `calls` is the number of calls that each link has room for.
     async fn set(names: &[&str], calls: u32) -> Self {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, hearing) = Stage::new();
@@ -115,7 +116,7 @@ async fn a_call_that_may_have_run_is_not_tried_again() {
                 if *peer.instance.as_str() == asked),
             "{error:?}"
         );
-        // A second attempt would have been heard at the other one before this.
+        // A second attempt would have been heard at the other instance before this call returns.
         client.name().await.unwrap();
         let texts: Vec<_> = scene.hearing.so_far().into_iter().map(|h| h.text).collect();
         assert!(!texts.contains(&"x".to_owned()), "{texts:?}");

@@ -1,4 +1,4 @@
-//! Who is linked to whom, and what is told when somebody comes or goes.
+//! Which nodes are linked, and what is reported when a node comes or goes.
 
 use mesh_runtime::{CloseCode, CloseReason, Event, NodeId, testing::TestMesh};
 use mesh_tests::{Back, Front, Ledger, Parity, Stage, event, within};
@@ -57,7 +57,7 @@ async fn instances_of_one_node_type_link_to_each_other_once_and_never_to_themsel
         assert_eq!(ids(&nodes[0].links()), ["Back/b2", "Back/b3"]);
         assert_eq!(ids(&nodes[1].links()), ["Back/b1", "Back/b3"]);
         assert_eq!(ids(&nodes[2].links()), ["Back/b1", "Back/b2"]);
-        // Of a pair one has dialled and the other has accepted: it is the same link.
+        // Of each pair, one has dialled and the other has accepted: both see the same link.
         for (one, other) in [(0, 1), (0, 2), (1, 2)] {
             let there = nodes[one].link::<Back>(nodes[other].instance()).unwrap();
             let here = nodes[other].link::<Back>(nodes[one].instance()).unwrap();
@@ -74,7 +74,7 @@ async fn node_types_without_a_link_in_the_schema_are_not_linked() {
         let ledger = mesh.start_node(Ledger::node(Stage::quiet())).await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         let back = mesh.start_node(Back::node(Stage::quiet())).await.unwrap();
-        // Both are linked to the one in the middle: whatever the master had to tell them has come.
+        // Both are linked to `back`, so everything that the master had to tell them has arrived.
         front.ready::<Back>(1).await.unwrap();
         ledger.ready::<Back>(1).await.unwrap();
         assert_eq!(ids(&front.links()), [back.id().to_string()]);

@@ -1,5 +1,5 @@
-//! What socketmesh could do, and how this mesh behaves where that left things open: each a test over real sockets,
-//! named by its situation.
+//! The features of socketmesh, and how this mesh behaves where socketmesh left things open. Each is a test over real
+//! sockets, named after its situation.
 
 mod broadcasts;
 mod calls;

@@ -1,4 +1,4 @@
-//! A master that comes late, goes and comes back, or has to be found.
+//! A master that starts late, stops and restarts, or must be discovered.
 
 use std::sync::{
     Arc,
@@ -58,7 +58,7 @@ async fn while_the_master_is_away_calls_go_on_and_when_it_is_back_nodes_register
         let mut events = front.events();
         let mut of_back = b1.events();
 
-        // One call after the other, all the time, and none may fail.
+        // Calls without a pause, one after the other, and none may fail.
         let (client, stop) = (front.client::<Back>(), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         let calling = tokio::spawn(async move {
@@ -91,7 +91,7 @@ async fn while_the_master_is_away_calls_go_on_and_when_it_is_back_nodes_register
         stop.store(true, Ordering::Release);
         assert!(calling.await.unwrap() > 0);
 
-        // And the new master tells of who comes.
+        // The new master reports new nodes.
         let _b2 = start(back("b2"), &keys, port.addr()).await.unwrap();
         front.ready::<Back>(2).await.unwrap();
     })

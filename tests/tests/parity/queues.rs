@@ -398,7 +398,8 @@ async fn a_paused_queue_takes_jobs_and_runs_them_once_resumed() {
     .await;
 }
 
-/// Starts a `Back` that buries one job of each command, and ends it. What it leaves is in the engine.
+/// Starts a `Back` that turns one job of each command into a dead letter, and shuts it down. The dead letters stay in
+/// the engine.
 async fn leave_dead_letters(mesh: &TestMesh<Parity>, engine: &Arc<MemoryQueue>) {
     let builder = Back::node(Stage::quiet().refusing_jobs())
         .instance("b1")

@@ -1,5 +1,5 @@
-//! Who is not let in, and what is not served even to those who are: checked on the wire, against peers that do by
-//! hand what the compiler would not let them.
+//! Which peers are refused, and which calls are refused even to admitted peers. Checked on the wire, with hand-written
+//! peers that do what the compiler would not allow.
 
 use mesh_runtime::{
     Event, Keys, Node, Refusal, StartError,
@@ -33,7 +33,7 @@ fn command(node_type: &str, name: &str) -> u32 {
     commands.find(|command| command.name == name).unwrap().id
 }
 
-/// A link that was dialled by hand, as a node of that type.
+/// A link that was dialled by hand, by a node of that type.
 async fn link_by_hand(mesh: &TestMesh<Parity>, node_type: &str, back: &Node<Back>) -> RawPeer {
     let claim = Claim::to_node("Parity", node_type, "by-hand", back.id());
     let mut peer = RawPeer::dial(back.addr(), mesh.keys(), &claim)
@@ -43,7 +43,7 @@ async fn link_by_hand(mesh: &TestMesh<Parity>, node_type: &str, back: &Node<Back
     peer
 }
 
-/// The answer to a call, as text.
+/// The reply to a call, as text.
 async fn reply(peer: &mut RawPeer) -> String {
     loop {
         for frame in peer.receive().await.unwrap() {
@@ -148,7 +148,7 @@ async fn a_node_type_outside_allow_is_refused_at_the_link_even_when_it_dials_by_
     within(async {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let back = start_back(&mesh).await;
-        // `Ledger` is linked to `Back`, but it is `Back` that dials.
+        // `Ledger` may be linked to `Back`, but only `Back` may dial.
         let claim = Claim::to_node("Parity", "Ledger", "l", back.id());
         let dialled = RawPeer::dial(back.addr(), mesh.keys(), &claim).await;
         assert_eq!(refusal(dialled), Refusal::NotAllowed);
@@ -193,11 +193,11 @@ async fn a_command_that_allows_others_only_is_denied_on_the_wire() {
             .unwrap();
         let answer = reply(&mut front).await;
         assert!(answer.contains("status: Failed(Denied)"), "{answer}");
-        // It is the command that is denied, not the peer.
+        // The command is denied, not the peer.
         front.call(1, command("Back", "name"), &[]).await.unwrap();
         let answer = reply(&mut front).await;
         assert!(answer.contains("status: Ok"), "{answer}");
-        // And it is the caller that is: to one of its own kind the same bytes are answered.
+        // The denial depends on the caller: the same bytes from a `Back` are answered.
         let mut kin = link_by_hand(&mesh, "Back", &back).await;
         kin.call(0, command("Back", "among_us"), &[]).await.unwrap();
         let answer = reply(&mut kin).await;

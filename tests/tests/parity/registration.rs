@@ -1,4 +1,4 @@
-//! Nodes and their master: who is in the registry, and who is told.
+//! Nodes and their master: which nodes are in the registry, and which nodes are told.
 
 use mesh_runtime::{Event, Keys, NodeBuilder, NodeId, testing::TestMesh};
 use mesh_tests::{Back, Front, HeldPort, Parity, Stage, event, within};
@@ -201,7 +201,7 @@ async fn the_same_instance_id_twice_the_later_replaces_the_earlier_for_good() {
         }
         assert_eq!(hearing.so_far().len(), 4);
 
-        // A master that knows nobody yet would take the earlier one in again, if it came.
+        // A master that does not know any node yet would accept the earlier node again, if it came.
         let mut of_later = later.events();
         master.shutdown().await;
         let lost = |event| matches!(event, Event::MasterLost { .. }).then_some(());

@@ -1,4 +1,4 @@
-//! A mesh goes from one version of its schema to the next, one node after the other, while calls go on.
+//! A mesh is upgraded from one version of its schema to the next, one node after the other, while calls go on.
 
 use std::sync::{
     Arc,
@@ -15,17 +15,17 @@ mod before {
     use mesh_runtime::mesh_schema;
     use serde::{Deserialize, Serialize};
 
-    /// A sum with its parts in one order.
+    /// A sum, in the old version.
     #[derive(Serialize, Deserialize)]
     pub(crate) struct Sum {
-        /// What is added.
+        /// The added part.
         pub plus: u32,
-        /// What is taken away.
+        /// The subtracted part.
         pub minus: u32,
     }
 
     mesh_schema! {
-        /// The mesh before.
+        /// The mesh before the upgrade.
         pub mesh Rolling;
 
         /// Calls.
@@ -37,13 +37,13 @@ mod before {
         node Callee {
             allow: [Caller];
 
-            /// Answers with the instance id, in both versions.
+            /// Returns the instance id, in both versions.
             balanced fn name() -> String;
 
             /// Takes a list of pairs, in both versions.
             balanced fn total(of: Vec<(u32, Option<u32>)>) -> u32;
 
-            /// What a sum is differs.
+            /// The type of the sum differs between the versions.
             balanced fn sum(sum: Sum) -> u32;
         }
     }
@@ -53,17 +53,17 @@ mod after {
     use mesh_runtime::mesh_schema;
     use serde::{Deserialize, Serialize};
 
-    /// A sum with its parts in another order.
+    /// A sum with its fields in a different order.
     #[derive(Serialize, Deserialize)]
     pub(crate) struct Sum {
-        /// What is taken away.
+        /// The subtracted part.
         pub minus: u32,
-        /// What is added.
+        /// The added part.
         pub plus: u32,
     }
 
     mesh_schema! {
-        /// The mesh after.
+        /// The mesh after the upgrade.
         pub mesh Rolling;
 
         /// Calls.
@@ -71,33 +71,33 @@ mod after {
             connect: [Callee];
         }
 
-        /// Is called, and calls on.
+        /// Is called, and makes calls itself.
         node Callee {
             allow: [Caller, Watcher];
             connect: [Audit];
 
-            /// Answers with the instance id, in both versions.
+            /// Returns the instance id, in both versions.
             balanced fn name() -> String;
 
-            /// Is new.
+            /// Exists only in the new version.
             balanced fn added() -> String;
 
             /// Takes a list of pairs, in both versions.
             balanced fn total(of: Vec<(u32, Option<u32>)>) -> u32;
 
-            /// What a sum is differs.
+            /// The type of the sum differs between the versions.
             balanced fn sum(sum: Sum) -> u32;
         }
 
-        /// Is new, and dialled by those who know nothing of it.
+        /// A new node type, dialled by nodes that do not know it.
         node Audit {
             allow: [Callee];
 
-            /// Answers with the instance id.
+            /// Returns the instance id.
             balanced fn audit() -> String;
         }
 
-        /// Is new, and dials those who know nothing of it.
+        /// A new node type, which dials nodes that do not know it.
         node Watcher {
             connect: [Callee];
         }
@@ -151,7 +151,7 @@ impl after::AuditHandler for Auditing {
     }
 }
 
-/// Where the mesh is.
+/// The keys and the address of the mesh.
 struct Place {
     keys: Keys,
     port: HeldPort,
@@ -180,7 +180,7 @@ impl Place {
     }
 }
 
-/// Calls the commands that have not changed, one after the other, all the time; none may fail.
+/// Calls the unchanged commands in a loop; none of the calls may fail.
 macro_rules! keep_calling {
     ($node:expr, $callee:ty, $stop:expr) => {{
         let (client, stop) = ($node.client::<$callee>(), Arc::clone(&$stop));
@@ -198,7 +198,7 @@ macro_rules! keep_calling {
     }};
 }
 
-/// The peer of that instance id is there, or is gone.
+/// Waits until the peer with that instance id is linked, or is gone.
 async fn sees(events: &mut Events, instance: &str, there: bool) {
     let instance = InstanceId::from(instance);
     event(events, |event| match event {
@@ -233,7 +233,7 @@ async fn instances_are_replaced_one_by_one_and_no_call_of_an_unchanged_command_f
         let by_old = keep_calling!(old, before::Callee, stop);
         let (mut of_old, mut of_callee) = (old.events(), old_callees[0].events());
 
-        // First the master. Old nodes know nothing of what it knows, and register with it again.
+        // The master is upgraded first. Old nodes do not know its schema, and register with it again.
         master.shutdown().await;
         drop(master);
         let master = place.master::<after::Rolling>().await;
@@ -242,7 +242,8 @@ async fn instances_are_replaced_one_by_one_and_no_call_of_an_unchanged_command_f
         }
         assert!(master.wait_for_nodes(4).await);
 
-        // Nodes of types that old nodes have never heard of: they are told to dial the one, and dialled by the other.
+        // Nodes of types that old nodes do not know: the old nodes are told to dial the one, and are dialled by the
+        // other.
         let _audit = place.start(after::Audit::node(Auditing), "audit").await;
         let watcher = place.start(after::Watcher::node(), "watcher").await;
         let mut of_watcher = watcher.events();
@@ -275,7 +276,7 @@ async fn instances_are_replaced_one_by_one_and_no_call_of_an_unchanged_command_f
             callee.ready::<after::Audit>(1).await.unwrap();
             new_callees.push(callee);
 
-            // Whatever has changed goes to those only who mean the same by it.
+            // Changed commands go only to instances with the same version of them.
             for _ in 0..4 {
                 let sum = from_new.sum(after::Sum { plus: 5, minus: 3 }).await;
                 assert_eq!(sum.unwrap(), 2);
@@ -286,7 +287,7 @@ async fn instances_are_replaced_one_by_one_and_no_call_of_an_unchanged_command_f
                 assert!(updated, "{added}");
             }
         }
-        // Only old callers are left behind, and only with what has changed.
+        // Only old callers fail, and only with changed commands.
         is_incompatible(from_old.sum(before::Sum { plus: 5, minus: 3 }).await);
         let names = watcher.client::<after::Callee>().name().await.unwrap();
         assert!(["c1", "c2", "c3"].contains(&names.as_str()));

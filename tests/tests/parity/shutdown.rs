@@ -1,4 +1,4 @@
-//! How a node ends: with a grace, or without.
+//! How a node shuts down: with or without a grace period.
 
 use std::{future::IntoFuture, time::Duration};
 
@@ -18,7 +18,7 @@ async fn front(mesh: &TestMesh<Parity>, backs: usize) -> Node<Front> {
     front
 }
 
-/// Waits until the front has nobody to call any more, or only so many.
+/// Waits until the front has at most `backs` instances left to call.
 async fn until_callable(front: &Node<Front>, backs: usize) {
     while front.client::<Back>().names().await.unwrap().len() > backs {
         tokio::task::yield_now().await;
@@ -65,7 +65,8 @@ async fn while_an_instance_ends_calls_go_to_the_other() {
         let held = tokio::spawn(held.into_future());
         hearing.next().await;
         let ending = tokio::spawn(async move { b1.shutdown().await });
-        // From its first moment on, whether the front knows it already or is told so by the node itself.
+        // From the start of the shutdown no call may fail, whether the front already knows of it or the node itself
+        // refuses the call.
         for _ in 0..50 {
             tokio::task::yield_now().await;
             client.name().await.unwrap();
@@ -150,7 +151,7 @@ async fn jobs_in_memory_are_worked_off_before_the_node_ends() {
         let stage = stage.behind_closed_gate();
         let back = back(&mesh, "b", &stage, LONG).await;
         let front = front(&mesh, 1).await;
-        // More than run at once.
+        // More than can run at once.
         for n in 0..40 {
             front.client::<Back>().job(n.to_string()).await.unwrap();
         }

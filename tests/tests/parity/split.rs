@@ -1,4 +1,4 @@
-//! A mesh whose nodes are declared beside their types, each in a module of its own.
+//! A mesh whose nodes are declared next to their types, each in a module of its own.
 
 use mesh_runtime::{CallError, testing::TestMesh};
 use mesh_tests::within;
@@ -7,7 +7,7 @@ mod billing {
     use mesh_runtime::{Context, mesh_node};
     use serde::{Deserialize, Serialize};
 
-    /// What is to be paid for.
+    /// An order to pay for.
     #[derive(Debug, Serialize, Deserialize)]
     pub(crate) struct Order {
         /// Its number.
@@ -27,7 +27,7 @@ mod billing {
         }
     }
 
-    /// Answers for `Billing`.
+    /// The handler of `Billing`.
     pub(crate) struct Ledger;
 
     impl BillingHandler for Ledger {
@@ -51,16 +51,16 @@ mod audit {
         pub(crate) node Audit {
             allow: [Billing, Gateway];
 
-            /// Writes an order down.
+            /// Records an order.
             #[allow(Billing)]
             balanced fn record(order: u64) -> u64;
 
-            /// The sum of what is written down.
+            /// The sum of the recorded orders.
             broadcast fn sum() -> u64;
         }
     }
 
-    /// Answers for `Audit`.
+    /// The handler of `Audit`.
     #[derive(Clone, Default)]
     pub(crate) struct Books(Arc<AtomicU64>);
 

@@ -1,4 +1,4 @@
-//! What [`Queue`] promises, of every engine.
+//! What [`Queue`] promises, checked for every engine.
 
 use std::{
     collections::HashSet,
@@ -51,14 +51,14 @@ both_engines! {
     of_many_jobs_each_is_leased_once
 }
 
-/// Buries a job of that text.
+/// Makes a job with that text a dead letter.
 async fn bury(engine: &dyn Queue, queue: &QueueName, text: &str) -> JobId {
     let id = enqueue(engine, queue, text.to_owned()).await;
     let job = lease(engine, queue).await;
     assert_eq!(job.id, id);
     let error = format!("no {text}").into();
-    let stored = engine.fail(queue, &job, error, Failure::Dead).await;
-    assert_eq!(stored, Ok(()));
+    let failed = engine.fail(queue, &job, error, Failure::Dead).await;
+    assert_eq!(failed, Ok(()));
     id
 }
 
@@ -95,7 +95,7 @@ async fn a_lease_waits_for_a_job(engines: Engines) {
     let (queue, other) = (name("a"), name("b"));
     let mut waiting = engine.lease(&queue, 8);
     for round in ["one", "two"] {
-        // Another queue goes its way meanwhile.
+        // Another queue is used in the meantime.
         enqueue(&engine, &other, round).await;
         tokio::select! {
             jobs = &mut waiting => panic!("there was none: {jobs:?}"),
@@ -113,7 +113,7 @@ async fn a_lease_that_is_dropped_loses_no_job(engines: Engines) {
         let mut dropped = engine.lease(&queue, 8);
         assert!(poll!(&mut dropped).is_pending());
         let id = enqueue(&other, &queue, "x").await;
-        // Sometimes at once, and sometimes when the job is on its way or has come.
+        // Dropped sometimes at once, and sometimes when the job is in transit or has arrived.
         for _ in 0..round % 5 {
             stats(&other, &queue).await;
         }
@@ -249,7 +249,7 @@ async fn a_job_is_leased_when_its_delay_is_over(engines: Engines) {
         NewJob::new("at").at(SystemTime::now() + SHORT),
     ];
     for job in soon {
-        // Both when somebody waits already, and when nobody does.
+        // Both with a lease that is already waiting, and without one.
         let id = job.id.clone();
         let mut waiting = engine.lease(&queue, 8);
         assert!(poll!(&mut waiting).is_pending());
@@ -387,7 +387,7 @@ async fn a_full_queue_refuses_another_job_until_one_is_complete(engines: Engines
     assert_eq!(full, Err(QueueError::Full { limit: 2 }));
     assert!(full.unwrap_err().is_full());
     enqueue(&engine, &name("b"), "of another queue").await;
-    // Asked for at once, exactly as many are taken as there is room for.
+    // Of concurrent requests, exactly as many are accepted as there is room for.
     let job = lease(&engine, &queue).await;
     engine.complete(&queue, &job).await.unwrap();
     let asked = join_all((0..5).map(|_| engine.enqueue(&queue, NewJob::new("x")))).await;
@@ -493,7 +493,7 @@ async fn a_long_queue_keeps_its_order_over_a_pause(engines: Engines) {
     let queue = name("a");
     let texts: Vec<_> = (0..JOBS).map(|number| number.to_string()).collect();
     engine.pause(&queue).await.unwrap();
-    // Few enough at once for Tokio to ask for them one after the other.
+    // Few enough at once that Tokio polls them one after the other.
     for group in texts.chunks(50) {
         join_all(
             group

@@ -1,4 +1,4 @@
-//! The engines under test, and what tests ask of them again and again.
+//! The engines under test, and helpers that many tests use.
 
 use std::{
     sync::{
@@ -13,27 +13,28 @@ use mesh_runtime::{Job, JobId, MemoryQueue, NewJob, Queue, QueueName, QueueStats
 use mesh_tests::RedisServer;
 use tokio::{sync::OnceCell, time::Instant};
 
-/// How long a test may take, and a condition to come true. Far more than any needs: it is there so that nothing hangs.
+/// How long a test may take, and how long a condition may take to become true. Far more than any needs: it only ends
+/// tests that hang.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Between two looks whether a condition is true by now.
+/// The polling interval while waiting for a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// As good as never.
+/// Effectively never.
 pub(crate) const LONG: Duration = Duration::from_secs(3_600);
-/// As good as at once.
+/// Effectively at once.
 pub(crate) const SHORT: Duration = Duration::from_millis(5);
 
-/// The server that all tests share which do it no harm. It ends with the process.
+/// The server that is shared by all tests that do not damage it. It ends with the process.
 static SERVER: OnceCell<RedisServer> = OnceCell::const_new();
 
-/// Ends a test that hangs.
+/// Fails a test that hangs.
 pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, Box::pin(test))
         .await
         .expect("the test waits for something that does not happen")
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !is_so().await {
@@ -42,7 +43,7 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// The server that all tests share, and a prefix that no other test has.
+/// The shared server, and a prefix that no other test uses.
 pub(crate) async fn shared_server() -> (&'static RedisServer, String) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let server = SERVER.get_or_init(RedisServer::start).await;
@@ -50,20 +51,20 @@ pub(crate) async fn shared_server() -> (&'static RedisServer, String) {
     (server, prefix)
 }
 
-/// An engine with time limits for a slow machine.
+/// An engine with timeouts for a slow machine.
 pub(crate) async fn connect(url: &str, prefix: &str) -> RedisQueue {
     let queue = RedisQueue::connect(url).await.expect("Redis is there");
     queue.prefix(prefix).timeout(Duration::from_secs(30))
 }
 
-/// How much an engine holds. `None` is its default.
+/// The limits of an engine. `None` is its default.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Limits {
     pub(crate) jobs: Option<u32>,
     pub(crate) keys: Option<u32>,
 }
 
-/// One kind of engine, and where it keeps what it has.
+/// One kind of engine, and where it keeps its jobs.
 pub(crate) struct Engines {
     redis: Option<(&'static RedisServer, String)>,
     memory: Arc<MemoryQueue>,
@@ -84,7 +85,7 @@ impl Engines {
         }
     }
 
-    /// An engine over the same jobs: in memory always the same, in Redis one more consumer.
+    /// An engine over the same jobs: in memory always the same engine, in Redis one more consumer.
     pub(crate) async fn one(&self) -> Arc<dyn Queue> {
         match &self.redis {
             None => Arc::clone(&self.memory) as _,
@@ -153,7 +154,7 @@ pub(crate) async fn lease(engine: &dyn Queue, queue: &QueueName) -> Job {
     jobs.remove(0)
 }
 
-/// Leases so many, and returns their payloads as texts. They stay leased.
+/// Leases `count` jobs, and returns their payloads as texts. The jobs stay leased.
 pub(crate) async fn lease_texts(
     engine: &dyn Queue,
     queue: &QueueName,
@@ -172,7 +173,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Waiting, running, delayed and dead.
+/// The numbers of waiting, running, delayed and dead jobs.
 pub(crate) fn counts(stats: &QueueStats) -> [u64; 4] {
     [stats.waiting, stats.running, stats.delayed, stats.dead]
 }

@@ -1,5 +1,5 @@
-//! Queued commands: one suite that every engine passes, by itself ([`engine`]) and behind a mesh ([`mesh`]), and what
-//! only an engine in Redis can do ([`redis_only`]). Each test is named by its situation.
+//! Queued commands: one suite that every engine passes, by itself ([`engine`]) and behind a mesh ([`mesh`]), and the
+//! features that only an engine in Redis has ([`redis_only`]). Each test is named after its situation.
 
 /// Runs each test once for each engine, as `memory::a_test` and `redis::a_test`.
 macro_rules! both_engines {

@@ -1,5 +1,5 @@
-//! What an engine in Redis can do beyond what every engine does: jobs outlive their node, are shared and sealed, and come
-//! through trouble with Redis itself.
+//! What only an engine in Redis can do: jobs outlive their node, are shared and sealed, and survive failures of Redis
+//! itself.
 
 mod damage;
 mod durable;
@@ -10,7 +10,7 @@ use std::{fs, path::Path};
 
 use mesh_tests::RedisServer;
 
-/// All that a server has written, as it is on disk.
+/// All files that a server has written, as on disk.
 fn written(server: &RedisServer) -> Vec<u8> {
     fn read(path: &Path, all: &mut Vec<u8>) {
         if path.is_dir() {

@@ -1,4 +1,4 @@
-//! A small mesh with queued commands, and a handler that does with a job what its text says.
+//! A small mesh with queued commands, and a handler that treats a job as its text says.
 
 use std::sync::Arc;
 
@@ -15,18 +15,18 @@ mesh_schema! {
         connect: [Bench];
     }
 
-    /// Works them off.
+    /// Runs jobs.
     node Bench {
         allow: [Office];
         connect: [];
 
-        /// For one of them. What it does is in its text.
+        /// Runs on one instance. Its text says what it does.
         #[attempts = 3]
         #[backoff = "10ms"]
         #[timeout = "60s"]
         queued balanced fn job(text: String);
 
-        /// For each of them.
+        /// Runs on each instance.
         #[attempts = 3]
         #[backoff = "10ms"]
         #[timeout = "60s"]
@@ -68,7 +68,7 @@ impl Runs {
         self.0.recv().await.expect("every worker is gone")
     }
 
-    /// The texts of the next so many, sorted.
+    /// The runs that have begun and were not taken yet.
     pub(crate) async fn next_texts(&mut self, count: usize) -> Vec<String> {
         let mut texts = Vec::new();
         for _ in 0..count {
@@ -104,7 +104,7 @@ impl Worker {
         self.open.send_replace(true);
     }
 
-    /// Another that tells its runs in the same place, with a gate of its own.
+    /// The test may have dropped the receiver.
     pub(crate) fn another(&self) -> Self {
         Self {
             runs: self.runs.clone(),

@@ -1,45 +1,45 @@
-//! The mesh of the fault tests of queues: a caller, and workers whose jobs tell of themselves.
+//! The mesh of the fault tests of queues: a caller, and workers whose jobs report what they do.
 
 use std::time::Duration;
 
 use mesh_runtime::{Context, JobError, mesh_schema};
 
 mesh_schema! {
-    /// A mesh that works jobs off while things are done to it.
+    /// A mesh that runs jobs while faults are injected.
     pub mesh Factory;
 
     /// Queues jobs.
     node Office { allow: []; connect: [Bench]; }
 
-    /// Works them off.
+    /// Runs jobs.
     node Bench {
         allow: [Office];
         connect: [];
 
-        /// Takes that long.
+        /// Takes `millis` milliseconds.
         #[attempts = 50]
         #[backoff = "50ms"]
         #[concurrency = 4]
         queued balanced fn work(number: u64, millis: u32);
 
-        /// Never ends well.
+        /// Never succeeds.
         #[attempts = 3]
         #[backoff = "20ms"]
         queued balanced fn doomed(number: u64);
 
-        /// A job for each; those of a bench that is gone are adopted.
+        /// A job for each instance; those of a bench that is gone are adopted.
         #[orphans = "adopt"]
         queued broadcast fn adopted(number: u64);
 
-        /// A job for each; those of a bench that is gone are dead letters.
-        queued broadcast fn stored(number: u64);
+        /// A job for each instance; those of a bench that is gone become dead letters.
+        queued broadcast fn given_up(number: u64);
     }
 }
 
-/// What a worker says of a job.
+/// Prints what a worker reports about a job.
 pub(crate) type Say = fn(&str);
 
-/// The handler: says what it begins and what it has done.
+/// The handler: reports what it begins and what it has done.
 pub(crate) struct Hands {
     pub(crate) say: Say,
 }
@@ -71,7 +71,7 @@ impl BenchHandler for Hands {
         Ok(())
     }
 
-    async fn stored(&self, cx: Context<Bench>, number: u64) -> Result<(), JobError> {
+    async fn given_up(&self, cx: Context<Bench>, number: u64) -> Result<(), JobError> {
         self.run(&cx, number, Duration::ZERO).await;
         Ok(())
     }

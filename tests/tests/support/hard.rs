@@ -4,7 +4,7 @@ use mesh_runtime::{Context, JobError, mesh_schema};
 use tokio::sync::{Semaphore, mpsc};
 
 mesh_schema! {
-    /// A mesh that things are done to.
+    /// A mesh into which faults are injected.
     pub mesh Hard;
 
     /// Calls.
@@ -15,41 +15,41 @@ mesh_schema! {
         allow: [Caller];
         connect: [];
 
-        /// Says it back.
+        /// Returns its argument.
         balanced fn echo(text: String) -> String;
 
-        /// Gives the bytes back.
+        /// Returns the bytes.
         #[timeout = "50s"]
         balanced fn bytes(bytes: Vec<u8>) -> Vec<u8>;
 
-        /// Gives back that many bytes.
+        /// Returns this many bytes.
         balanced fn fill(bytes: u32) -> Vec<u8>;
 
-        /// Gives back how many they are, when the test lets it, one call after the other.
+        /// Returns the number of bytes when the test allows it, one call after the other.
         #[timeout = "50s"]
         #[concurrency = 1]
         balanced fn count(bytes: Vec<u8>) -> u64;
 
-        /// Answers when the test lets it.
+        /// Returns when the test allows it.
         #[timeout = "50s"]
         balanced fn hold(name: String) -> u32;
 
-        /// Works a job off.
+        /// Runs a job.
         queued balanced fn recognizable_errand(text: String);
     }
 }
 
-/// The worker's handler: tells of each call that it holds, and holds it until there is a permit.
+/// The worker's handler: reports each call that it holds, and holds it until there is a permit.
 pub(crate) struct Hands {
     holding: mpsc::UnboundedSender<String>,
     release: &'static Semaphore,
 }
 
 impl Hands {
-    /// A handler, what it holds, and how it is made to let go: one permit for each call.
+    /// A handler, the calls that it holds, and the semaphore that releases them: one permit per call.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<String>, &'static Semaphore) {
         let (holding, held) = mpsc::unbounded_channel();
-        // One for each test: small enough to leave to the process.
+        // Leaked once per test: small enough.
         let release: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
         (Self { holding, release }, held, release)
     }

@@ -1,4 +1,4 @@
-//! What this process logs, for tests to read. One log for all tests of a binary: each looks for words of its own.
+//! The log of this process, for tests to read. All tests of a binary share one log: each looks for words of its own.
 
 use std::{
     io,

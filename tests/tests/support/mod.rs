@@ -1,5 +1,5 @@
-//! What the tests of hard cases share: a small mesh, a proxy in the middle of a connection, what WebSocket carries, and
-//! the log. Knows nothing of any single test.
+//! What the fault and load tests share: a small mesh, a proxy in the middle of a connection, the parsing of WebSocket
+//! traffic, and the log. Knows nothing of any single test.
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use mesh_runtime::{Event, Events, NodeId};
 
-/// No test takes that long: one that does hangs.
+/// Longer than any test takes: a test that takes this long hangs.
 const NEVER: Duration = Duration::from_secs(60);
 
-/// Ends a test that hangs.
+/// Fails a test that hangs.
 pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
     match tokio::time::timeout(NEVER, test).await {
         Ok(done) => done,
@@ -24,7 +24,7 @@ pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
     }
 }
 
-/// Skips events until one is of interest.
+/// Skips events until `interest` returns a value.
 pub(crate) async fn event<T>(events: &mut Events, mut want: impl FnMut(Event) -> Option<T>) -> T {
     loop {
         let event = events.next().await.expect("the node is there");
@@ -43,7 +43,7 @@ pub(crate) async fn connection(events: &mut Events, peer: &NodeId) {
     .await;
 }
 
-/// Waits until the link to `peer` is gone, and says why.
+/// Waits until the link to `peer` is gone, and returns the reason.
 pub(crate) async fn disconnection(events: &mut Events, peer: &NodeId) -> mesh_runtime::CloseReason {
     event(events, |event| match event {
         Event::LinkDown { peer: gone, reason } => (gone == *peer).then_some(reason),

@@ -1,4 +1,4 @@
-//! A TCP proxy in the middle of a connection: writes down what passes, and can cut, stall and damage it.
+//! A TCP proxy in the middle of a connection: records what passes, and can cut, stall and damage it.
 
 use std::{
     net::SocketAddr,
@@ -14,12 +14,12 @@ use tokio::{
     sync::watch,
 };
 
-/// One way through the proxy.
+/// One direction through the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// From whoever dialled.
+    /// From the dialling side.
     Up,
-    /// To whoever dialled.
+    /// To the dialling side.
     Down,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Recording {
     pub(crate) down: Vec<u8>,
 }
 
-/// What is done to the connections that exist at that moment.
+/// A fault that is injected into the connections that exist at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Deed {
     Nothing,
@@ -39,7 +39,7 @@ enum Deed {
     Damage(Way),
 }
 
-/// A proxy, until it is dropped.
+/// A proxy that runs until it is dropped.
 pub(crate) struct Proxy {
     addr: SocketAddr,
     shared: Arc<Shared>,
@@ -47,7 +47,7 @@ pub(crate) struct Proxy {
 }
 
 struct Shared {
-    /// Where connections go; those that come earlier wait.
+    /// The target of the connections; connections wait until it is set.
     target: watch::Sender<Option<SocketAddr>>,
     recordings: Mutex<Vec<Recording>>,
     deed: watch::Sender<Deed>,
@@ -62,7 +62,7 @@ impl Shared {
 }
 
 impl Proxy {
-    /// Listens; connections wait until [`Proxy::lead_to`] says where to.
+    /// Listens; connections wait until [`Proxy::lead_to`] sets the target.
     pub(crate) async fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
@@ -92,17 +92,17 @@ impl Proxy {
         self.shared.recordings().clone()
     }
 
-    /// Cuts the connections that there are.
+    /// Cuts the existing connections.
     pub(crate) fn cut(&self) {
         self.shared.deed.send_replace(Deed::Cut);
     }
 
-    /// Passes nothing more on the connections that there are, and keeps them open.
+    /// Passes nothing more on the existing connections, and keeps them open.
     pub(crate) fn stall(&self) {
         self.shared.deed.send_replace(Deed::Stall);
     }
 
-    /// Flips one bit in the middle of what passes next that way, on each connection that there is.
+    /// Flips one bit in the middle of the next data in that direction, on each existing connection.
     pub(crate) fn damage(&self, way: Way) {
         self.shared.deed.send_replace(Deed::Damage(way));
     }
@@ -122,7 +122,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn pass(client: TcpStream, shared: Arc<Shared>) {
-    // What was done before concerns other connections.
+    // Earlier faults concern other connections.
     let mut deed = shared.deed.subscribe();
     deed.mark_unchanged();
     let mut target = shared.target.subscribe();

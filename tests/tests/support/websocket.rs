@@ -1,5 +1,5 @@
-//! What WebSocket and Socket.IO carry: takes a recorded connection apart, and speaks to a port by hand. Written
-//! against the standards, not against the runtime: it must see what anybody on the way sees.
+//! WebSocket and Socket.IO traffic: parses a recorded connection, and speaks to a port by hand. Written against the
+//! standards, not against the runtime: it must see what any observer on the path sees.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,8 @@ pub(crate) enum Passed {
     Control,
 }
 
-/// The messages in the bytes of one direction, which begin with an HTTP head. What is cut off at the end is left out.
+/// The messages in the bytes of one direction, which begin with an HTTP head. A truncated message at the end is
+/// omitted.
 pub(crate) fn messages(bytes: &[u8]) -> Vec<Passed> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let mut rest = &bytes[head.map_or(bytes.len(), |at| at + 4)..];
@@ -34,7 +35,7 @@ pub(crate) fn messages(bytes: &[u8]) -> Vec<Passed> {
             messages.push(Passed::Control);
             continue;
         }
-        // Opcode 0 goes on with the message before.
+        // Opcode 0 continues the previous message.
         let (kind, whole) = joined.get_or_insert((opcode, Vec::new()));
         whole.extend_from_slice(&payload);
         let kind = *kind;
@@ -96,8 +97,8 @@ pub(crate) fn payloads(bytes: &[u8]) -> Vec<Vec<u8>> {
     messages(bytes).into_iter().filter_map(payload).collect()
 }
 
-/// Whether `needle` is to be seen in one direction by whoever looks at the bytes, at the messages, at what is base64 in
-/// them, or at what comes out when everything is put in a row.
+/// Whether `needle` is visible in one direction: in the bytes, in the messages, in their decoded base64, or in the
+/// concatenation of everything.
 pub(crate) fn shows(bytes: &[u8], needle: &[u8]) -> bool {
     let is_in = |hay: &[u8]| hay.windows(needle.len()).any(|window| window == needle);
     let messages = messages(bytes);
@@ -109,7 +110,7 @@ pub(crate) fn shows(bytes: &[u8], needle: &[u8]) -> bool {
     is_in(bytes) || plain || is_in(&payloads(bytes).concat())
 }
 
-/// A Socket.IO connection made by hand, which sends whatever it is told.
+/// A Socket.IO connection made by hand, which sends whatever the test says.
 pub(crate) struct ByHand(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl ByHand {
@@ -124,7 +125,7 @@ impl ByHand {
         this
     }
 
-    /// Sends one WebSocket message; if the connection is gone already, that is no error.
+    /// Sends one WebSocket message; if the connection is already closed, that is not an error.
     pub(crate) async fn send(&mut self, message: Message) {
         let _ = self.0.send(message).await;
     }

@@ -143,7 +143,7 @@ fn a_job_at_its_end_leaves_its_room_and_what_is_put_back_takes_it() {
     let now = Instant::now();
     state.lease(1, now);
     let ended = state.fail(&"a".into(), Failure::Dead, now).unwrap();
-    let payload = ended.expect("it is to be stored").payload;
+    let payload = ended.expect("it becomes a dead letter").payload;
     assert_eq!((payload.len(), state.bytes), (90, 0));
     state.put_back("a".into(), payload, WALL);
     assert_eq!(state.bytes, 90);

@@ -327,7 +327,7 @@ struct Durable {
     inner: MemoryQueue,
     failing_leases: AtomicUsize,
     /// Rings when there is a dead letter.
-    stored: Notify,
+    is_dead: Notify,
 }
 
 impl Queue for Durable {
@@ -362,7 +362,7 @@ impl Queue for Durable {
         Box::pin(async move {
             let failed = self.inner.fail(queue, job, error, failure).await;
             if failure == Failure::Dead {
-                self.stored.notify_one();
+                self.is_dead.notify_one();
             }
             failed
         })
@@ -470,7 +470,7 @@ fn discarding() -> (RunJob, mpsc::UnboundedReceiver<Bytes>) {
 /// Runs until there is a dead letter.
 async fn run_until_dead(engine: &Arc<Durable>, run: RunJob) {
     let worker = start(engine, WorkerOptions::default(), run);
-    engine.stored.notified().await;
+    engine.is_dead.notified().await;
     worker.stop(LONG).await;
 }
 

@@ -1,4 +1,4 @@
-//! Redis forgets, is full, or holds what is no job: whatever can go on goes on.
+//! Redis loses data, is full, or holds entries that are not jobs: everything that can go on goes on.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ async fn what_is_no_job_does_not_stop_the_others() {
     .await;
 }
 
-/// A server that has no room for anything more.
+/// A server that has no room left.
 async fn full() -> (RedisServer, RedisQueue) {
     let server = RedisServer::start().await;
     let engine = connect(&server.url(), "mesh").await;

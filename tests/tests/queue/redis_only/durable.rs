@@ -1,4 +1,4 @@
-//! Jobs outlive the node that took them, and can be read by those only who have the keys.
+//! Jobs outlive the node that accepted them, and only nodes with the keys can read them.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -66,7 +66,7 @@ impl House {
         office
     }
 
-    /// Leaves these jobs behind in a paused queue. Nobody runs.
+    /// Leaves these jobs behind in a paused queue. None of them runs.
     async fn leave_jobs(&self, texts: &[&str]) {
         let (worker, mut runs) = Worker::new();
         let bench = self.bench("before", &worker).await;
@@ -79,7 +79,7 @@ impl House {
         assert_eq!(runs.so_far(), []);
     }
 
-    /// A node that works off what is there.
+    /// A node that runs the jobs that are there.
     async fn resumed(&self) -> (Node<Bench>, Runs) {
         let (worker, runs) = Worker::new();
         let bench = self.bench("after", &worker).await;
@@ -168,7 +168,7 @@ async fn what_is_in_a_job_and_its_error_is_nowhere_in_redis() {
         assert!(contains(&written(&server), "Workshop/Bench.job"));
         assert!(!contains(&written(&server), SECRET));
 
-        // What goes past the seal is found.
+        // Data that bypasses the sealing is found.
         enqueue(&house.engine().await, &name("a"), SECRET).await;
         assert!(contains(&written(&server), SECRET));
     })
@@ -233,7 +233,7 @@ async fn a_job_whose_key_is_gone_can_be_put_back_by_who_accepts_it() {
     .await;
 }
 
-/// Copies the first entry of a stream to another, under another job id if one is given.
+/// Copies the first entry of a stream to another stream, under another job id if one is given.
 const COPY: &str = "
     local fields = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][2]
     for at = 1, #fields, 2 do
@@ -250,7 +250,7 @@ async fn an_entry_moved_to_another_queue_or_job_does_not_run() {
         let (worker, mut runs) = Worker::new();
         let bench = house.bench("one", &worker).await;
         let office = house.office().await;
-        // Held, so that its entry stays where it is.
+        // Held, so that its entry stays in the stream.
         office.client::<Bench>().job("hold".into()).await.unwrap();
         assert_eq!(runs.next().await.text, "hold");
 
@@ -299,7 +299,7 @@ async fn jobs_and_dead_letters_outlive_redis() {
         engine.enqueue(&queue, delayed).await.unwrap();
         server.kill();
         server.restart().await;
-        // The connections of before are dead, which costs each of them an error at most.
+        // The old connections are dead, which costs at most one error each.
         until("it is connected again", async || {
             engine.stats(&queue).await.is_ok()
         })

@@ -1,4 +1,4 @@
-//! Leases run out where they are not renewed, and only there; and consumers that are gone leave nothing.
+//! Leases expire only if they are not renewed, and consumers that are gone leave nothing behind.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     workshop::{Bench, Worker, Workshop},
 };
 
-/// Short, and still longer than this process is ever too busy to renew it.
+/// Short, but longer than this process could be too busy to renew it.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// A server, a prefix, and two consumers.
@@ -64,7 +64,7 @@ async fn a_job_that_was_taken_over_cannot_be_ended_by_who_lost_it() {
         let queue = name("a");
         enqueue(&late, &queue, "x").await;
         let lost = lease(&late, &queue).await;
-        // As if it had not been heard of for long.
+        // As if it had not been heard from for a long time.
         let stream = format!("{prefix}:{{Shop/Billing.a}}:jobs");
         let steal = "
             local entry = redis.call('XRANGE', KEYS[1], '-', '+')[1][1]
@@ -91,7 +91,7 @@ async fn a_job_that_takes_longer_than_its_lease_runs_once() {
         let queue = name("a");
         enqueue(&one, &queue, "long").await;
         let job = lease(&one, &queue).await;
-        // Time itself is awaited here, several leases of it.
+        // This test must wait for real time to pass, several leases of it.
         let taken = tokio::time::timeout(LEASE * 3, other.lease(&queue, 8)).await;
         assert!(taken.is_err(), "it was taken over: {taken:?}");
         assert_eq!(one.complete(&queue, &job).await, Ok(()));
@@ -111,7 +111,7 @@ async fn consumers_that_are_gone_are_removed() {
             assert_eq!(consumer.complete(&queue, &job).await, Ok(()));
         }
         assert_eq!(consumers(server, &prefix, "a").await, 2);
-        // One with a job stays until its lease has run out.
+        // A consumer with a job stays until its lease has expired.
         enqueue(&gone, &queue, "left").await;
         let left = lease(&gone, &queue).await;
         drop(gone);
@@ -140,7 +140,7 @@ async fn who_leaves_leaves_nothing_behind() {
         assert_eq!(consumers(server, &prefix, "a").await, 0);
         let of_instances = server.command(&["KEYS", &format!("{prefix}:*one*")]).await;
         assert_eq!(of_instances, "");
-        // Who left can come back.
+        // A consumer that left can come back.
         enqueue(&other, &shared, "y").await;
         assert_eq!(&lease(&one, &shared).await.payload[..], b"y");
     })

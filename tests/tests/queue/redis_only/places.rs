@@ -1,4 +1,4 @@
-//! Where Redis can be: one server, a cluster, behind Sentinels; and what is said if it is not there.
+//! Deployments of Redis: one server, a cluster, behind Sentinels; and the errors if there is no Redis.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use crate::engines::{LONG, SHORT, enqueue, lease, name, stats, text, until, within};
 
-/// All that an engine does, once.
+/// All operations of an engine, once.
 async fn exercise(engine: RedisQueue) {
     let engine = &engine.timeout(Duration::from_secs(30)).orphan_lease(SHORT);
-    // Several, so that a cluster has them in several places.
+    // Several queues, so that a cluster has them on several servers.
     for command in ["a", "b", "c", "d", "e", "f"] {
         let queue = name(command);
         let keyed = || NewJob::new("one").dedupe("k", LONG);
@@ -62,7 +62,7 @@ async fn exercise(engine: RedisQueue) {
     }
 }
 
-/// Three servers that share the slots. The ports of their bus are held as long as they run.
+/// Three servers that share the slots. The ports of their cluster bus are held as long as they run.
 async fn start_cluster() -> Vec<(RedisServer, HeldPort)> {
     let started = (0..3).map(async |_| {
         let bus = HeldPort::any();
@@ -202,7 +202,7 @@ async fn what_is_no_redis_is_an_error() {
             let served = tokio::spawn(async move {
                 let mut connections = Vec::new();
                 while let Ok((mut connection, _)) = listener.accept().await {
-                    // Whoever has gone by now has its answer.
+                    // A client that has already disconnected needs no reply.
                     let _ = connection.write_all(answer).await;
                     connections.push(connection);
                 }
