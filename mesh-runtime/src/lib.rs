@@ -18,6 +18,7 @@
 //! `link`. ARCHITECTURE.md is the map.
 
 mod access;
+mod backoff;
 mod balance;
 #[cfg(feature = "bench")]
 mod bench;

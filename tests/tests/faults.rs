@@ -21,7 +21,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Another process of the mesh. Killed when dropped; and it ends by itself if this process is killed.
+/// Another process of the mesh. Killed when dropped; it also ends by itself if this process is killed.
 struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -49,7 +49,7 @@ impl Process {
         }
     }
 
-    /// Waits for a line that begins like that, and gives back the rest.
+    /// Waits for a line with this prefix, and returns the rest.
     async fn says(&mut self, beginning: &str) -> String {
         loop {
             let line = self.lines.next_line().await.unwrap();
@@ -210,7 +210,7 @@ async fn a_frozen_node_is_given_up_by_deadline_and_heartbeat_and_linked_again_wh
             .await;
         let mut events = caller.events();
         process.signal("STOP").await;
-        // The signal takes effect a moment later: until then it answers.
+        // The signal takes effect a moment later; until then the process still responds.
         let error = loop {
             let call = caller.client::<Worker>().echo("cold in there?".into());
             if let Err(error) = call.timeout(Duration::from_millis(300)).await {
@@ -272,7 +272,7 @@ async fn calls_go_on_without_the_master_and_nodes_register_again_when_it_is_back
         assert_eq!(master.says("listening").await, addr.to_string());
         for events in &mut events {
             event(events, |event| {
-                // The link stays, whatever a master that knows nobody yet may say.
+                // The link stays, even though the new master does not know any node yet.
                 assert!(!matches!(event, Event::LinkDown { .. }), "{event:?}");
                 (event == Event::Registered).then_some(())
             })
@@ -349,7 +349,7 @@ async fn a_link_whose_heartbeats_are_rare_stays_open() {
             .unwrap();
         let caller = here.caller(|caller| caller.heartbeat(rare)).await;
         let mut events = caller.events();
-        // Longer than a side waits for the proof of the other, which has come long since.
+        // Longer than a side waits for the authentication of the other, which finished long ago.
         let lost = disconnection(&mut events, worker.id());
         let lost = tokio::time::timeout(Duration::from_secs(6), lost).await;
         assert!(lost.is_err(), "{lost:?}");
@@ -368,7 +368,7 @@ async fn a_flipped_bit(way: Way) {
         let call = hold(&caller, "disturbed");
         assert_eq!(held.recv().await.unwrap(), "disturbed");
         proxy.damage(way);
-        // Something for it to hit.
+        // Traffic that the damage can hit.
         let hit = caller.client::<Worker>().echo("x".repeat(200)).await;
         assert!(matches!(hit, Err(CallError::LinkLost { .. })), "{hit:?}");
         assert_lost(call.await.unwrap());

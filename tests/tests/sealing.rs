@@ -1,5 +1,5 @@
-//! Nothing readable is on the wire, and this test would detect it if there were. One test, alone in its process,
-//! because sealing is switched off for a whole process.
+//! Nothing readable is on the wire. Built with `--cfg mesh_sealing_switch`, this test also proves that it would detect
+//! readable data. One test, alone in its process, because sealing is switched off for a whole process.
 
 mod support;
 
@@ -84,16 +84,16 @@ async fn calls() -> (Between, Between) {
     )
 }
 
-/// What was said was recorded, and was found in the recording: its bytes, however they were batched.
+/// Checks that what was sent was recorded: by its bytes, however they were batched.
 fn assert_looked_at(nodes: &Between, master: &Between) {
-    // The text travels with a call and with a job, and back with the answer; the many bytes travel there and back.
+    // The text is sent with a call and with a job, and back with the reply; the many bytes are sent there and back.
     let [(up, down)] = nodes.sizes()[..] else {
         panic!("one connection between the nodes: {:?}", nodes.sizes());
     };
     let many = BIG / ARGUMENT.len() * ARGUMENT.len();
     assert!(up > many + 2 * ARGUMENT.len(), "{up} bytes");
     assert!(down > many + ARGUMENT.len(), "{down} bytes");
-    // Each node tells its name. The worker is the first; the caller is told of it.
+    // Each node sends its name. The worker registers first; the caller is told of it.
     let [worker, caller] = master.sizes()[..] else {
         panic!("two connections with the master: {:?}", master.sizes());
     };
@@ -103,7 +103,7 @@ fn assert_looked_at(nodes: &Between, master: &Between) {
     assert!(caller.1 > WORKER.len(), "{caller:?} bytes");
 }
 
-/// What must not be readable, by name: what was said, names of the schema, and the ids as which commands travel.
+/// What must not be readable, by name: what was sent, names of the schema, and the command ids on the wire.
 fn secrets() -> Vec<(String, Vec<u8>)> {
     let texts = [
         CALLER,
@@ -127,7 +127,7 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
     texts.into_iter().chain(ids).collect()
 }
 
-/// Of everything that must not be readable between two nodes, and between them and their master: what is.
+/// What is readable, between two nodes or between them and their master, of everything that must not be.
 fn readable(nodes: &Between, master: &Between) -> Vec<(&'static str, String)> {
     let mut readable = Vec::new();
     for (name, needle) in secrets() {
@@ -152,7 +152,7 @@ async fn nothing_readable_is_on_the_wire_unless_sealing_is_switched_off() {
     .await;
 }
 
-/// Only where sealing can be switched off: scripts/test.sh builds it so, once more.
+/// Only where sealing can be switched off: scripts/test.sh builds the test a second time for this.
 #[cfg(mesh_sealing_switch)]
 async fn and_it_would_be_noticed() {
     use mesh_runtime::testing::set_sealing;
@@ -167,8 +167,8 @@ async fn and_it_would_be_noticed() {
     }
     // A job's receipt names the instance that has it.
     assert!(seen("nodes", WORKER), "{readable:?}");
-    // The view that the caller gets of the worker.
+    // The caller's view contains the worker.
     assert!(seen("master", WORKER), "{readable:?}");
-    // The handshake is sealed on its own.
+    // The handshake has its own encryption.
     assert!(!seen("nodes", CALLER), "{readable:?}");
 }

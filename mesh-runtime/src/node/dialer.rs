@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{core::NodeCore, events::Event};
 use crate::{
+    backoff::Backoff,
     error::Refusal,
     id::NodeId,
     link::{
@@ -20,25 +21,9 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How long the higher of two ids waits for the lower one to dial, where both may.
 const YIELD: Duration = Duration::from_secs(2);
 
-/// Waits that grow after each failure, spread by a quarter either way so that not all dial at the same moment.
-pub(crate) struct Backoff {
-    next: Duration,
-}
-
-impl Backoff {
-    pub(crate) fn new() -> Self {
-        Self { next: FIRST_WAIT }
-    }
-
-    pub(crate) fn reset(&mut self) {
-        self.next = FIRST_WAIT;
-    }
-
-    pub(crate) async fn wait(&mut self) {
-        let spread = 0.75 + f64::from(rand::random::<u16>()) / f64::from(u16::MAX) / 2.0;
-        tokio::time::sleep(self.next.mul_f64(spread)).await;
-        self.next = (self.next * 2).min(MAX_WAIT);
-    }
+/// The waits between attempts to connect, to a peer or to the master.
+pub(crate) const fn reconnecting() -> Backoff {
+    Backoff::new(FIRST_WAIT, MAX_WAIT)
 }
 
 /// Keeps a link to `peer` up until the node ends, is replaced, or this future is dropped. Links outlive it.
@@ -52,7 +37,7 @@ pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
 }
 
 async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
-    let mut backoff = Backoff::new();
+    let mut backoff = reconnecting();
     loop {
         // A link to an earlier node of that id does not count: it goes when there is one to the later.
         core.links_until(|core| !core.is_linked(&peer.node, peer.epoch))

@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     config::MasterAddr,
     core::NodeCore,
-    dialer::{Backoff, keep_linked},
+    dialer::{keep_linked, reconnecting},
     events::Event,
 };
 use crate::{
@@ -95,7 +95,7 @@ impl Drop for Dialer {
 
 impl Registration {
     async fn run(&mut self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = reconnecting();
         loop {
             match self.connect().await {
                 Ok((channel, mut inbox)) => {

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{JobOutcome, QueueName, RunJob, UntypedQueue, Worker, WorkerOptions};
-use crate::schema::Orphans;
+use crate::{backoff::varied, schema::Orphans};
 
 /// Orphaned queues that are worked off at once. Others wait.
 const AT_ONCE: usize = 4;
@@ -66,7 +66,7 @@ async fn watch(own: UntypedQueue, policy: OrphanPolicy, grace: Duration, stop: C
                 tracing::warn!(queue = %own.name(), %error, "no orphaned queues could be looked for: trying again");
                 tokio::select! {
                     () = stop.cancelled() => break,
-                    () = sleep(PAUSE.mul_f64(rand::random_range(0.75..=1.25))) => continue,
+                    () = sleep(varied(PAUSE)) => continue,
                 }
             }
         };

@@ -16,7 +16,11 @@ use tokio::{
 };
 
 use super::{Failure, Job, QueueError, QueueFuture, QueueName, UntypedQueue, state::later};
-use crate::{error::JobError, panic_text::panic_text};
+use crate::{
+    backoff::{step, varied},
+    error::JobError,
+    panic_text::panic_text,
+};
 
 /// The longest backoff, before its jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(10 * 60);
@@ -276,8 +280,7 @@ impl WorkerContext {
     fn lease(&self, max: usize, failures: u32) -> QueueFuture<'_, Vec<Job>> {
         Box::pin(async move {
             if failures > 0 {
-                let spread = rand::random_range(0.75..=1.25);
-                sleep(backoff(LEASE_PAUSE, failures, MAX_LEASE_PAUSE, spread)).await;
+                sleep(varied(step(LEASE_PAUSE, failures, MAX_LEASE_PAUSE))).await;
             }
             self.queue.lease(max).await
         })
@@ -312,9 +315,8 @@ impl WorkerContext {
         };
         let error = shortened(error);
         let failure = if retry && job.attempt < self.options.attempts {
-            let spread = rand::random_range(0.75..=1.25);
             Failure::Retry {
-                after: backoff(self.options.backoff, job.attempt, MAX_BACKOFF, spread),
+                after: varied(step(self.options.backoff, job.attempt, MAX_BACKOFF)),
             }
         } else {
             Failure::Dead
@@ -422,12 +424,6 @@ impl WorkerContext {
             unfinished,
         }
     }
-}
-
-/// The wait after the `failures`th failure: doubles each time up to `max`, and is then multiplied by `spread`.
-fn backoff(base: Duration, failures: u32, max: Duration, spread: f64) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    base.saturating_mul(doubled).min(max).mul_f64(spread)
 }
 
 /// The engine keeps the text as long as the job: a handler must not fill it up.

@@ -275,7 +275,7 @@ async fn no_more_jobs_run_at_once_than_may(engines: Engines) {
             .unwrap();
     }
     house.until_counts("two_at_a_time", [3, 2, 0, 0]).await;
-    // The worker would have begun a third before a job of another queue came to it.
+    // The worker would have begun a third job before it received a job of another queue.
     client.job("of another queue".into()).await.unwrap();
     let mut begun = house.runs.next_texts(3).await;
     assert_eq!(begun.pop().as_deref(), Some("of another queue"));

@@ -40,7 +40,7 @@ mesh_schema! {
     }
 }
 
-/// The queue of a command of `Bench`, for what is alike for several of them.
+/// The queue of a command of `Bench`, for what is the same for several commands.
 pub(crate) fn queue(bench: &Node<Bench>, command: &str) -> CommandQueue<(String,)> {
     match command {
         "job" => bench.queues().job(),
@@ -59,7 +59,7 @@ pub(crate) struct Run {
     pub(crate) text: String,
 }
 
-/// Where a test learns what runs.
+/// Receives the runs of the handlers.
 pub(crate) struct Runs(mpsc::UnboundedReceiver<Run>);
 
 impl Runs {
@@ -68,7 +68,7 @@ impl Runs {
         self.0.recv().await.expect("every worker is gone")
     }
 
-    /// The runs that have begun and were not taken yet.
+    /// The texts of the next `count` runs, sorted.
     pub(crate) async fn next_texts(&mut self, count: usize) -> Vec<String> {
         let mut texts = Vec::new();
         for _ in 0..count {
@@ -78,7 +78,7 @@ impl Runs {
         texts
     }
 
-    /// What has begun by now and was not asked for yet.
+    /// The runs that have begun and were not taken yet.
     pub(crate) fn so_far(&mut self) -> Vec<Run> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
@@ -92,19 +92,19 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// With a closed gate, and where its runs are told.
+    /// A handler with a closed gate, and the receiver of its runs.
     pub(crate) fn new() -> (Self, Runs) {
         let (runs, told) = mpsc::unbounded_channel();
         let open = Arc::new(watch::Sender::new(false));
         (Self { runs, open }, Runs(told))
     }
 
-    /// Lets all pass who wait at the gate, or will.
+    /// Opens the gate for all that wait at it, and all that come later.
     pub(crate) fn open(&self) {
         self.open.send_replace(true);
     }
 
-    /// The test may have dropped the receiver.
+    /// Another handler that reports to the same receiver, with a gate of its own.
     pub(crate) fn another(&self) -> Self {
         Self {
             runs: self.runs.clone(),
@@ -114,7 +114,7 @@ impl Worker {
 
     async fn work<N: NodeType>(&self, cx: &Context<N>, text: String) -> Result<(), JobError> {
         let job = cx.job().expect("a queued command has a job");
-        // A test that has heard enough listens no more.
+        // The test may have dropped the receiver.
         let _ = self.runs.send(Run {
             instance: cx.instance().to_string(),
             id: job.id.clone(),

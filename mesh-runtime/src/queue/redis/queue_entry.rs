@@ -19,6 +19,7 @@ use super::{
     values::{RawEntry, delay_of, due_text, hashed, millis, read, time},
 };
 use crate::{
+    backoff::varied,
     id::JobId,
     queue::{
         Dedupe, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
@@ -244,7 +245,7 @@ impl Core {
             }
             tracing::debug!(queue = %self.name, %error, "the end of jobs is reported again");
             unsure = true;
-            tokio::time::sleep(pause.mul_f64(rand::random_range(0.75..=1.25))).await;
+            tokio::time::sleep(varied(pause)).await;
             pause = (pause * 2).min(MAX_RETRY_PAUSE);
         }
     }
@@ -413,7 +414,7 @@ impl Core {
         let often = (self.settings.orphan_lease / 4).clamp(SHORTEST_LOOK, LONGEST_LOOK);
         loop {
             // Not all nodes at once, also not those that started together.
-            tokio::time::sleep(often.mul_f64(rand::random_range(0.75..=1.25))).await;
+            tokio::time::sleep(varied(often)).await;
             let found = self.claim_orphans().await?;
             if !found.is_empty() {
                 return Ok(found);
