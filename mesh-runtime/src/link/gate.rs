@@ -32,7 +32,7 @@ pub(crate) trait Host: Send + Sync + 'static {
     /// The keys of the mesh.
     fn keys(&self) -> &DerivedKeys;
 
-    /// Whether the sender of this hello may connect, judging only by what the hello claims. Must not change anything.
+    /// Authorizes the sender of this hello by what the hello claims, which is not proven yet. Must not change anything.
     fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal>;
 
     /// Returns the receiver of the frames of a connection whose handshake is done. The first frame proves the identity

@@ -164,8 +164,8 @@ impl Link {
         self.channel.send(Frame::Draining);
     }
 
-    /// Waits until the other end has received that notice and every call that it sent before then has arrived here, or
-    /// until the link closes.
+    /// Waits until the other end has received the draining notice and every call that it sent before then has arrived
+    /// here, or until the link closes.
     pub(crate) async fn settled(&self) {
         self.channel.settled().await;
     }

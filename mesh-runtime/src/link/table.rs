@@ -56,7 +56,7 @@ impl<L: Clone + PartialEq> Table<L> {
                 if crossed && !self.dialled_by_the_lower(peer, standing.role) {
                     return Admission::Refused(CloseCode::Duplicate);
                 }
-                // A node with a working link does not dial again: the other node's end of the earlier link is gone.
+                // A node that has a link does not dial again. So its end of the earlier link is gone.
                 CloseCode::Duplicate
             }
         };
