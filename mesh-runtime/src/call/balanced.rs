@@ -79,7 +79,7 @@ impl<T: 'static> IntoFuture for BalancedCall<T> {
     }
 }
 
-/// A job for one instance, chosen like that of a [`BalancedCall`] call. `Ok` means that its queue has the job.
+/// A job for one instance, chosen like that of a [`BalancedCall`]. `Ok` means that its queue has the job.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct QueuedCall {
     placed: Placed,

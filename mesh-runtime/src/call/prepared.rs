@@ -75,7 +75,7 @@ impl ClientCore {
         spec: &'static CommandSpec,
         args: &A,
     ) -> QueuedCall {
-        QueuedCall::new(self.outgoing_job(spec, args))
+        QueuedCall::new(self.prepared_job(spec, args))
     }
 
     /// A job for every instance.
@@ -85,12 +85,12 @@ impl ClientCore {
         args: &A,
     ) -> QueuedGatherCall {
         QueuedGatherCall::new(GatherCall::new(
-            self.outgoing_job(spec, args),
+            self.prepared_job(spec, args),
             codec::decode,
         ))
     }
 
-    fn outgoing_job<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> PreparedCall {
+    fn prepared_job<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> PreparedCall {
         PreparedCall {
             job: Some(JobOptions::default()),
             ..self.prepared(spec, args)

@@ -27,7 +27,7 @@ use crate::{
 
 type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
-/// MasterCallbacks of a master.
+/// The callbacks of a master.
 #[derive(Default, Clone)]
 pub(crate) struct MasterCallbacks {
     pub(crate) connected: Option<Callback<NodeId>>,

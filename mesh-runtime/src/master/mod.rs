@@ -118,7 +118,7 @@ impl<M: Mesh> MasterBuilder<M> {
     /// # Errors
     /// Settings that make no sense, a port that cannot be bound.
     pub async fn start(self) -> Result<Master, StartError> {
-        config::heartbeat(self.pace.heartbeat)?;
+        config::check_heartbeat(self.pace.heartbeat)?;
         let discovery_port = config::discovery_port(self.discovery_port)?;
         let keys = config::derived(&config::keys(self.keys)?).await?;
         let bind = self.bind.or_else(|| config::variable("MESH_BIND"));

@@ -205,13 +205,14 @@ const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most bytes that a link's budget may have: what a semaphore of Tokio can count.
 const MAX_BUDGET: u64 = Semaphore::MAX_PERMITS as u64;
 
-/// A heartbeat that makes sense.
-pub(crate) fn heartbeat(given: Heartbeat) -> Result<Heartbeat, StartError> {
+/// # Errors
+/// If the heartbeat makes no sense.
+pub(crate) fn check_heartbeat(heartbeat: Heartbeat) -> Result<(), StartError> {
     let problem = |problem| StartError::Config {
         setting: "heartbeat()",
         problem,
     };
-    let Heartbeat { interval, silence } = given;
+    let Heartbeat { interval, silence } = heartbeat;
     if interval.is_zero() || silence > MAX_SPAN {
         return Err(problem(format!(
             "an interval of {interval:?} and a silence of {silence:?}: both must be more than zero and at most 24 h"
@@ -223,14 +224,14 @@ pub(crate) fn heartbeat(given: Heartbeat) -> Result<Heartbeat, StartError> {
              closed: make it several times as long"
         )));
     }
-    Ok(given)
+    Ok(())
 }
 
 impl Config {
     /// # Errors
     /// If a setting makes no sense.
     pub(crate) fn check(&self) -> Result<(), StartError> {
-        heartbeat(self.pace.heartbeat)?;
+        check_heartbeat(self.pace.heartbeat)?;
         let Grant { calls, bytes } = self.grant;
         if calls == 0 || bytes == 0 || bytes > MAX_BUDGET {
             return Err(StartError::Config {

@@ -83,7 +83,7 @@ struct ShapeSlot {
     trying: bool,
 }
 
-/// A type as far as it is known. ShapeNode 0 is a newtype that holds it.
+/// A type as far as it is known. Node 0 is a newtype that holds it.
 #[derive(Debug)]
 pub(super) struct Graph {
     nodes: Vec<ShapeNode>,

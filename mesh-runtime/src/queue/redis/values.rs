@@ -47,7 +47,7 @@ pub(super) fn delay_of(due: Due) -> Duration {
     }
 }
 
-/// RedisKeys of any length, and what they say, stay out of Redis.
+/// Keys of any length, and what they say, stay out of Redis.
 pub(super) fn hashed(key: &str) -> [u8; 16] {
     let digest = Sha256::digest(key.as_bytes());
     std::array::from_fn(|at| digest[at])
