@@ -5,9 +5,9 @@
 //! A first mailer accepts ten letters and shuts down before they are sent; a second mailer sends them. One letter is
 //! queued twice and sent once, one is sent later, and one cannot be sent.
 
-use std::{env, error::Error, process::ExitCode, time::Duration};
+use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 
-use mesh_runtime::{Context, JobError, RedisQueue, mesh_schema, testing::TestMesh};
+use mesh_runtime::{Context, JobError, mesh_schema, queue::RedisQueue, testing::TestMesh};
 use tokio::{sync::mpsc, time::timeout};
 
 mesh_schema! {
@@ -68,7 +68,7 @@ async fn post(url: &str) -> Result<(), Box<dyn Error>> {
         let mailer = Mailer::node(Sender(sender.clone())).instance(name);
         let redis = RedisQueue::connect(url);
         // Each run has a mesh of its own, so that nothing is left over from the previous run.
-        async move { Ok::<_, Box<dyn Error>>(mailer.queue(redis.await?.prefix(run_id()))) }
+        async move { Ok::<_, Box<dyn Error>>(mailer.queue(Arc::new(redis.await?.prefix(run_id())))) }
     };
     let office = mesh.start_node(Office::node()).await?;
     let letters = office.client::<Mailer>();

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// The least of a wait with full jitter, as a part of the first step: so that nothing spins.
 const FLOOR: u32 = 10;
 
@@ -53,6 +55,12 @@ pub(crate) fn step(first: Duration, failures: u32, max: Duration) -> Duration {
 /// A span that is varied by a quarter either way: where a certain wait is promised, or something is done regularly.
 pub(crate) fn varied(span: Duration) -> Duration {
     span.mul_f64(rand::random_range(0.75..=1.25))
+}
+
+/// `now` and `after` together, or 30 years from now if that is sooner: an `Instant` cannot be arbitrarily late.
+pub(crate) fn later(now: Instant, after: Duration) -> Instant {
+    const MAX: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    now + after.min(MAX)
 }
 
 #[cfg(test)]

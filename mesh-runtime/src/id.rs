@@ -97,6 +97,7 @@ impl fmt::Debug for InstanceId {
 
 /// One running node, told apart from all others of its mesh: node type and instance id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct NodeId {
     /// The instance id. First, because the order of two ids decides which node of a pair dials.
     pub instance: InstanceId,
@@ -123,6 +124,7 @@ impl fmt::Display for NodeId {
 /// Tells one life of a node from the next: when it started, and a random number for ties.
 /// Of two nodes with the same [`NodeId`] the one with the higher boot epoch stays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct BootEpoch {
     /// Milliseconds since the Unix epoch at the start of the node.
     pub started_ms: u64,

@@ -7,11 +7,12 @@
 //! - [`Keys`]: the two texts that all nodes of a mesh share.
 //! - [`MasterBuilder`] and [`Master`]: registration and discovery.
 //! - [`NodeBuilder`] and [`Node`]: a running node; its links, events and shutdown.
-//! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`], [`QueuedGatherCall`]: calls, before they are awaited; [`Gather`],
-//!   [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
+//! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`], [`QueuedGatherCall`]: calls, before they are
+//!   awaited; [`Gather`], [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
 //! - [`Context`]: what a handler knows, and how it calls on.
-//! - [`Queue`], [`MemoryQueue`]: where jobs wait; [`CommandQueue`]: how many, and which are dead.
-//! - `testing`: a whole mesh in one process, and a peer that breaks the rules (feature `testing`).
+//! - [`queue`]: where jobs wait, how many, and which are dead.
+//! - `testing`: a whole mesh in one process, a peer that breaks the rules, and the tests that every engine of job queues
+//!   passes (feature `testing`).
 //!
 //! Inside, imports point one way: `id`, `error` ← `wire` (bytes, no I/O) ← `socketio` (the transport) ← `link` (one
 //! sealed connection and its books) ← `call`, `serve` (the two sides of a call) ← `node`; `master` uses `wire` and
@@ -35,7 +36,7 @@ mod local;
 mod master;
 mod node;
 mod panic_text;
-mod queue;
+pub mod queue;
 pub mod schema;
 mod serve;
 mod shape;
@@ -62,12 +63,6 @@ pub use link::heartbeat::Heartbeat;
 pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::{mesh_node, mesh_schema};
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
-#[cfg(feature = "redis")]
-pub use queue::RedisQueue;
-pub use queue::{
-    CommandQueue, DeadLetter, Dedupe, Due, Enqueued, Failure, Job, MemoryQueue, NewJob, Queue,
-    QueueError, QueueFuture, QueueName, QueueStats, StoredDeadLetter,
-};
 pub use serve::{Caller, Context, JobInfo};
 
 /// The bare transport, for the interop tests of this workspace. May change at any time.

@@ -1,11 +1,10 @@
 //! A job engine with a deliberate defect, to check that tests detect it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use mesh_runtime::{
-    Enqueued, Failure, Job, JobId, NewJob, Queue, QueueFuture, QueueName, QueueStats,
-    StoredDeadLetter,
+use mesh_runtime::queue::{
+    Enqueued, Failure, Job, NewJob, Queue, QueueAdmin, QueueFuture, QueueName,
 };
 
 /// The defect of the engine.
@@ -15,30 +14,44 @@ pub enum Defect {
     AckFirst,
     /// Jobs are never completed: the request is printed on standard output and otherwise ignored.
     NeverAck,
+    /// A job that failed for good is completed instead.
+    NoDeadLetters,
+    /// The attempt counts of jobs that are given back.
+    ReleaseCounts,
+    /// Deduplication keys are ignored.
+    NoKeys,
+    /// Delays are ignored.
+    NoDelays,
 }
 
-/// The engine `Q`, with a defect.
-pub struct Planted<Q> {
-    engine: Arc<Q>,
+/// An engine with a defect.
+pub struct Planted {
+    engine: Arc<dyn Queue>,
     defect: Defect,
 }
 
-impl<Q: Queue> Planted<Q> {
+impl Planted {
     /// Adds the defect to an engine.
-    pub fn new(engine: Q, defect: Defect) -> Self {
-        Self {
-            engine: Arc::new(engine),
-            defect,
-        }
+    pub fn new(engine: Arc<dyn Queue>, defect: Defect) -> Self {
+        Self { engine, defect }
     }
 }
 
-impl<Q: Queue> Queue for Planted<Q> {
+impl Queue for Planted {
+    fn admin(&self) -> &dyn QueueAdmin {
+        self.engine.admin()
+    }
+
     fn is_durable(&self) -> bool {
         self.engine.is_durable()
     }
 
-    fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, Enqueued> {
+    fn enqueue<'a>(&'a self, queue: &'a QueueName, mut job: NewJob) -> QueueFuture<'a, Enqueued> {
+        match self.defect {
+            Defect::NoKeys => job.dedupe = None,
+            Defect::NoDelays => job = job.delay(Duration::ZERO),
+            _ => {}
+        }
         self.engine.enqueue(queue, job)
     }
 
@@ -55,14 +68,14 @@ impl<Q: Queue> Queue for Planted<Q> {
     }
 
     fn complete<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
-        let _ = queue;
-        Box::pin(async move {
-            if self.defect == Defect::NeverAck {
+        match self.defect {
+            Defect::AckFirst => Box::pin(async { Ok(()) }),
+            Defect::NeverAck => Box::pin(async move {
                 println!("ending {}", job.id);
-                std::future::pending::<()>().await;
-            }
-            Ok(())
-        })
+                std::future::pending().await
+            }),
+            _ => self.engine.complete(queue, job),
+        }
     }
 
     fn fail<'a>(
@@ -72,10 +85,19 @@ impl<Q: Queue> Queue for Planted<Q> {
         error: Bytes,
         failure: Failure,
     ) -> QueueFuture<'a, ()> {
-        self.engine.fail(queue, job, error, failure)
+        match (self.defect, failure) {
+            (Defect::NoDeadLetters, Failure::Dead) => self.engine.complete(queue, job),
+            _ => self.engine.fail(queue, job, error, failure),
+        }
     }
 
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
+        if self.defect == Defect::ReleaseCounts {
+            let after = Duration::ZERO;
+            return self
+                .engine
+                .fail(queue, job, Bytes::new(), Failure::Retry { after });
+        }
         self.engine.release(queue, job)
     }
 
@@ -85,46 +107,5 @@ impl<Q: Queue> Queue for Planted<Q> {
 
     fn orphans<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, Vec<QueueName>> {
         self.engine.orphans(queue)
-    }
-
-    fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats> {
-        self.engine.stats(queue)
-    }
-
-    fn pause<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        self.engine.pause(queue)
-    }
-
-    fn resume<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        self.engine.resume(queue)
-    }
-
-    fn dead_letters<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        max: usize,
-    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
-        self.engine.dead_letters(queue, max)
-    }
-
-    fn dead_letter<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
-        self.engine.dead_letter(queue, job)
-    }
-
-    fn requeue<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-        payload: Bytes,
-    ) -> QueueFuture<'a, bool> {
-        self.engine.requeue(queue, job, payload)
-    }
-
-    fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
-        self.engine.purge(queue, job)
     }
 }

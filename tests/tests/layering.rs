@@ -93,6 +93,10 @@ impl Imports<'_> {
             match token {
                 TokenTree::Ident(ident) => path.push(ident.to_string()),
                 TokenTree::Punct(punct) if punct.as_char() == ':' => continue,
+                // `$crate::name!`: an exported macro is at the root of the crate, in no module.
+                TokenTree::Punct(punct) if punct.as_char() == '!' && path.len() == 2 => {
+                    path.clear();
+                }
                 other => {
                     self.note_within(&mut path);
                     if let TokenTree::Group(group) = other {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How often an idle connection shows that it is alive, and after how much silence of the other side it is given up.
 ///
-/// Both must be more than zero and at most a day, and the silence longer than the interval: better several times as
+/// Both must be at least 1 ms and at most 24 h, and the silence longer than the interval: better several times as
 /// long, so that one late heartbeat does not cost a healthy link. Default: 2 s and 10 s.
 ///
 /// ```

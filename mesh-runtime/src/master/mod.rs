@@ -74,8 +74,8 @@ impl<M: Mesh> MasterBuilder<M> {
         self
     }
 
-    /// Where the master listens: `ip:port`. Without a port (or with port 0) any free one is chosen, and the discovery
-    /// port tells it. Default `0.0.0.0:0`.
+    /// Where the master listens: `ip:port`. With port 0 any free one is chosen, and the discovery port tells it. Default
+    /// `0.0.0.0:0`.
     pub fn bind(mut self, addr: impl ToString) -> Self {
         self.bind = Some(addr.to_string());
         self

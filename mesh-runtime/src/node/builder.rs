@@ -90,7 +90,7 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// The master's discovery port. Default 8765.
+    /// The master's discovery port: 1 to 65535. Default 8765.
     pub fn discovery_port(mut self, port: u16) -> Self {
         self.discovery_port = Some(port);
         self
@@ -118,9 +118,19 @@ impl<N: NodeType> NodeBuilder<N> {
     }
 
     /// Where this node keeps the jobs of its queued commands. Default: the Redis of `MESH_REDIS_URL` if that is set (and
-    /// the feature `redis` on), else a [`MemoryQueue`](crate::MemoryQueue), bounded, and lost with the process.
-    pub fn queue(mut self, queue: impl Queue) -> Self {
-        self.queue = Some(Arc::new(queue));
+    /// the feature `redis` on), else a [`MemoryQueue`](crate::queue::MemoryQueue), bounded, and lost with the process.
+    ///
+    /// ```
+    /// # use mesh_runtime::{NodeBuilder, NodeType};
+    /// # use std::sync::Arc;
+    /// use mesh_runtime::queue::MemoryQueue;
+    ///
+    /// # fn example<Billing: NodeType>(builder: NodeBuilder<Billing>) -> NodeBuilder<Billing> {
+    /// builder.queue(Arc::new(MemoryQueue::new().max_jobs(100)))
+    /// # }
+    /// ```
+    pub fn queue(mut self, queue: Arc<dyn Queue>) -> Self {
+        self.queue = Some(queue);
         self
     }
 
@@ -189,7 +199,7 @@ impl<N: NodeType> NodeBuilder<N> {
         let discovery_port = config::discovery_port(self.discovery_port)?;
         let master = match self.master.or_else(|| variable("MESH_MASTER")) {
             Some(addr) => MasterAddr::parse(&addr, discovery_port)?,
-            None => MasterAddr::local(discovery_port),
+            None => MasterAddr::local(discovery_port)?,
         };
         let advertised = self.advertise.or_else(|| variable("MESH_ADVERTISE"));
         let (host, port) = advertised

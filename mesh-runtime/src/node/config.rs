@@ -19,6 +19,9 @@ use crate::{
 /// How long a shutdown waits for what is under way.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
+/// What the discovery port is called in errors.
+const DISCOVERY_PORT: &str = "discovery_port() or MESH_DISCOVERY_PORT";
+
 /// Calls that each side of a link may have in flight.
 const DEFAULT_CALLS: u32 = 16_384;
 /// Payload bytes that each side of a link may have outstanding.
@@ -70,18 +73,22 @@ impl MasterAddr {
         })?;
         Ok(match port {
             Some(port) => Self::Fixed { host, port },
-            None => Self::Discover {
-                host,
-                port: discovery_port,
-            },
+            None => Self::discover(host, discovery_port)?,
         })
     }
 
-    pub(crate) fn local(discovery_port: u16) -> Self {
-        Self::Discover {
-            host: "127.0.0.1".into(),
-            port: discovery_port,
+    pub(crate) fn local(discovery_port: u16) -> Result<Self, StartError> {
+        Self::discover("127.0.0.1".into(), discovery_port)
+    }
+
+    fn discover(host: String, port: u16) -> Result<Self, StartError> {
+        if port == 0 {
+            return Err(StartError::Config {
+                setting: DISCOVERY_PORT,
+                problem: "port 0 cannot be dialled: give the port that the master was given".into(),
+            });
         }
+        Ok(Self::Discover { host, port })
     }
 }
 
@@ -94,7 +101,7 @@ impl fmt::Display for MasterAddr {
     }
 }
 
-/// Takes `host`, `host:port`, `[v6]:port` or a bare IPv6 address apart.
+/// Takes `host`, `host:port`, `[v6]:port` or a bare IPv6 address apart: an address to dial, so the port is not 0.
 pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
     let malformed = || format!("`{text}` is neither `host:port` nor `host`");
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
@@ -108,9 +115,11 @@ pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String>
         }
     };
     let port = port
-        .map(|port| {
-            port.parse()
-                .map_err(|_| format!("`{port}` in `{text}` is no port: ports are 0 to 65535"))
+        .map(|port| match port.parse() {
+            Ok(0) | Err(_) => Err(format!(
+                "`{port}` in `{text}` is no port to dial: ports are 1 to 65535"
+            )),
+            Ok(port) => Ok(port),
         })
         .transpose()?;
     if host.is_empty() || host.len() > MAX_HOST || host.chars().any(char::is_whitespace) {
@@ -156,7 +165,7 @@ pub(crate) fn discovery_port(given: Option<u16>) -> Result<u16, StartError> {
     match (given, variable("MESH_DISCOVERY_PORT")) {
         (Some(port), _) => Ok(port),
         (None, Some(text)) => text.parse().map_err(|_| StartError::Config {
-            setting: "discovery_port() or MESH_DISCOVERY_PORT",
+            setting: DISCOVERY_PORT,
             problem: format!("`{text}` is no port: ports are 0 to 65535"),
         }),
         (None, None) => Ok(discovery::DEFAULT_PORT),
@@ -202,6 +211,9 @@ pub(crate) async fn derived(keys: &Keys) -> Result<Arc<crate::keys::DerivedKeys>
 /// The longest span that a setting may have: far more than makes sense, and no clock overflows by it.
 const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The shortest interval of heartbeats: more often than this, a node would do little else.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
+
 /// The most bytes that a link's budget may have: what a semaphore of Tokio can count.
 const MAX_BUDGET: u64 = Semaphore::MAX_PERMITS as u64;
 
@@ -213,9 +225,9 @@ pub(crate) fn check_heartbeat(heartbeat: Heartbeat) -> Result<(), StartError> {
         problem,
     };
     let Heartbeat { interval, silence } = heartbeat;
-    if interval.is_zero() || silence > MAX_SPAN {
+    if interval < MIN_INTERVAL || silence > MAX_SPAN {
         return Err(problem(format!(
-            "an interval of {interval:?} and a silence of {silence:?}: both must be more than zero and at most 24 h"
+            "an interval of {interval:?} and a silence of {silence:?}: both must be at least 1 ms and at most 24 h"
         )));
     }
     if silence <= interval {
@@ -262,7 +274,7 @@ mod tests {
         assert_eq!(parsed("a.example"), ("a.example".into(), None));
         assert_eq!(parsed("[::1]:7000"), ("::1".into(), Some(7000)));
         assert_eq!(parsed("::1"), ("::1".into(), None));
-        for bad in ["", ":7000", "a:b", "a:70000", "[::1", "a b:1"] {
+        for bad in ["", ":7000", "a:b", "a:0", "a:70000", "[::1", "a b:1"] {
             assert!(host_and_port(bad).is_err(), "{bad}");
         }
     }

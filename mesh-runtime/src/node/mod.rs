@@ -113,7 +113,7 @@ impl<N: NodeType> Node<N> {
     /// dead letters, pausing and resuming.
     ///
     /// ```no_run
-    /// use mesh_runtime::{Context, JobError, Node, QueueError, mesh_schema};
+    /// use mesh_runtime::{Context, JobError, Node, mesh_schema, queue::QueueError};
     ///
     /// mesh_schema! {
     ///     pub mesh Shop;

@@ -1,23 +1,16 @@
 //! One queue of an engine as a node sees it: with its name, and with the seal of what is kept outside the process.
 
-use std::{fmt, marker::PhantomData, sync::Arc, time::SystemTime};
-
-use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use super::{
-    Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
-    StoredDeadLetter,
+    DeadLetter, Enqueued, Failure, Job, JobState, NewJob, Queue, QueueError, QueueFuture,
+    QueueName, QueueStats, QueuedJob, StoredDeadLetter, StoredJob,
     seal::{Seal, SealKind},
 };
-use crate::{
-    error::CodecError,
-    id::{InstanceId, JobId},
-    keys::DerivedKeys,
-    wire::codec,
-};
+use crate::{id::JobId, keys::DerivedKeys};
+use bytes::Bytes;
 
-/// The queue of one queued command of a node: how full it is, its dead letters, pausing and resuming. From
+/// The queue of one queued command of a node: how full it is, its jobs and dead letters, pausing and resuming. From
 /// [`Node::queues`](crate::Node::queues). `A` is the tuple of the command's arguments. Cheap to clone, and usable as long
 /// as its engine is.
 ///
@@ -27,7 +20,7 @@ use crate::{
 /// All methods end within seconds, and are cancel safe in that what was asked is then done or not.
 ///
 /// ```no_run
-/// # async fn look(queue: mesh_runtime::CommandQueue<(String,)>) -> Result<(), mesh_runtime::QueueError> {
+/// # async fn look(queue: mesh_runtime::queue::CommandQueue<(String,)>) -> Result<(), mesh_runtime::queue::QueueError> {
 /// println!("{:?}", queue.stats().await?);
 /// for letter in queue.dead_letters(100).await? {
 ///     println!("{} died of {}: {:?}", letter.job_id, letter.error, letter.args());
@@ -43,37 +36,6 @@ pub struct CommandQueue<A> {
     keys: Option<Arc<DerivedKeys>>,
     seal: Seal,
     args: PhantomData<fn() -> A>,
-}
-
-/// A job that is not tried again by itself. `A` is the tuple of its arguments.
-#[non_exhaustive]
-pub struct DeadLetter<A> {
-    /// The job.
-    pub job_id: JobId,
-    /// The instance whose queue it was in; `None` where all share one.
-    pub instance: Option<InstanceId>,
-    /// What its handler got, encoded: see [`DeadLetter::args`]. `None` if it cannot be opened, for example because its
-    /// key is no longer among those of this node.
-    pub payload: Option<Bytes>,
-    /// The error of the last attempt.
-    pub error: String,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When the engine accepted the job.
-    pub enqueued_at: SystemTime,
-    /// When it came to the dead letters.
-    pub died_at: SystemTime,
-    args: PhantomData<fn() -> A>,
-}
-
-impl<A: DeserializeOwned> DeadLetter<A> {
-    /// The arguments of the command, as a tuple. `None` if they cannot be opened.
-    ///
-    /// # Errors
-    /// If they are of other types, because another version of the program queued the job.
-    pub fn args(&self) -> Option<Result<A, CodecError>> {
-        self.payload.as_deref().map(codec::decode)
-    }
 }
 
 impl<A> CommandQueue<A> {
@@ -107,7 +69,7 @@ impl<A> CommandQueue<A> {
     /// # Errors
     /// Whatever befalls the engine.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
-        self.engine.stats(&self.name).await
+        self.engine.admin().stats(&self.name).await
     }
 
     /// Lets no job begin until [`resume`](Self::resume): on no instance where all share the queue. Jobs are still
@@ -116,7 +78,7 @@ impl<A> CommandQueue<A> {
     /// # Errors
     /// Whatever befalls the engine.
     pub async fn pause(&self) -> Result<(), QueueError> {
-        self.engine.pause(&self.name).await
+        self.engine.admin().pause(&self.name).await
     }
 
     /// Undoes [`pause`](Self::pause).
@@ -124,7 +86,35 @@ impl<A> CommandQueue<A> {
     /// # Errors
     /// Whatever befalls the engine.
     pub async fn resume(&self) -> Result<(), QueueError> {
-        self.engine.resume(&self.name).await
+        self.engine.admin().resume(&self.name).await
+    }
+
+    /// Jobs of the queue in that state, at most `max` of them: waiting ones in the order in which they will run, delayed
+    /// ones in the order in which they are due, running ones in any order.
+    ///
+    /// # Errors
+    /// Whatever befalls the engine.
+    pub async fn jobs(&self, state: JobState, max: usize) -> Result<Vec<QueuedJob<A>>, QueueError> {
+        let stored = self.engine.admin().jobs(&self.name, state, max).await?;
+        Ok(stored.into_iter().map(|job| self.read_job(job)).collect())
+    }
+
+    /// One job that waits, runs or is delayed. Redis looks through the queue for it, page by page.
+    ///
+    /// # Errors
+    /// Whatever befalls the engine.
+    pub async fn job(&self, job: &JobId) -> Result<Option<QueuedJob<A>>, QueueError> {
+        let stored = self.engine.admin().job(&self.name, job).await?;
+        Ok(stored.map(|job| self.read_job(job)))
+    }
+
+    /// Throws a job away for good that waits or is delayed. `false` if there is no such job, or if it runs already: it
+    /// then goes on. Its deduplication key is still remembered.
+    ///
+    /// # Errors
+    /// Whatever befalls the engine.
+    pub async fn remove(&self, job: &JobId) -> Result<bool, QueueError> {
+        self.engine.admin().remove(&self.name, job).await
     }
 
     /// The oldest dead letters of the command, at most `max` of them, the oldest first.
@@ -132,8 +122,9 @@ impl<A> CommandQueue<A> {
     /// # Errors
     /// Whatever befalls the engine.
     pub async fn dead_letters(&self, max: usize) -> Result<Vec<DeadLetter<A>>, QueueError> {
-        let stored = self.engine.dead_letters(&self.name, max).await?;
-        Ok(stored.into_iter().map(|letter| self.read(letter)).collect())
+        let stored = self.engine.admin().dead_letters(&self.name, max).await?;
+        let letters = stored.into_iter();
+        Ok(letters.map(|letter| self.read_letter(letter)).collect())
     }
 
     /// Puts a dead letter into this queue, whichever instance it came from, under the same job id, and with its
@@ -142,7 +133,7 @@ impl<A> CommandQueue<A> {
     /// # Errors
     /// Those of [`QueueError::is_full`]: it then stays where it is; [`QueueError::Sealed`]; whatever befalls the engine.
     pub async fn requeue(&self, job: &JobId) -> Result<bool, QueueError> {
-        match self.engine.dead_letter(&self.name, job).await? {
+        match self.engine.admin().dead_letter(&self.name, job).await? {
             Some(letter) => self.put_back(&letter).await,
             None => Ok(false),
         }
@@ -169,7 +160,7 @@ impl<A> CommandQueue<A> {
     /// # Errors
     /// Whatever befalls the engine.
     pub async fn purge(&self, job: &JobId) -> Result<bool, QueueError> {
-        self.engine.purge(&self.name, job).await
+        self.engine.admin().purge(&self.name, job).await
     }
 
     /// Throws all dead letters of this moment away, and returns how many.
@@ -186,7 +177,10 @@ impl<A> CommandQueue<A> {
 
     /// Engines bound their dead letters, in number and size.
     async fn all_dead_letters(&self) -> Result<Vec<StoredDeadLetter>, QueueError> {
-        self.engine.dead_letters(&self.name, usize::MAX).await
+        self.engine
+            .admin()
+            .dead_letters(&self.name, usize::MAX)
+            .await
     }
 
     async fn put_back(&self, letter: &StoredDeadLetter) -> Result<bool, QueueError> {
@@ -196,6 +190,7 @@ impl<A> CommandQueue<A> {
             .map_err(QueueError::Sealed)?;
         let payload = self.seal.seal(SealKind::Payload, &letter.job_id, &payload);
         self.engine
+            .admin()
             .requeue(&self.name, &letter.job_id, payload)
             .await
     }
@@ -208,24 +203,19 @@ impl<A> CommandQueue<A> {
         }
     }
 
-    fn read(&self, letter: StoredDeadLetter) -> DeadLetter<A> {
+    fn read_job(&self, job: StoredJob) -> QueuedJob<A> {
+        let payload = self.seal.open(SealKind::Payload, &job.job_id, &job.payload);
+        QueuedJob::new(job, payload.ok())
+    }
+
+    fn read_letter(&self, letter: StoredDeadLetter) -> DeadLetter<A> {
         let seal = self.seal_of(&letter);
         let error = seal
             .open(SealKind::Error, &letter.job_id, &letter.error)
             .map(|error| String::from_utf8_lossy(&error).into_owned())
             .unwrap_or_else(|why| format!("(its error cannot be read: {why})"));
-        DeadLetter {
-            payload: seal
-                .open(SealKind::Payload, &letter.job_id, &letter.payload)
-                .ok(),
-            error,
-            job_id: letter.job_id,
-            instance: letter.queue.instance,
-            attempts: letter.attempts,
-            enqueued_at: letter.enqueued_at,
-            died_at: letter.died_at,
-            args: PhantomData,
-        }
+        let payload = seal.open(SealKind::Payload, &letter.job_id, &letter.payload);
+        DeadLetter::new(letter, payload.ok(), error)
     }
 }
 
@@ -301,32 +291,5 @@ impl<A> fmt::Debug for CommandQueue<A> {
         f.debug_struct("CommandQueue")
             .field("name", &self.name)
             .finish_non_exhaustive()
-    }
-}
-
-impl<A> Clone for DeadLetter<A> {
-    fn clone(&self) -> Self {
-        Self {
-            job_id: self.job_id.clone(),
-            instance: self.instance.clone(),
-            payload: self.payload.clone(),
-            error: self.error.clone(),
-            args: PhantomData,
-            ..*self
-        }
-    }
-}
-
-impl<A> fmt::Debug for DeadLetter<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadLetter")
-            .field("job_id", &self.job_id)
-            .field("instance", &self.instance)
-            .field("payload", &self.payload)
-            .field("error", &self.error)
-            .field("attempts", &self.attempts)
-            .field("enqueued_at", &self.enqueued_at)
-            .field("died_at", &self.died_at)
-            .finish()
     }
 }

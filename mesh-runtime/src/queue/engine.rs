@@ -1,34 +1,40 @@
-//! What an engine must do that keeps jobs.
-
-use std::sync::Arc;
+//! What an engine must do that keeps jobs: [`Queue`] is what nodes use, [`QueueAdmin`] what operators use.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::{Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats, StoredDeadLetter};
+use super::{
+    Enqueued, Failure, Job, JobState, NewJob, QueueError, QueueName, QueueStats, StoredDeadLetter,
+    StoredJob,
+};
 use crate::id::JobId;
 
-/// What every operation of a [`Queue`] returns.
+/// What every operation of a [`Queue`] and a [`QueueAdmin`] returns.
 pub type QueueFuture<'a, T> = BoxFuture<'a, Result<T, QueueError>>;
 
-/// An engine that keeps jobs: [`MemoryQueue`](crate::MemoryQueue), or one that outlives the process, such as
+/// An engine that keeps jobs: [`MemoryQueue`](crate::queue::MemoryQueue), or one that outlives the process, such as
 /// `RedisQueue`. One engine serves many queues, told apart by their [`QueueName`]; a queue comes into being with its
-/// first job. Nodes use it by themselves; see [`CommandQueue`](crate::CommandQueue) for looking into a queue.
+/// first job. Nodes use it by themselves; see [`CommandQueue`](crate::queue::CommandQueue) for looking into a queue.
 ///
 /// What every engine guarantees:
 /// - A job whose [`enqueue`](Queue::enqueue) was answered `Ok` is leased at least once, as long as the engine
-///   itself lives.
+///   itself lives, unless it is [removed](QueueAdmin::remove).
 /// - Jobs are leased in the order in which they became ready to run.
 /// - A leased job stays with its holder until [`complete`](Queue::complete), [`fail`](Queue::fail) or
 ///   [`release`](Queue::release). Where leases can run out, the engine renews them by itself.
 /// - Jobs, deduplication keys and dead letters are bounded. Where there are too many dead letters the oldest goes, with
 ///   a warning in the log. The queues of a command's instances share their dead letters.
-/// - Every operation but [`lease`](Queue::lease) and [`orphans`](Queue::orphans) ends by itself, if need be with an error: those that end an attempt
-///   within the time of a lease, all others within seconds.
+/// - Every operation but [`lease`](Queue::lease) and [`orphans`](Queue::orphans) ends by itself, if need be with an
+///   error: those that end an attempt within the time of a lease, all others within seconds.
+///
+/// An engine of your own is held to these by `mesh_runtime::testing::queue_conformance` (feature `testing`).
 pub trait Queue: Send + Sync + 'static {
-    /// Whether jobs outlive this process. If not, a node that shuts down works off what waits, within its grace;
-    /// if so, it gives back what it has leased and leaves the rest to others. What a durable engine is given, a node
-    /// has sealed.
+    /// The same engine, for looking at its queues and steering them.
+    fn admin(&self) -> &dyn QueueAdmin;
+
+    /// Whether jobs outlive this process. If not, a node that shuts down still runs what waits, within its grace;
+    /// if so, it gives back what it has leased and leaves the rest to others. A node seals what it gives to a durable
+    /// engine.
     fn is_durable(&self) -> bool;
 
     /// Accepts a job. It is safe with the engine once this is `Ok`. When dropped before its end, the job may have
@@ -90,25 +96,59 @@ pub trait Queue: Send + Sync + 'static {
         let _ = queue;
         Box::pin(std::future::pending())
     }
+}
 
+/// What operators do with the queues of an engine: look at them, pause them, and deal with single jobs and dead letters.
+/// Every operation ends within seconds, and is cancel safe in that what was asked is then done or not.
+pub trait QueueAdmin: Send + Sync + 'static {
     /// How full the queue is. All zero if it has never had a job.
     ///
     /// # Errors
     /// Whatever befalls the engine.
     fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats>;
 
-    /// Leases no more jobs to anybody until [`resume`](Queue::resume). Jobs are still accepted, and those that are
+    /// Leases no more jobs to anybody until [`resume`](QueueAdmin::resume). Jobs are still accepted, and those that are
     /// leased go on. A durable engine stays paused over restarts.
     ///
     /// # Errors
     /// Whatever befalls the engine.
     fn pause<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()>;
 
-    /// Undoes [`pause`](Queue::pause).
+    /// Undoes [`pause`](QueueAdmin::pause).
     ///
     /// # Errors
     /// Whatever befalls the engine.
     fn resume<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()>;
+
+    /// Jobs of the queue in that state, at most `max` of them: waiting ones in the order in which they are leased,
+    /// delayed ones in the order in which they are due, running ones in any order. Jobs that change their state
+    /// meanwhile may be left out.
+    ///
+    /// # Errors
+    /// Whatever befalls the engine.
+    fn jobs<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        state: JobState,
+        max: usize,
+    ) -> QueueFuture<'a, Vec<StoredJob>>;
+
+    /// One job of the queue that waits, runs or is delayed. An engine may have to look at all of them for it.
+    ///
+    /// # Errors
+    /// Whatever befalls the engine.
+    fn job<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a JobId,
+    ) -> QueueFuture<'a, Option<StoredJob>>;
+
+    /// Throws a job away for good that waits or is delayed. `false` if there is no such job, or if it is leased: it then
+    /// goes on. Its deduplication key is still remembered.
+    ///
+    /// # Errors
+    /// Whatever befalls the engine.
+    fn remove<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool>;
 
     /// The oldest dead letters of all instances of the command, at most `max` of them, the oldest first.
     ///
@@ -147,86 +187,4 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// Whatever befalls the engine.
     fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool>;
-}
-
-/// A shared engine: for several nodes of one process, or to look into it while a node works it off.
-impl<Q: Queue + ?Sized> Queue for Arc<Q> {
-    fn is_durable(&self) -> bool {
-        (**self).is_durable()
-    }
-
-    fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, Enqueued> {
-        (**self).enqueue(queue, job)
-    }
-
-    fn lease<'a>(&'a self, queue: &'a QueueName, max: usize) -> QueueFuture<'a, Vec<Job>> {
-        (**self).lease(queue, max)
-    }
-
-    fn complete<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
-        (**self).complete(queue, job)
-    }
-
-    fn fail<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a Job,
-        error: Bytes,
-        failure: Failure,
-    ) -> QueueFuture<'a, ()> {
-        (**self).fail(queue, job, error, failure)
-    }
-
-    fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
-        (**self).release(queue, job)
-    }
-
-    fn leave<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        (**self).leave(queue)
-    }
-
-    fn orphans<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, Vec<QueueName>> {
-        (**self).orphans(queue)
-    }
-
-    fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats> {
-        (**self).stats(queue)
-    }
-
-    fn pause<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        (**self).pause(queue)
-    }
-
-    fn resume<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        (**self).resume(queue)
-    }
-
-    fn dead_letters<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        max: usize,
-    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
-        (**self).dead_letters(queue, max)
-    }
-
-    fn dead_letter<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
-        (**self).dead_letter(queue, job)
-    }
-
-    fn requeue<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-        payload: Bytes,
-    ) -> QueueFuture<'a, bool> {
-        (**self).requeue(queue, job, payload)
-    }
-
-    fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
-        (**self).purge(queue, job)
-    }
 }

@@ -1,68 +1,11 @@
-//! What a queue is called, what it keeps, and what it says of itself.
+//! What a queue keeps, and what it says of itself.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use crate::id::{InstanceId, JobId};
-
-/// Names one queue of an engine: the jobs of one queued command.
-///
-/// ```
-/// use mesh_runtime::QueueName;
-/// let name = QueueName {
-///     mesh: "Shop".into(),
-///     node_type: "Billing".into(),
-///     command: "reindex".into(),
-///     instance: Some("billing-1".into()),
-/// };
-/// assert_eq!(name.to_string(), "Shop/Billing.reindex@billing-1");
-/// assert_eq!(name.shared().to_string(), "Shop/Billing.reindex");
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct QueueName {
-    /// The mesh, as in the schema.
-    pub mesh: Arc<str>,
-    /// The node type that works the jobs off, as in the schema.
-    pub node_type: Arc<str>,
-    /// The command, as in the schema.
-    pub command: Arc<str>,
-    /// The instance that the queue belongs to (`queued broadcast`), or none if all instances of the node type
-    /// share it (`queued balanced`).
-    pub instance: Option<InstanceId>,
-}
-
-impl QueueName {
-    /// The name without the instance: what all queues of the command have in common, such as their dead letters.
-    pub fn shared(&self) -> Self {
-        Self {
-            instance: None,
-            ..self.clone()
-        }
-    }
-
-    /// The queue of `instance` for the same command.
-    pub fn of(&self, instance: impl Into<InstanceId>) -> Self {
-        Self {
-            instance: Some(instance.into()),
-            ..self.clone()
-        }
-    }
-}
-
-impl fmt::Display for QueueName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}.{}", self.mesh, self.node_type, self.command)?;
-        match &self.instance {
-            Some(instance) => write!(f, "@{instance}"),
-            None => Ok(()),
-        }
-    }
-}
+use super::QueueName;
+use crate::id::JobId;
 
 /// A job that is to be queued.
 #[derive(Clone, Debug)]
@@ -111,7 +54,7 @@ impl NewJob {
     }
 }
 
-/// When a job may run.
+/// When a job may run. An engine handles each of these, so another variant would be a breaking change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Due {
     /// As soon as it is its turn.
@@ -123,8 +66,9 @@ pub enum Due {
     At(SystemTime),
 }
 
-/// Leaves a job out if the queue has accepted one with the same key a short while ago.
+/// Leaves a job out if the queue has accepted one with the same key a short while ago. See [`NewJob::dedupe`].
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Dedupe {
     /// What makes two jobs the same.
     pub key: String,
@@ -134,6 +78,7 @@ pub struct Dedupe {
 
 /// What became of a job that was to be queued.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Enqueued {
     /// The id of the job that the queue has.
     pub job_id: JobId,
@@ -141,8 +86,27 @@ pub struct Enqueued {
     pub duplicate: bool,
 }
 
+impl Enqueued {
+    /// The job was accepted.
+    pub fn accepted(job_id: JobId) -> Self {
+        Self {
+            job_id,
+            duplicate: false,
+        }
+    }
+
+    /// The job was left out, because `job_id` is an earlier one with the same deduplication key.
+    pub fn duplicate_of(job_id: JobId) -> Self {
+        Self {
+            job_id,
+            duplicate: true,
+        }
+    }
+}
+
 /// A job that has been leased: whoever holds it runs it, and then says how it ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Job {
     /// Stable over all attempts.
     pub id: JobId,
@@ -154,7 +118,20 @@ pub struct Job {
     pub enqueued_at: SystemTime,
 }
 
-/// What becomes of a job that has failed.
+impl Job {
+    /// A job that an engine leases for its `attempt`th time. The first is 1.
+    pub fn new(id: JobId, payload: Bytes, attempt: u32, enqueued_at: SystemTime) -> Self {
+        Self {
+            id,
+            payload,
+            attempt,
+            enqueued_at,
+        }
+    }
+}
+
+/// What becomes of a job that has failed. An engine handles each of these, so another variant would be a breaking
+/// change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// It waits this long and is then leased again, with a higher attempt.
@@ -169,6 +146,7 @@ pub enum Failure {
 /// A dead letter as an engine keeps it: payload and error as they were given, and sealed where the engine
 /// outlives the process.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct StoredDeadLetter {
     /// The job.
     pub job_id: JobId,
@@ -184,6 +162,78 @@ pub struct StoredDeadLetter {
     pub enqueued_at: SystemTime,
     /// When it came to the dead letters.
     pub died_at: SystemTime,
+}
+
+impl StoredDeadLetter {
+    /// The dead letter of a job of `queue` whose last attempt failed with `error`.
+    pub fn new(queue: QueueName, job: Job, error: Bytes, died_at: SystemTime) -> Self {
+        Self {
+            job_id: job.id,
+            queue,
+            payload: job.payload,
+            error,
+            attempts: job.attempt,
+            enqueued_at: job.enqueued_at,
+            died_at,
+        }
+    }
+}
+
+/// Where an accepted job is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum JobState {
+    /// It could run now.
+    Waiting,
+    /// It is leased.
+    Running,
+    /// Its time has not come: it was delayed, or has failed and waits for its next attempt.
+    Delayed,
+}
+
+/// An accepted job as an engine keeps it: its payload as it was given, and sealed where the engine outlives the process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct StoredJob {
+    /// The job.
+    pub job_id: JobId,
+    /// Where it is.
+    pub state: JobState,
+    /// What its handler gets.
+    pub payload: Bytes,
+    /// How often it has been leased.
+    pub attempts: u32,
+    /// When the engine accepted the job.
+    pub enqueued_at: SystemTime,
+    /// When it may run. `None` unless it is [`JobState::Delayed`].
+    pub due_at: Option<SystemTime>,
+}
+
+impl StoredJob {
+    /// A job that waits, and could run now. `attempts` is how often it has been leased.
+    pub fn waiting(job_id: JobId, payload: Bytes, attempts: u32, enqueued_at: SystemTime) -> Self {
+        Self {
+            job_id,
+            state: JobState::Waiting,
+            payload,
+            attempts,
+            enqueued_at,
+            due_at: None,
+        }
+    }
+
+    /// The same job, leased.
+    pub fn running(mut self) -> Self {
+        self.state = JobState::Running;
+        self.due_at = None;
+        self
+    }
+
+    /// The same job, not to run before `due_at`.
+    pub fn delayed(mut self, due_at: SystemTime) -> Self {
+        self.state = JobState::Delayed;
+        self.due_at = Some(due_at);
+        self
+    }
 }
 
 /// How full a queue is.
@@ -203,59 +253,4 @@ pub struct QueueStats {
     pub oldest_age: Option<Duration>,
     /// Whether the queue is paused.
     pub paused: bool,
-}
-
-/// Why an engine did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum QueueError {
-    /// The queue holds as many jobs as it may. Send less, or let more instances work them off.
-    #[error("the queue is full: it holds {limit} jobs")]
-    Full {
-        /// The most jobs that it holds.
-        limit: u64,
-    },
-    /// The payloads would take more room than the queue has. Send less or smaller jobs, or raise the limit.
-    #[error("the queue is full: its payloads may take {limit} bytes")]
-    FullBytes {
-        /// The most bytes that the payloads may take.
-        limit: u64,
-    },
-    /// The queue remembers as many deduplication keys as it may. Use shorter windows, or raise the limit.
-    #[error("the queue is full: it remembers {limit} deduplication keys")]
-    FullKeys {
-        /// The most keys that it remembers.
-        limit: u64,
-    },
-    /// The job is not leased (any more): it was completed, failed or given back, or its lease ran out.
-    #[error("job {job} is not leased")]
-    NotLeased {
-        /// The job.
-        job: JobId,
-    },
-    /// The engine failed, or did not answer in time. What was asked may have been done or not.
-    #[error("the queue's engine failed: {0}")]
-    Engine(
-        /// What it says.
-        String,
-    ),
-    /// A dead letter cannot be put back, because what is in it cannot be read.
-    #[error("the job cannot be opened: {0}")]
-    Sealed(
-        /// Why.
-        String,
-    ),
-    /// The engine has been shut down and will not come back.
-    #[error("the queue's engine has been shut down")]
-    Closed,
-}
-
-impl QueueError {
-    /// Whether the queue has reached one of its bounds. Nothing was queued then, and another may have room.
-    pub fn is_full(&self) -> bool {
-        matches!(
-            self,
-            Self::Full { .. } | Self::FullBytes { .. } | Self::FullKeys { .. }
-        )
-    }
 }

@@ -1,4 +1,4 @@
-//! The jobs of instances that did not return. Watches for their queues and works them off: by the handler, or into the
+//! The jobs of instances that did not return. Watches for their queues and empties them: by the handler, or into the
 //! dead letters. Owns the tasks that do so.
 
 use std::{sync::Arc, time::Duration};
@@ -11,14 +11,16 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{JobOutcome, QueueName, RunJob, UntypedQueue, Worker, WorkerOptions};
-use crate::{backoff::varied, schema::Orphans};
+use crate::{backoff::Backoff, schema::Orphans};
 
-/// Orphaned queues that are worked off at once. Others wait.
+/// Orphaned queues that are emptied at once. Others wait.
 const AT_ONCE: usize = 4;
-/// How often it is looked whether an orphaned queue is empty.
+/// How often to check whether an orphaned queue is empty.
 const LOOK: Duration = Duration::from_secs(1);
-/// After an engine failed to say whether there are any.
-const PAUSE: Duration = Duration::from_secs(5);
+/// The pause after an engine failed to say whether there are any: full jitter, of a step that doubles from the first to
+/// the longest.
+const PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// What becomes of the jobs of other instances.
 #[derive(Clone)]
@@ -55,18 +57,22 @@ impl OrphanWatch {
 
 async fn watch(own: UntypedQueue, policy: OrphanPolicy, grace: Duration, stop: CancellationToken) {
     let mut adoptions = JoinSet::new();
+    let mut backoff = Backoff::new(PAUSE, MAX_PAUSE);
     loop {
         let found = tokio::select! {
             () = stop.cancelled() => break,
             found = own.orphans() => found,
         };
         let found = match found {
-            Ok(found) => found,
+            Ok(found) => {
+                backoff.reset();
+                found
+            }
             Err(error) => {
                 tracing::warn!(queue = %own.name(), %error, "no orphaned queues could be looked for: trying again");
                 tokio::select! {
                     () = stop.cancelled() => break,
-                    () = sleep(varied(PAUSE)) => continue,
+                    () = backoff.wait() => continue,
                 }
             }
         };
@@ -81,7 +87,7 @@ async fn watch(own: UntypedQueue, policy: OrphanPolicy, grace: Duration, stop: C
     while adoptions.join_next().await.is_some() {}
 }
 
-/// Works an orphaned queue off until it is empty.
+/// Runs the jobs of an orphaned queue until it is empty.
 async fn empty(
     orphan: UntypedQueue,
     policy: OrphanPolicy,

@@ -134,12 +134,7 @@ mod tests {
     use super::*;
 
     fn name(command: &str) -> QueueName {
-        QueueName {
-            mesh: "Shop".into(),
-            node_type: "Billing".into(),
-            command: command.into(),
-            instance: None,
-        }
+        QueueName::new("Shop", "Billing", command)
     }
 
     fn seal(seeds: &[u8], queue: &QueueName) -> Seal {

@@ -1,4 +1,4 @@
-//! Works off the jobs of one queue: leases them, runs so many at once, and tells the engine how each ended. Owns
+//! Runs the jobs of one queue: leases them, runs so many at once, and tells the engine how each ended. Owns
 //! the tasks that do so. Knows nothing of handlers, payloads or which engine it is.
 
 #[cfg(test)]
@@ -15,16 +15,16 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
-use super::{Failure, Job, QueueError, QueueFuture, QueueName, UntypedQueue, state::later};
+use super::{Failure, Job, QueueError, QueueFuture, QueueName, UntypedQueue};
 use crate::{
-    backoff::{step, varied},
+    backoff::{Backoff, later, step, varied},
     error::JobError,
     panic_text::panic_text,
 };
 
 /// The longest backoff, before its jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(10 * 60);
-/// The pause after the first failed lease. It doubles with each further one.
+/// The pause after a failed lease: full jitter, of a step that doubles from the first to the longest.
 const LEASE_PAUSE: Duration = Duration::from_millis(200);
 const MAX_LEASE_PAUSE: Duration = Duration::from_secs(5);
 /// How long aborted jobs have to get out of the way, and then the engine to take back what is left.
@@ -39,7 +39,7 @@ pub(crate) enum JobOutcome {
     Done,
     /// It failed with this text, and may be tried again.
     Retry(String),
-    /// It failed with this text, and no attempt can mend it.
+    /// It failed with this text, and no attempt can fix it.
     Discard(String),
     /// Its handler panicked with this text. It may be tried again.
     Panicked(String),
@@ -92,7 +92,7 @@ pub(crate) struct StopReport {
     pub(crate) unfinished: u64,
 }
 
-/// Works off one queue until it is stopped. Dropping it stops it without a grace.
+/// Runs the jobs of one queue until it is stopped. Dropping it stops it without a grace.
 pub(crate) struct Worker {
     queue: QueueName,
     stop: oneshot::Sender<Duration>,
@@ -100,7 +100,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts to work off a queue. Must be called on a Tokio runtime.
+    /// Starts to run the jobs of a queue. Must be called on a Tokio runtime.
     pub(crate) fn start(queue: UntypedQueue, options: WorkerOptions, run: RunJob) -> Self {
         let (stop, stopped) = oneshot::channel();
         let name = queue.name().clone();
@@ -116,12 +116,11 @@ impl Worker {
         }
     }
 
-    /// Stops. With a durable engine no job is leased from here on; otherwise what waits is still worked off. After
+    /// Stops. With a durable engine no job is leased from here on; otherwise what waits still runs. After
     /// `grace` whatever runs is aborted, and given back. Ends a few seconds after `grace` at the latest, and goes
     /// on to its end when dropped.
     ///
-    /// See to it first that nothing more is enqueued: an engine in memory takes jobs that nobody works off any
-    /// more.
+    /// See to it first that nothing more is enqueued: an engine in memory takes jobs that nobody runs any more.
     pub(crate) async fn stop(self, grace: Duration) -> StopReport {
         // If nobody listens the task has come to its end by itself, and its report is there.
         let _ = self.stop.send(grace);
@@ -186,7 +185,8 @@ async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Durati
     let mut running = RunningJobs::default();
     let mut lease: Option<QueueFuture<'_, Vec<Job>>> = None;
     let mut leasing = true;
-    let mut failed_leases = 0;
+    let mut backoff = Backoff::new(LEASE_PAUSE, MAX_LEASE_PAUSE);
+    let mut pause = Duration::ZERO;
     let mut deadline: Option<Instant> = None;
     let mut finished_after_stop = 0;
 
@@ -199,7 +199,7 @@ async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Durati
         }
         let free = concurrency.saturating_sub(running.tasks.len());
         if leasing && lease.is_none() && free > 0 {
-            lease = Some(context.lease(free, failed_leases));
+            lease = Some(context.lease(free, pause));
         }
         let overdue = async {
             match deadline {
@@ -233,7 +233,8 @@ async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Durati
                 lease = None;
                 match jobs {
                     Ok(jobs) => {
-                        failed_leases = 0;
+                        backoff.reset();
+                        pause = Duration::ZERO;
                         for job in jobs {
                             running.start(&context, job);
                         }
@@ -243,7 +244,7 @@ async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Durati
                         leasing = false;
                     }
                     Err(error) => {
-                        failed_leases += 1;
+                        pause = backoff.next();
                         tracing::warn!(queue = %context.queue.name(), %error, "no jobs could be leased: trying again");
                     }
                 }
@@ -276,11 +277,11 @@ async fn abort(running: &mut RunningJobs) -> u64 {
 }
 
 impl WorkerContext {
-    /// Waits for up to `max` jobs; after failures not at once.
-    fn lease(&self, max: usize, failures: u32) -> QueueFuture<'_, Vec<Job>> {
+    /// Waits for up to `max` jobs, after a pause.
+    fn lease(&self, max: usize, pause: Duration) -> QueueFuture<'_, Vec<Job>> {
         Box::pin(async move {
-            if failures > 0 {
-                sleep(varied(step(LEASE_PAUSE, failures, MAX_LEASE_PAUSE))).await;
+            if !pause.is_zero() {
+                sleep(pause).await;
             }
             self.queue.lease(max).await
         })

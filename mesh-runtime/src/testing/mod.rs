@@ -8,6 +8,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod queue_conformance;
 pub mod raw;
 
 use std::marker::PhantomData;

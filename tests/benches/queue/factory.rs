@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use mesh_runtime::{Context, JobError, Node, RedisQueue, mesh_schema, testing::TestMesh};
+use mesh_runtime::{Context, JobError, Node, mesh_schema, queue::RedisQueue, testing::TestMesh};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::Failure;
@@ -94,7 +94,7 @@ impl Factory {
         for _ in 0..nodes {
             // One engine per node, as if each were a process.
             let queue = RedisQueue::connect(redis).await?;
-            let bench = Bench::node(hands.clone()).queue(queue);
+            let bench = Bench::node(hands.clone()).queue(Arc::new(queue));
             benches.push(mesh.start_node(bench).await?);
         }
         let office = mesh.start_node(Office::node()).await?;

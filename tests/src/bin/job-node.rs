@@ -8,11 +8,16 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 mod factory;
 
-use std::{env, error::Error, io, process, thread, time::Duration};
+use std::{env, error::Error, io, process, sync::Arc, thread, time::Duration};
 
 use factory::{Bench, Hands};
-use mesh_runtime::RedisQueue;
+use mesh_runtime::queue::{Queue, RedisQueue};
 use mesh_tests::{Defect, Planted};
+
+/// An engine with a defect.
+fn planted(redis: RedisQueue, defect: Defect) -> Arc<dyn Queue> {
+    Arc::new(Planted::new(Arc::new(redis), defect))
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -32,9 +37,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         say: |line| println!("{line}"),
     });
     let bench = match &**defect {
-        "none" => bench.queue(redis),
-        "ack-first" => bench.queue(Planted::new(redis, Defect::AckFirst)),
-        "never-ack" => bench.queue(Planted::new(redis, Defect::NeverAck)),
+        "none" => bench.queue(Arc::new(redis)),
+        "ack-first" => bench.queue(planted(redis, Defect::AckFirst)),
+        "never-ack" => bench.queue(planted(redis, Defect::NeverAck)),
         other => return Err(format!("`{other}` is no defect").into()),
     };
     let bench = bench.instance(&**instance).start().await?;

@@ -7,9 +7,13 @@ mod soak;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use mesh_runtime::{CallError, Queue, RedisQueue, testing::TestMesh};
+use mesh_runtime::{
+    CallError,
+    queue::{QueueAdmin, RedisQueue},
+    testing::TestMesh,
+};
 use mesh_tests::RedisServer;
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
@@ -358,7 +362,7 @@ async fn a_random_instance_id_is_warned_of_where_jobs_belong_to_their_instance()
     let mesh = TestMesh::<Factory>::start().await.unwrap();
     let bench = Bench::node(Hands { say: |_| {} });
     let queue = RedisQueue::connect(&redis.url()).await.unwrap();
-    let _bench = mesh.start_node(bench.queue(queue)).await.unwrap();
+    let _bench = mesh.start_node(bench.queue(Arc::new(queue))).await.unwrap();
     let line = support::log::line(&["WARN", "the instance id is random"]).await;
     assert!(line.contains("adopted"), "the first such command: {line}");
 }

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use mesh_runtime::{Keys, Master, Node, Queue, QueueName, QueueStats, RedisQueue};
+use mesh_runtime::{
+    Keys, Master, Node,
+    queue::{QueueAdmin, QueueName, QueueStats, RedisQueue},
+};
 use mesh_tests::RedisServer;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
@@ -316,12 +319,7 @@ impl Site {
     }
 
     pub(crate) fn queue(&self, command: &str) -> QueueName {
-        QueueName {
-            mesh: "Factory".into(),
-            node_type: "Bench".into(),
-            command: command.into(),
-            instance: None,
-        }
+        QueueName::new("Factory", "Bench", command)
     }
 
     /// Retries, because the inspection connection may have been cut with all others, and that shows only when it is

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use mesh_runtime::{Failure, NewJob, Queue, QueueName, RedisQueue};
+use mesh_runtime::queue::{Failure, NewJob, Queue, QueueAdmin, QueueName, RedisQueue};
 use mesh_tests::RedisServer;
 use tokio::time::{Instant, sleep};
 
@@ -15,11 +15,10 @@ const JOBS: usize = 1_500;
 const TOLERANCE: i64 = 256 * 1024;
 
 fn name(instance: Option<&str>) -> QueueName {
-    QueueName {
-        mesh: "Soak".into(),
-        node_type: "Bench".into(),
-        command: "work".into(),
-        instance: instance.map(Into::into),
+    let shared = QueueName::new("Soak", "Bench", "work");
+    match instance {
+        Some(instance) => shared.of(instance),
+        None => shared,
     }
 }
 

@@ -6,7 +6,9 @@ use std::{
 };
 
 use mesh_runtime::{
-    CallError, InstanceId, MemoryQueue, Node, Outcome, Queue, QueueName, testing::TestMesh,
+    CallError, InstanceId, Node, Outcome,
+    queue::{MemoryQueue, QueueAdmin, QueueName},
+    testing::TestMesh,
 };
 use mesh_tests::{Back, Front, Parity, Stage, within};
 
@@ -123,7 +125,7 @@ async fn a_full_queue_refuses_the_job() {
         let stage = stage.behind_closed_gate();
         let builder = Back::node(stage.clone())
             .instance("b")
-            .queue(MemoryQueue::new().max_jobs(1));
+            .queue(Arc::new(MemoryQueue::new().max_jobs(1)));
         let back = mesh.start_node(builder).await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         front.ready::<Back>(1).await.unwrap();
@@ -162,7 +164,7 @@ async fn a_job_that_one_instance_has_no_room_for_goes_to_the_next() {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let stage = Stage::quiet().behind_closed_gate();
         let back = |name: &str, jobs| {
-            let queue = MemoryQueue::new().max_jobs(jobs);
+            let queue = Arc::new(MemoryQueue::new().max_jobs(jobs));
             mesh.start_node(Back::node(stage.clone()).instance(name).queue(queue))
         };
         let _small = back("b1", 1).await.unwrap();
@@ -186,17 +188,12 @@ async fn the_engine_of_a_node_can_be_looked_into() {
         let (stage, mut hearing) = Stage::new();
         let stage = stage.behind_closed_gate();
         let engine = Arc::new(MemoryQueue::new());
-        let builder = Back::node(stage.clone()).queue(Arc::clone(&engine));
+        let builder = Back::node(stage.clone()).queue(engine.clone());
         let back = mesh.start_node(builder).await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         front.ready::<Back>(1).await.unwrap();
         front.client::<Back>().job("x".into()).await.unwrap();
-        let name = QueueName {
-            mesh: "Parity".into(),
-            node_type: "Back".into(),
-            command: "job".into(),
-            instance: None,
-        };
+        let name = QueueName::new("Parity", "Back", "job");
         let stats = engine.stats(&name).await.unwrap();
         assert_eq!(stats.waiting + stats.running, 1);
         assert_eq!(*back.queues().job().name(), name);
@@ -339,7 +336,7 @@ async fn each_instance_leaves_out_what_it_had_of_a_queued_broadcast() {
 async fn a_queue_with_all_the_keys_it_may_have_refuses_another() {
     within(async {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
-        let builder = Back::node(Stage::quiet()).queue(MemoryQueue::new().max_keys(1));
+        let builder = Back::node(Stage::quiet()).queue(Arc::new(MemoryQueue::new().max_keys(1)));
         let _back = mesh.start_node(builder).await.unwrap();
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         front.ready::<Back>(1).await.unwrap();
@@ -403,7 +400,7 @@ async fn a_paused_queue_takes_jobs_and_runs_them_once_resumed() {
 async fn leave_dead_letters(mesh: &TestMesh<Parity>, engine: &Arc<MemoryQueue>) {
     let builder = Back::node(Stage::quiet().refusing_jobs())
         .instance("b1")
-        .queue(Arc::clone(engine));
+        .queue(engine.clone());
     let back = mesh.start_node(builder).await.unwrap();
     let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
     front.ready::<Back>(1).await.unwrap();

@@ -27,7 +27,8 @@ fn assert_config(error: &StartError, setting: &str, how: &str) {
 async fn a_heartbeat_that_makes_no_sense_is_refused() {
     within(async {
         for (heartbeat, how) in [
-            (Heartbeat::every(Duration::ZERO), "more than zero"),
+            (Heartbeat::every(Duration::ZERO), "at least 1 ms"),
+            (Heartbeat::every(Duration::from_nanos(1)), "at least 1 ms"),
             (Heartbeat::every(Duration::MAX), "at most 24 h"),
             (
                 Heartbeat::every(SECOND).silence(SECOND),
@@ -70,6 +71,28 @@ async fn an_endless_grace_is_refused() {
     within(async {
         let error = refused(|back| back.grace(Duration::MAX)).await;
         assert_config(&error, "grace()", "at most 24 h");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_port_that_cannot_be_dialled_is_refused() {
+    within(async {
+        let back = || Back::node(Stage::quiet()).keys(&Keys::new("settings", Keys::generate()));
+        let error = back().master("127.0.0.1:0").start().await.unwrap_err();
+        assert_config(&error, "master() or MESH_MASTER", "1 to 65535");
+        let error = back().advertise("host:0").start().await.unwrap_err();
+        assert_config(&error, "advertise() or MESH_ADVERTISE", "1 to 65535");
+        for master in [None, Some("127.0.0.1")] {
+            let back = back().discovery_port(0);
+            let back = match master {
+                Some(host) => back.master(host),
+                None => back,
+            };
+            let error = back.start().await.unwrap_err();
+            let setting = "discovery_port() or MESH_DISCOVERY_PORT";
+            assert_config(&error, setting, "cannot be dialled");
+        }
     })
     .await;
 }

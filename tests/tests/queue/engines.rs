@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use mesh_runtime::{Job, JobId, MemoryQueue, NewJob, Queue, QueueName, QueueStats, RedisQueue};
+use mesh_runtime::{
+    JobId,
+    queue::{Job, MemoryQueue, NewJob, Queue, QueueName, QueueStats, RedisQueue},
+};
 use mesh_tests::RedisServer;
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -57,13 +60,6 @@ pub(crate) async fn connect(url: &str, prefix: &str) -> RedisQueue {
     queue.prefix(prefix).timeout(Duration::from_secs(30))
 }
 
-/// The limits of an engine. `None` is its default.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Limits {
-    pub(crate) jobs: Option<u32>,
-    pub(crate) keys: Option<u32>,
-}
-
 /// One kind of engine, and where it keeps its jobs.
 pub(crate) struct Engines {
     redis: Option<(&'static RedisServer, String)>,
@@ -92,49 +88,11 @@ impl Engines {
             Some((server, prefix)) => Arc::new(connect(&server.url(), prefix).await),
         }
     }
-
-    /// An engine with other limits. In memory it has jobs of its own.
-    pub(crate) async fn with(&self, limits: Limits) -> Arc<dyn Queue> {
-        let Some((server, prefix)) = &self.redis else {
-            let mut queue = MemoryQueue::new();
-            if let Some(jobs) = limits.jobs {
-                queue = queue.max_jobs(jobs as usize);
-            }
-            if let Some(keys) = limits.keys {
-                queue = queue.max_keys(keys as usize);
-            }
-            return Arc::new(queue);
-        };
-        let mut queue = connect(&server.url(), prefix).await;
-        if let Some(jobs) = limits.jobs {
-            queue = queue.max_jobs(jobs.into());
-        }
-        if let Some(keys) = limits.keys {
-            queue = queue.max_keys(keys.into());
-        }
-        Arc::new(queue)
-    }
-
-    /// An engine, and how many dead letters of a command it keeps.
-    pub(crate) async fn with_few_dead_letters(&self) -> (Arc<dyn Queue>, usize) {
-        match &self.redis {
-            None => (Arc::new(MemoryQueue::new()), MemoryQueue::MAX_DEAD),
-            Some((server, prefix)) => {
-                let queue = connect(&server.url(), prefix).await.max_dead(3);
-                (Arc::new(queue), 3)
-            }
-        }
-    }
 }
 
 /// The queue of a `queued balanced` command.
 pub(crate) fn name(command: &str) -> QueueName {
-    QueueName {
-        mesh: "Shop".into(),
-        node_type: "Billing".into(),
-        command: command.into(),
-        instance: None,
-    }
+    QueueName::new("Shop", "Billing", command)
 }
 
 pub(crate) async fn enqueue(
@@ -179,5 +137,5 @@ pub(crate) fn counts(stats: &QueueStats) -> [u64; 4] {
 }
 
 pub(crate) async fn stats(engine: &dyn Queue, queue: &QueueName) -> [u64; 4] {
-    counts(&engine.stats(queue).await.unwrap())
+    counts(&engine.admin().stats(queue).await.unwrap())
 }

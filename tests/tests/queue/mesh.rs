@@ -2,7 +2,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use mesh_runtime::{InstanceId, Node, testing::TestMesh};
+use mesh_runtime::{InstanceId, Node, queue::JobState, testing::TestMesh};
 
 use crate::{
     engines::{Engines, LONG, SHORT, counts, until},
@@ -21,6 +21,7 @@ both_engines! {
     a_dead_letter_runs_once_requeued
     a_dead_letter_of_another_instance_runs_where_it_is_requeued
     a_paused_queue_runs_nothing_until_it_is_resumed
+    jobs_are_looked_at_and_removed_before_they_run
     no_more_jobs_run_at_once_than_may
 }
 
@@ -283,4 +284,31 @@ async fn no_more_jobs_run_at_once_than_may(engines: Engines) {
     house.worker.open();
     assert_eq!(house.runs.next_texts(3).await.len(), 3);
     house.until_counts("two_at_a_time", [0; 4]).await;
+}
+
+async fn jobs_are_looked_at_and_removed_before_they_run(engines: Engines) {
+    let mut house = House::new(engines).await;
+    let queue = house.bench.queues().job();
+    queue.pause().await.unwrap();
+    let client = house.office.client::<Bench>();
+    let gone = client.job("gone".into()).await.unwrap().job_id;
+    let kept = client.job("kept".into()).await.unwrap().job_id;
+    let later = client.job("later".into()).delay(LONG).await.unwrap().job_id;
+
+    let waiting = queue.jobs(JobState::Waiting, 9).await.unwrap();
+    let args: Vec<_> = waiting.iter().map(|job| job.args()).collect();
+    let expected = ["gone", "kept"].map(|text| Some(Ok((text.to_owned(),))));
+    assert_eq!(args, expected);
+    let delayed = queue.job(&later).await.unwrap().expect("it is delayed");
+    assert_eq!(delayed.state, JobState::Delayed);
+    assert_eq!(delayed.args(), Some(Ok(("later".to_owned(),))));
+
+    assert!(queue.remove(&gone).await.unwrap());
+    assert!(queue.remove(&later).await.unwrap());
+    assert!(!queue.remove(&gone).await.unwrap());
+    assert!(queue.job(&gone).await.unwrap().is_none());
+    queue.resume().await.unwrap();
+    assert_eq!(house.runs.next().await.id, kept);
+    house.until_counts("job", [0; 4]).await;
+    assert_eq!(house.runs.so_far(), []);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh_runtime::{CommandQueue, Context, JobError, JobId, Node, NodeType, mesh_schema};
+use mesh_runtime::{Context, JobError, JobId, Node, NodeType, mesh_schema, queue::CommandQueue};
 use tokio::sync::{mpsc, watch};
 
 mesh_schema! {

@@ -1,6 +1,6 @@
 //! The processes that serve calls: the master, Stock, Billing and Audit.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use clap::Args;
 use mesh_examples::{
@@ -10,7 +10,7 @@ use mesh_examples::{
     orders::MAX_ORDERS,
     stock::{self, Shelves},
 };
-use mesh_runtime::{MemoryQueue, NodeBuilder, NodeType, StartError};
+use mesh_runtime::{NodeBuilder, NodeType, StartError, queue::MemoryQueue};
 
 use crate::{
     error::ShopError,
@@ -99,7 +99,7 @@ pub(crate) async fn billing(args: BillingArgs, stop: Stop) -> Result<(), ShopErr
 
 pub(crate) async fn audit(args: AuditArgs, stop: Stop) -> Result<(), ShopError> {
     // Room for as many jobs as a file can have orders: the gateway may be much faster than Audit.
-    let queue = MemoryQueue::new().max_jobs(MAX_ORDERS);
+    let queue = Arc::new(MemoryQueue::new().max_jobs(MAX_ORDERS));
     serve(Audit::node(Books::default()).queue(queue), args.node, stop).await
 }
 

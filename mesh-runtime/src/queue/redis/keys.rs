@@ -63,12 +63,7 @@ mod tests {
 
     #[test]
     fn the_queues_of_a_command_share_a_hash_tag_and_no_stream() {
-        let shared = QueueName {
-            mesh: "Shop".into(),
-            node_type: "Billing".into(),
-            command: "reindex".into(),
-            instance: None,
-        };
+        let shared = QueueName::new("Shop", "Billing", "reindex");
         let (one, two) = (
             RedisKeys::new("mesh", &shared.of("a")),
             RedisKeys::new("mesh", &shared.of("b")),

@@ -17,7 +17,10 @@ use super::{
     server::{RedisConnection, failed},
     values::{RawEntry, millis},
 };
-use crate::queue::{Job, QueueError};
+use crate::{
+    backoff::later,
+    queue::{Job, QueueError},
+};
 
 /// How long a read blocks. Short enough to notice a pause, and a connection that is dead.
 const BLOCK: Duration = Duration::from_secs(2);
@@ -136,7 +139,7 @@ impl LeaseReader {
         if jobs.is_empty() && self.next_reclaim <= Instant::now() {
             jobs = self.claim(core, max, lease, "").await?;
             if jobs.len() < max {
-                self.next_reclaim = Instant::now() + lease / 2;
+                self.next_reclaim = later(Instant::now(), lease / 2);
             }
         }
         Ok(jobs)

@@ -2,8 +2,9 @@
 //!
 //! A queue is a stream with one consumer group, a sorted set of what is put off, and the dead letters of its command;
 //! every change is a script ([`scripts`]). This process is one consumer: [`queue_entry`] knows what it has leased and
-//! [`batch`]es what it asks for, [`lease`] reads, [`keeper`] renews. Knows nothing of handlers or seals.
+//! [`batch`]es what it asks for, [`lease`] reads, [`keeper`] renews; [`admin`] is for operators. Knows nothing of handlers or seals.
 
+mod admin;
 mod batch;
 mod keeper;
 mod keys;
@@ -35,10 +36,8 @@ use self::{
     server::{Pool, RedisAddr, failed},
 };
 use super::{
-    Enqueued, Failure, Job, NewJob, Queue, QueueError, QueueFuture, QueueName, QueueStats,
-    StoredDeadLetter,
+    Enqueued, Failure, Job, NewJob, Queue, QueueAdmin, QueueError, QueueFuture, QueueName,
 };
-use crate::id::JobId;
 
 /// The oldest Redis that has what the scripts need.
 const OLDEST: (u32, u32) = (7, 0);
@@ -57,8 +56,8 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 /// `rediss://` needs one of the TLS features of the crate `redis` in your `Cargo.toml`.
 ///
 /// ```no_run
-/// # async fn connect() -> Result<(), mesh_runtime::QueueError> {
-/// use mesh_runtime::RedisQueue;
+/// # async fn connect() -> Result<(), mesh_runtime::queue::QueueError> {
+/// use mesh_runtime::queue::RedisQueue;
 /// use std::time::Duration;
 ///
 /// let queue = RedisQueue::connect("redis://127.0.0.1:6379")
@@ -285,7 +284,7 @@ impl RedisQueue {
     }
 
     /// Takes the queue away, unless it is in use.
-    fn leave_shelf(&self, name: &QueueName) -> Option<Arc<QueueEntry>> {
+    fn take_unused(&self, name: &QueueName) -> Option<Arc<QueueEntry>> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         if queues.get(name)?.is_in_use() {
             return None;
@@ -293,8 +292,8 @@ impl RedisQueue {
         queues.remove(name)
     }
 
-    /// For a queue that this process may not use any further: without tasks.
-    fn glance(&self, name: &QueueName) -> Arc<Core> {
+    /// The queue without its tasks: this process may not use it any further.
+    fn core_of(&self, name: &QueueName) -> Arc<Core> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         match queues.get(name) {
             Some(queue_entry) => Arc::clone(&queue_entry.core),
@@ -338,6 +337,10 @@ fn said_by_one(said: &redis::Value) -> String {
 }
 
 impl Queue for RedisQueue {
+    fn admin(&self) -> &dyn QueueAdmin {
+        self
+    }
+
     fn is_durable(&self) -> bool {
         true
     }
@@ -380,13 +383,13 @@ impl Queue for RedisQueue {
         error: Bytes,
         failure: Failure,
     ) -> QueueFuture<'a, ()> {
-        Box::pin(async move { self.glance(queue).fail(job, error, failure).await })
+        Box::pin(async move { self.core_of(queue).fail(job, error, failure).await })
     }
 
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
         Box::pin(async move {
             let attempts = job.attempt.saturating_sub(1);
-            self.glance(queue)
+            self.core_of(queue)
                 .put_back(job, attempts, Duration::ZERO)
                 .await
         })
@@ -394,7 +397,7 @@ impl Queue for RedisQueue {
 
     fn leave<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
         Box::pin(async move {
-            let Some(queue_entry) = self.leave_shelf(queue) else {
+            let Some(queue_entry) = self.take_unused(queue) else {
                 return Ok(());
             };
             // A lease that was given up still gives back what came.
@@ -404,48 +407,7 @@ impl Queue for RedisQueue {
     }
 
     fn orphans<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, Vec<QueueName>> {
-        Box::pin(async move { self.glance(queue).orphans().await })
-    }
-
-    fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats> {
-        Box::pin(async move { self.glance(queue).stats().await })
-    }
-
-    fn pause<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        Box::pin(async move { self.glance(queue).pause().await })
-    }
-
-    fn resume<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        Box::pin(async move { self.glance(queue).resume().await })
-    }
-
-    fn dead_letters<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        max: usize,
-    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
-        Box::pin(async move { self.glance(queue).letters(max, None).await })
-    }
-
-    fn dead_letter<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
-        Box::pin(async move { Ok(self.glance(queue).letters(1, Some(job)).await?.pop()) })
-    }
-
-    fn requeue<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-        payload: Bytes,
-    ) -> QueueFuture<'a, bool> {
-        Box::pin(async move { self.glance(queue).requeue(job, &payload).await })
-    }
-
-    fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
-        Box::pin(async move { self.glance(queue).purge(job).await })
+        Box::pin(async move { self.core_of(queue).orphans().await })
     }
 }
 

@@ -1,4 +1,5 @@
-//! One queue in Redis, as this process uses it: what it has leased, and every change but leasing, each by a script.
+//! One queue in Redis, as a node of this process uses it: what it has leased, and every change but leasing, each by a
+//! script.
 
 use std::{
     collections::HashMap,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use deadpool_redis::redis::{self, FromRedisValue, ScriptInvocation};
+use deadpool_redis::redis::{FromRedisValue, ScriptInvocation};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -16,18 +17,15 @@ use super::{
     keys::RedisKeys,
     line, scripts,
     server::{Pool, RedisAddr},
-    values::{RawEntry, delay_of, due_text, hashed, millis, read, time},
+    values::{RawEntry, delay_of, due_text, hashed, millis, read},
 };
 use crate::{
-    backoff::varied,
+    backoff::{Backoff, later, varied},
     id::JobId,
-    queue::{
-        Dedupe, Enqueued, Failure, Job, NewJob, QueueError, QueueName, QueueStats,
-        StoredDeadLetter, state::later,
-    },
+    queue::{Dedupe, Enqueued, Failure, Job, NewJob, QueueError, QueueName},
 };
 
-/// The first pause before a job's end is reported again. It doubles up to the longest.
+/// The pause before a job's end is reported again: full jitter, of a step that doubles from the first to the longest.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(2);
 
@@ -170,7 +168,7 @@ impl Core {
         }
     }
 
-    fn note_at(&self, at: Instant) {
+    pub(super) fn note_at(&self, at: Instant) {
         self.due.send_if_modified(|due| {
             let earlier = due.is_none_or(|due| at < due);
             if earlier {
@@ -203,15 +201,9 @@ impl Core {
         let read = |(job, answer): (NewJob, String)| match answer.as_bytes().first() {
             Some(b'+') => {
                 self.note_delay(delay_of(job.due));
-                Ok(Enqueued {
-                    job_id: job.id,
-                    duplicate: false,
-                })
+                Ok(Enqueued::accepted(job.id))
             }
-            Some(b'=') => Ok(Enqueued {
-                job_id: answer[1..].into(),
-                duplicate: true,
-            }),
+            Some(b'=') => Ok(Enqueued::duplicate_of(answer[1..].into())),
             Some(b'K') => Err(QueueError::FullKeys {
                 limit: self.settings.max_keys,
             }),
@@ -220,7 +212,7 @@ impl Core {
         Ok(jobs.into_iter().zip(answers).map(read).collect())
     }
 
-    fn full(&self) -> QueueError {
+    pub(super) fn full(&self) -> QueueError {
         QueueError::Full {
             limit: self.settings.max_jobs,
         }
@@ -231,8 +223,8 @@ impl Core {
     async fn finish(&self, entries: Vec<String>) -> Result<Vec<bool>, QueueError> {
         let mut call = scripts::FINISH.prepare_invoke();
         call.key(&self.keys.jobs).arg(&entries);
-        let give_up = Instant::now() + self.settings.lease;
-        let mut pause = RETRY_PAUSE;
+        let give_up = later(Instant::now(), self.settings.lease);
+        let mut backoff = Backoff::new(RETRY_PAUSE, MAX_RETRY_PAUSE);
         let mut unsure = false;
         loop {
             let error = match self.invoke::<Vec<bool>>(&call).await {
@@ -240,13 +232,13 @@ impl Core {
                 Ok(ended) => return Ok(ended.into_iter().map(|ended| ended || unsure).collect()),
                 Err(error) => error,
             };
-            if Instant::now() + pause >= give_up {
+            let pause = backoff.next();
+            if later(Instant::now(), pause) >= give_up {
                 return Err(error);
             }
             tracing::debug!(queue = %self.name, %error, "the end of jobs is reported again");
             unsure = true;
-            tokio::time::sleep(varied(pause)).await;
-            pause = (pause * 2).min(MAX_RETRY_PAUSE);
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -317,96 +309,6 @@ impl Core {
             leased.remove(&job.id);
         }
         result
-    }
-
-    pub(super) async fn stats(&self) -> Result<QueueStats, QueueError> {
-        let keys = &self.keys;
-        let mut call = scripts::STATS.prepare_invoke();
-        call.key(&keys.jobs).key(&keys.later).key(&keys.paused);
-        call.key(&keys.dead);
-        let (waiting, running, delayed, dead, oldest, paused): (u64, u64, u64, u64, i64, bool) =
-            self.invoke(&call).await?;
-        Ok(QueueStats {
-            waiting,
-            running,
-            delayed,
-            dead,
-            oldest_age: u64::try_from(oldest).ok().map(Duration::from_millis),
-            paused,
-        })
-    }
-
-    pub(super) async fn pause(&self) -> Result<(), QueueError> {
-        let mut set = redis::cmd("SET");
-        set.arg(&self.keys.paused).arg(1);
-        line::query(&self.pool, &set).await
-    }
-
-    pub(super) async fn resume(&self) -> Result<(), QueueError> {
-        let keys = &self.keys;
-        let mut call = scripts::RESUME.prepare_invoke();
-        call.key(&keys.jobs).key(&keys.later).key(&keys.paused);
-        let next = self.invoke(&call).await?;
-        self.note_due(next);
-        Ok(())
-    }
-
-    /// The oldest dead letters, or that of one job.
-    pub(super) async fn letters(
-        &self,
-        max: usize,
-        job: Option<&JobId>,
-    ) -> Result<Vec<StoredDeadLetter>, QueueError> {
-        type Letter = (String, String, u32, u64, u64, Bytes, Bytes);
-        if max == 0 {
-            return Ok(Vec::new());
-        }
-        let mut call = scripts::LETTERS.prepare_invoke();
-        call.key(&self.keys.dead).key(&self.keys.letters);
-        match job {
-            Some(job) => call.arg("").arg(job.as_str()),
-            // More than there can be, and few enough for Lua's numbers.
-            None => call.arg(max.min(u32::MAX as usize)),
-        };
-        let letters: Vec<Letter> = self.invoke(&call).await?;
-        let read =
-            |(id, instance, attempts, accepted, died, payload, error): Letter| StoredDeadLetter {
-                job_id: id.into(),
-                queue: if instance.is_empty() {
-                    self.name.shared()
-                } else {
-                    self.name.of(instance)
-                },
-                payload,
-                error,
-                attempts,
-                enqueued_at: time(accepted),
-                died_at: time(died),
-            };
-        Ok(letters.into_iter().map(read).collect())
-    }
-
-    pub(super) async fn requeue(&self, job: &JobId, payload: &[u8]) -> Result<bool, QueueError> {
-        let keys = &self.keys;
-        let mut call = scripts::REQUEUE.prepare_invoke();
-        call.key(&keys.jobs).key(&keys.later).key(&keys.paused);
-        call.key(&keys.seq).key(&keys.dead).key(&keys.letters);
-        call.key(&keys.instances);
-        call.arg(job.as_str()).arg(payload);
-        call.arg(self.settings.max_jobs).arg(&keys.instance);
-        let answer: String = self.invoke(&call).await?;
-        match &*answer {
-            "+" => Ok(true),
-            "-" => Ok(false),
-            _ => Err(self.full()),
-        }
-    }
-
-    pub(super) async fn purge(&self, job: &JobId) -> Result<bool, QueueError> {
-        let mut call = scripts::PURGE.prepare_invoke();
-        call.key(&self.keys.dead).key(&self.keys.letters);
-        call.arg(job.as_str());
-        self.invoke(&call).await
     }
 
     /// Waits for queues of instances that are gone.

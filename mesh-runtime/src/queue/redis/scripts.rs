@@ -11,7 +11,7 @@ fn filling(code: &str) -> Script {
     Script::new(&format!("{COMMON}\n{code}"))
 }
 
-/// A script that working jobs off needs: goes on while Redis is out of memory, or it would stay so.
+/// A script that running jobs and operators need: goes on while Redis is out of memory, or it would stay so.
 fn draining(code: &str) -> Script {
     Script::new(&format!("#!lua flags=allow-oom\n{COMMON}\n{code}"))
 }
@@ -27,9 +27,11 @@ scripts! {
     filling ENQUEUE "enqueue"
     filling REQUEUE "requeue"
     draining BURY "bury"
+    draining FIND "find"
     draining FINISH "finish"
     draining LEASE "lease"
     draining LEAVE "leave"
+    draining LIST "list"
     draining LETTERS "letters"
     draining ORPHANS "orphans"
     draining PROMOTE "promote"

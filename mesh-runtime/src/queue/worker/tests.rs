@@ -9,18 +9,13 @@ use super::*;
 use crate::{
     id::JobId,
     keys::DerivedKeys,
-    queue::{DeadLetter, Enqueued, MemoryQueue, NewJob, Queue, QueueStats, StoredDeadLetter},
+    queue::{DeadLetter, Enqueued, MemoryQueue, NewJob, Queue, QueueAdmin, QueueStats},
 };
 
 const LONG: Duration = Duration::from_secs(3_600);
 
 fn name() -> QueueName {
-    QueueName {
-        mesh: "Shop".into(),
-        node_type: "Billing".into(),
-        command: "export".into(),
-        instance: None,
-    }
+    QueueName::new("Shop", "Billing", "export")
 }
 
 fn runner<F, Fut>(run: F) -> RunJob
@@ -331,6 +326,9 @@ struct Durable {
 }
 
 impl Queue for Durable {
+    fn admin(&self) -> &dyn QueueAdmin {
+        &self.inner
+    }
     fn is_durable(&self) -> bool {
         true
     }
@@ -369,40 +367,6 @@ impl Queue for Durable {
     }
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
         self.inner.release(queue, job)
-    }
-    fn stats<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, QueueStats> {
-        self.inner.stats(queue)
-    }
-    fn pause<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        self.inner.pause(queue)
-    }
-    fn resume<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {
-        self.inner.resume(queue)
-    }
-    fn dead_letters<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        max: usize,
-    ) -> QueueFuture<'a, Vec<StoredDeadLetter>> {
-        self.inner.dead_letters(queue, max)
-    }
-    fn dead_letter<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-    ) -> QueueFuture<'a, Option<StoredDeadLetter>> {
-        self.inner.dead_letter(queue, job)
-    }
-    fn requeue<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        job: &'a JobId,
-        payload: Bytes,
-    ) -> QueueFuture<'a, bool> {
-        self.inner.requeue(queue, job, payload)
-    }
-    fn purge<'a>(&'a self, queue: &'a QueueName, job: &'a JobId) -> QueueFuture<'a, bool> {
-        self.inner.purge(queue, job)
     }
 }
 
@@ -482,7 +446,12 @@ async fn a_durable_engine_sees_neither_payloads_nor_errors() {
     run_until_dead(&engine, run).await;
     assert_eq!(runs.recv().await.unwrap(), "a secret order");
 
-    let kept = engine.dead_letters(&name(), 9).await.unwrap().remove(0);
+    let kept = engine
+        .admin()
+        .dead_letters(&name(), 9)
+        .await
+        .unwrap()
+        .remove(0);
     for text in [&kept.payload, &kept.error] {
         assert!(!text.windows(6).any(|window| window == b"secret"));
     }
@@ -499,7 +468,12 @@ async fn an_engine_in_memory_is_given_everything_as_it_is() {
     start(&engine, WorkerOptions::default(), run)
         .stop(LONG)
         .await;
-    let kept = engine.dead_letters(&name(), 9).await.unwrap().remove(0);
+    let kept = engine
+        .admin()
+        .dead_letters(&name(), 9)
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(kept.payload, "x");
     assert_eq!(kept.error, "a secret error");
 }

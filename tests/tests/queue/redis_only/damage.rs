@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::poll;
-use mesh_runtime::{Failure, NewJob, Queue, QueueError, RedisQueue, testing::TestMesh};
+use mesh_runtime::{
+    queue::{Failure, NewJob, Queue, QueueAdmin, QueueError, RedisQueue},
+    testing::TestMesh,
+};
 use mesh_tests::RedisServer;
 
 use crate::{
@@ -19,7 +22,7 @@ async fn a_node_goes_on_after_redis_has_forgotten_everything() {
         let (worker, mut runs) = Worker::new();
         let bench = Bench::node(worker)
             .instance("one")
-            .queue(connect(&server.url(), "mesh").await);
+            .queue(Arc::new(connect(&server.url(), "mesh").await));
         let _bench = mesh.start_node(bench).await.unwrap();
         let office = mesh.start_node(Office::node()).await.unwrap();
         office.ready::<Bench>(1).await.unwrap();
@@ -118,13 +121,13 @@ async fn a_lease_that_is_dropped_when_its_jobs_have_just_come_gives_them_back() 
         for _ in 0..20 {
             let mut dropped = engine.lease(&queue, 8);
             assert!(poll!(&mut dropped).is_pending());
-            enqueue(&engine, &queue, "x").await;
+            enqueue(&*engine, &queue, "x").await;
             until("the job is leased", async || {
-                stats(&engine, &queue).await == [0, 1, 0, 0]
+                stats(&*engine, &queue).await == [0, 1, 0, 0]
             })
             .await;
             drop(dropped);
-            let job = lease(&engine, &queue).await;
+            let job = lease(&*engine, &queue).await;
             assert_eq!(job.attempt, 1);
             assert_eq!(engine.complete(&queue, &job).await, Ok(()));
         }

@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use mesh_runtime::{
-    Failure, Keys, Master, NewJob, Node, NodeBuilder, Queue, QueueError, RedisQueue,
+    Keys, Master, Node, NodeBuilder,
+    queue::{Failure, NewJob, Queue, QueueAdmin, QueueError, RedisQueue},
 };
 use mesh_tests::RedisServer;
 
@@ -56,7 +57,7 @@ impl House {
     async fn bench(&self, instance: &str, worker: &Worker) -> Node<Bench> {
         let bench = Bench::node(worker.clone())
             .instance(instance)
-            .queue(self.engine().await);
+            .queue(Arc::new(self.engine().await));
         self.join(bench).start().await.unwrap()
     }
 
@@ -113,7 +114,7 @@ async fn a_job_that_is_cut_short_by_a_shutdown_runs_on_another_node() {
             Bench::node(worker.clone())
                 .instance("first")
                 .grace(std::time::Duration::ZERO)
-                .queue(house.engine().await),
+                .queue(Arc::new(house.engine().await)),
         );
         let first = first.start().await.unwrap();
         let office = house.office().await;
@@ -290,11 +291,11 @@ async fn jobs_and_dead_letters_outlive_redis() {
         let mut server = RedisServer::start().await;
         let engine = Arc::new(connect(&server.url(), "mesh").await);
         let queue = name("a");
-        let dead = enqueue(&engine, &queue, "dead").await;
-        let job = lease(&engine, &queue).await;
+        let dead = enqueue(&*engine, &queue, "dead").await;
+        let job = lease(&*engine, &queue).await;
         let failed = engine.fail(&queue, &job, "no".into(), Failure::Dead).await;
         assert_eq!(failed, Ok(()));
-        let waiting = enqueue(&engine, &queue, "waiting").await;
+        let waiting = enqueue(&*engine, &queue, "waiting").await;
         let delayed = NewJob::new("delayed").delay(crate::engines::LONG);
         engine.enqueue(&queue, delayed).await.unwrap();
         server.kill();
@@ -304,7 +305,7 @@ async fn jobs_and_dead_letters_outlive_redis() {
             engine.stats(&queue).await.is_ok()
         })
         .await;
-        assert_eq!(crate::engines::stats(&engine, &queue).await, [1, 0, 1, 1]);
+        assert_eq!(crate::engines::stats(&*engine, &queue).await, [1, 0, 1, 1]);
         let letter = engine.dead_letter(&queue, &dead).await.unwrap();
         assert!(letter.is_some());
         let job = loop {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::poll;
-use mesh_runtime::{Failure, Queue, QueueError, RedisQueue};
+use mesh_runtime::queue::{Failure, Queue, QueueError, RedisQueue};
 use mesh_tests::RedisServer;
 
 use crate::{
@@ -36,8 +36,8 @@ async fn a_lease_that_nobody_renews_is_taken_over() {
     within(async {
         let (_, _, [gone, other]) = two().await;
         let queue = name("a");
-        let id = enqueue(&gone, &queue, "x").await;
-        let job = lease(&gone, &queue).await;
+        let id = enqueue(&*gone, &queue, "x").await;
+        let job = lease(&*gone, &queue).await;
         assert_eq!((&job.id, job.attempt), (&id, 1));
         let mut waiting = other.lease(&queue, 8);
         assert!(poll!(&mut waiting).is_pending());
@@ -49,10 +49,10 @@ async fn a_lease_that_nobody_renews_is_taken_over() {
         };
         let failed = other.fail(&queue, &job, "no".into(), retry).await;
         assert_eq!(failed, Ok(()));
-        let job = lease(&other, &queue).await;
+        let job = lease(&*other, &queue).await;
         assert_eq!((&job.id, job.attempt), (&id, 3));
         assert_eq!(other.complete(&queue, &job).await, Ok(()));
-        assert_eq!(stats(&other, &queue).await, [0; 4]);
+        assert_eq!(stats(&*other, &queue).await, [0; 4]);
     })
     .await;
 }
@@ -62,15 +62,15 @@ async fn a_job_that_was_taken_over_cannot_be_ended_by_who_lost_it() {
     within(async {
         let (server, prefix, [late, other]) = two().await;
         let queue = name("a");
-        enqueue(&late, &queue, "x").await;
-        let lost = lease(&late, &queue).await;
+        enqueue(&*late, &queue, "x").await;
+        let lost = lease(&*late, &queue).await;
         // As if it had not been heard from for a long time.
         let stream = format!("{prefix}:{{Shop/Billing.a}}:jobs");
         let steal = "
             local entry = redis.call('XRANGE', KEYS[1], '-', '+')[1][1]
             return redis.call('XCLAIM', KEYS[1], 'workers', 'nobody', 0, entry, 'IDLE', 3600000, 'JUSTID')";
         server.command(&["EVAL", steal, "1", &stream]).await;
-        let job = lease(&other, &queue).await;
+        let job = lease(&*other, &queue).await;
         assert_eq!(job.id, lost.id);
         let not_leased = Err(QueueError::NotLeased {
             job: lost.id.clone(),
@@ -78,7 +78,7 @@ async fn a_job_that_was_taken_over_cannot_be_ended_by_who_lost_it() {
         let failed = late.fail(&queue, &lost, "no".into(), Failure::Dead).await;
         assert_eq!(failed, not_leased);
         assert_eq!(late.release(&queue, &lost).await, not_leased);
-        assert_eq!(stats(&other, &queue).await, [0, 1, 0, 0]);
+        assert_eq!(stats(&*other, &queue).await, [0, 1, 0, 0]);
         assert_eq!(other.complete(&queue, &job).await, Ok(()));
     })
     .await;
@@ -89,13 +89,13 @@ async fn a_job_that_takes_longer_than_its_lease_runs_once() {
     within(async {
         let (_, _, [one, other]) = two().await;
         let queue = name("a");
-        enqueue(&one, &queue, "long").await;
-        let job = lease(&one, &queue).await;
+        enqueue(&*one, &queue, "long").await;
+        let job = lease(&*one, &queue).await;
         // This test must wait for real time to pass, several leases of it.
         let taken = tokio::time::timeout(LEASE * 3, other.lease(&queue, 8)).await;
         assert!(taken.is_err(), "it was taken over: {taken:?}");
         assert_eq!(one.complete(&queue, &job).await, Ok(()));
-        assert_eq!(stats(&one, &queue).await, [0; 4]);
+        assert_eq!(stats(&*one, &queue).await, [0; 4]);
     })
     .await;
 }
@@ -105,17 +105,17 @@ async fn consumers_that_are_gone_are_removed() {
     within(async {
         let (server, prefix, [gone, other]) = two().await;
         let queue = name("a");
-        for consumer in [&gone, &other] {
+        for consumer in [&*gone, &*other] {
             enqueue(consumer, &queue, "x").await;
             let job = lease(consumer, &queue).await;
             assert_eq!(consumer.complete(&queue, &job).await, Ok(()));
         }
         assert_eq!(consumers(server, &prefix, "a").await, 2);
         // A consumer with a job stays until its lease has expired.
-        enqueue(&gone, &queue, "left").await;
-        let left = lease(&gone, &queue).await;
+        enqueue(&*gone, &queue, "left").await;
+        let left = lease(&*gone, &queue).await;
         drop(gone);
-        let job = lease(&other, &queue).await;
+        let job = lease(&*other, &queue).await;
         assert_eq!(job.id, left.id);
         until("the other alone is left", async || {
             consumers(server, &prefix, "a").await == 1
@@ -132,8 +132,8 @@ async fn who_leaves_leaves_nothing_behind() {
         let (server, prefix, [one, other]) = two().await;
         let shared = name("a");
         for queue in [&shared, &shared.of("one")] {
-            enqueue(&one, queue, "x").await;
-            let job = lease(&one, queue).await;
+            enqueue(&*one, queue, "x").await;
+            let job = lease(&*one, queue).await;
             assert_eq!(one.complete(queue, &job).await, Ok(()));
             assert_eq!(one.leave(queue).await, Ok(()));
         }
@@ -141,8 +141,8 @@ async fn who_leaves_leaves_nothing_behind() {
         let of_instances = server.command(&["KEYS", &format!("{prefix}:*one*")]).await;
         assert_eq!(of_instances, "");
         // A consumer that left can come back.
-        enqueue(&other, &shared, "y").await;
-        assert_eq!(&lease(&one, &shared).await.payload[..], b"y");
+        enqueue(&*other, &shared, "y").await;
+        assert_eq!(&lease(&*one, &shared).await.payload[..], b"y");
     })
     .await;
 }

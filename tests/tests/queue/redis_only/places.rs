@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use mesh_runtime::{Failure, NewJob, Queue, QueueError, RedisQueue};
+use mesh_runtime::queue::{Failure, NewJob, Queue, QueueAdmin, QueueError, RedisQueue};
 use mesh_tests::{HeldPort, RedisServer};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 

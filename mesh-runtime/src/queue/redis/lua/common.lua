@@ -18,17 +18,44 @@ local function put_off(later, seq, due, id, attempts, accepted, payload)
   redis.call('ZADD', later, due, order .. cmsgpack.pack({id, attempts, accepted, payload}))
 end
 
--- Moves up to `max` jobs whose time has come to the stream; what is no job goes, or nothing would get past it. Returns in how many milliseconds the next is due, or -1.
+-- A job that was put off: {id, attempts, accepted, payload}, or nil if it is none.
+local function put_off_job(member)
+  local is_job, job = pcall(cmsgpack.unpack, string.sub(member, 17))
+  if is_job and type(job) == 'table' and job[4] then return job end
+  return nil
+end
+
+-- Moves up to `max` jobs whose time has come to the stream; what is no job goes, or nothing would get past it. Returns
+-- in how many milliseconds the next is due, or -1.
 local function promote(jobs, later, max)
   local at = now()
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', at, 'LIMIT', 0, max)) do
-    local is_job, job = pcall(cmsgpack.unpack, string.sub(member, 17))
-    if is_job and type(job) == 'table' and job[4] then add(jobs, job[1], job[2], job[3], job[4]) end
+    local job = put_off_job(member)
+    if job then add(jobs, job[1], job[2], job[3], job[4]) end
     redis.call('ZREM', later, member)
   end
   local next = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
   if not next[2] then return -1 end
   return math.max(0, tonumber(next[2]) - at)
+end
+
+-- The fields of an entry of the stream, by their names.
+local function fields_of(entry)
+  local fields = {}
+  for at = 1, #entry[2], 2 do fields[entry[2][at]] = entry[2][at + 1] end
+  return fields
+end
+
+-- The id up to which the group has leased entries, or nil if nobody has leased any; and how many it has leased now.
+local function leased_until(jobs)
+  local groups = redis.pcall('XINFO', 'GROUPS', jobs)
+  if groups.err then return nil, 0 end
+  for _, fields in ipairs(groups) do
+    local group = {}
+    for at = 1, #fields, 2 do group[fields[at]] = fields[at + 1] end
+    if group.name == GROUP then return group['last-delivered-id'], group.pending end
+  end
+  return nil, 0
 end
 
 -- The fields of an entry that this consumer has leased, or nil.
@@ -37,9 +64,7 @@ local function leased(jobs, consumer, entry)
   if pending.err or not pending[1] then return nil end
   local found = redis.call('XRANGE', jobs, entry, entry)
   if not found[1] then return nil end
-  local fields = {}
-  for at = 1, #found[1][2], 2 do fields[found[1][2][at]] = found[1][2][at + 1] end
-  return fields
+  return fields_of(found[1])
 end
 
 local function remove(jobs, entry)

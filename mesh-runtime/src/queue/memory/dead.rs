@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{StoredDeadLetter, state::QueueLimits};
-use crate::id::JobId;
+use super::state::QueueLimits;
+use crate::{id::JobId, queue::StoredDeadLetter};
 
 /// The dead letters of one command.
 #[derive(Default)]
@@ -79,12 +79,7 @@ mod tests {
     fn bury(dead: &mut DeadLetters, id: &str, bytes: usize) -> usize {
         let letter = StoredDeadLetter {
             job_id: id.into(),
-            queue: QueueName {
-                mesh: "Shop".into(),
-                node_type: "Billing".into(),
-                command: "export".into(),
-                instance: None,
-            },
+            queue: QueueName::new("Shop", "Billing", "export"),
             payload: vec![0; bytes].into(),
             error: "no".into(),
             attempts: 1,

@@ -13,10 +13,12 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{
-    Due, Enqueued, Failure, Job, NewJob, QueueError, QueueStats, remembered_keys::RememberedKeys,
+use super::remembered_keys::RememberedKeys;
+use crate::{
+    backoff::later,
+    id::JobId,
+    queue::{Due, Enqueued, Failure, Job, JobState, NewJob, QueueError, QueueStats, StoredJob},
 };
-use crate::id::JobId;
 
 /// How much one queue holds.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,13 @@ struct Held {
     enqueued_at: SystemTime,
 }
 
+impl Held {
+    fn stored(&self) -> StoredJob {
+        let (id, payload) = (self.id.clone(), self.payload.clone());
+        StoredJob::waiting(id, payload, self.attempts, self.enqueued_at)
+    }
+}
+
 /// A job whose time has not come.
 struct PutOff {
     due: Instant,
@@ -79,6 +88,12 @@ struct PutOff {
 impl PutOff {
     fn key(&self) -> (Instant, u64) {
         (self.due, self.order)
+    }
+
+    fn stored(&self, now: Instant, wall: SystemTime) -> StoredJob {
+        let wait = self.due.saturating_duration_since(now);
+        let due_at = wall.checked_add(wait).unwrap_or(wall);
+        self.job.stored().delayed(due_at)
     }
 }
 
@@ -133,10 +148,7 @@ impl QueueState {
         self.keys.forget_expired(now);
         if let Some(dedupe) = &job.dedupe {
             if let Some(job_id) = self.keys.job_of(&dedupe.key) {
-                return Ok(Enqueued {
-                    job_id: job_id.clone(),
-                    duplicate: true,
-                });
+                return Ok(Enqueued::duplicate_of(job_id.clone()));
             }
             if self.keys.len() >= limits.keys() {
                 return Err(limits.full_keys());
@@ -159,10 +171,7 @@ impl QueueState {
             Some(delay) => self.put_off(held, later(now, delay)),
             None => self.waiting.push_back(held),
         }
-        Ok(Enqueued {
-            job_id,
-            duplicate: false,
-        })
+        Ok(Enqueued::accepted(job_id))
     }
 
     /// Whether another job of so many bytes may come. Running jobs count too: they can come back, and must then find
@@ -223,12 +232,12 @@ impl QueueState {
         let mut jobs = Vec::with_capacity(count);
         for mut held in self.waiting.drain(..count) {
             held.attempts = held.attempts.saturating_add(1);
-            jobs.push(Job {
-                id: held.id.clone(),
-                payload: held.payload.clone(),
-                attempt: held.attempts,
-                enqueued_at: held.enqueued_at,
-            });
+            jobs.push(Job::new(
+                held.id.clone(),
+                held.payload.clone(),
+                held.attempts,
+                held.enqueued_at,
+            ));
             self.running.insert(held.id.clone(), held);
         }
         jobs
@@ -283,6 +292,60 @@ impl QueueState {
         self.paused = paused;
     }
 
+    /// Jobs in that state, at most `max`: waiting and delayed ones in their order.
+    pub(super) fn list(
+        &mut self,
+        state: JobState,
+        max: usize,
+        now: Instant,
+        wall: SystemTime,
+    ) -> Vec<StoredJob> {
+        self.wake(now);
+        match state {
+            JobState::Waiting => self.waiting.iter().take(max).map(Held::stored).collect(),
+            JobState::Running => {
+                let running = self.running.values().take(max);
+                running.map(|job| job.stored().running()).collect()
+            }
+            JobState::Delayed => {
+                let mut put_off: Vec<_> = self.put_off.iter().map(|Reverse(job)| job).collect();
+                put_off.sort_unstable();
+                let first = put_off.into_iter().take(max);
+                first.map(|job| job.stored(now, wall)).collect()
+            }
+        }
+    }
+
+    /// One job, wherever it is.
+    pub(super) fn get(&mut self, id: &JobId, now: Instant, wall: SystemTime) -> Option<StoredJob> {
+        self.wake(now);
+        if let Some(job) = self.running.get(id) {
+            return Some(job.stored().running());
+        }
+        if let Some(job) = self.waiting.iter().find(|job| job.id == *id) {
+            return Some(job.stored());
+        }
+        let mut put_off = self.put_off.iter().map(|Reverse(put_off)| put_off);
+        let found = put_off.find(|put_off| put_off.job.id == *id)?;
+        Some(found.stored(now, wall))
+    }
+
+    /// Removes a job that waits or is put off. Returns whether there was one.
+    pub(super) fn remove(&mut self, id: &JobId) -> bool {
+        let mut bytes = None;
+        let mut stays = |job: &Held| {
+            let is_it = job.id == *id;
+            if is_it {
+                bytes = Some(job.payload.len());
+            }
+            !is_it
+        };
+        self.waiting.retain(&mut stays);
+        self.put_off.retain(|Reverse(put_off)| stays(&put_off.job));
+        self.bytes -= bytes.unwrap_or(0);
+        bytes.is_some()
+    }
+
     /// Everything but the dead letters, which are kept elsewhere.
     pub(super) fn stats(&mut self, now: Instant, wall: SystemTime) -> QueueStats {
         self.wake(now);
@@ -307,10 +370,4 @@ fn delay(due: Due, wall: SystemTime) -> Option<Duration> {
         Due::At(time) => time.duration_since(wall).unwrap_or_default(),
     };
     (!delay.is_zero()).then_some(delay)
-}
-
-/// `now` and `after` together, or what is as good as never where that cannot be reckoned.
-pub(super) fn later(now: Instant, after: Duration) -> Instant {
-    const AS_GOOD_AS_NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    now + after.min(AS_GOOD_AS_NEVER)
 }
