@@ -1,5 +1,5 @@
-//! The rules that concern several items together: one function for each. What breaks a rule is reported and
-//! then mended as its author most probably meant it, so that `expand` meets only what makes sense.
+//! The rules that concern several items together: one function for each. What breaks a rule is reported, and the model
+//! is then fixed to what its author most probably meant, so that `expand` gets only a consistent model.
 
 use proc_macro2::Span;
 use syn::{Expr, Ident, ext::IdentExt, visit::Visit};
@@ -13,7 +13,7 @@ use crate::{
 /// Serde implements its traits for tuples up to this length, and arguments travel as one.
 const MAX_ARGS: usize = 16;
 
-/// What can be said of the nodes that are declared here without knowing the others; and mends it.
+/// Checks what can be checked of the nodes that are declared here without knowing the others, and fixes it.
 pub(crate) fn declarations(schema: &mut Schema, start: Span, errors: &mut Errors) {
     something_is_declared(schema, start, errors);
     node_names_are_free(schema, errors);
@@ -26,7 +26,7 @@ pub(crate) fn declarations(schema: &mut Schema, start: Span, errors: &mut Errors
     keys_come_from_arguments(schema, errors);
 }
 
-/// What can be said only when all node types of the mesh are known; and mends it.
+/// Checks what can be checked only when all node types of the mesh are known, and fixes it.
 pub(crate) fn composition(schema: &mut Schema, errors: &mut Errors) {
     node_names_differ(schema, |_| true, errors);
     command_ids_differ(schema, errors);
@@ -283,8 +283,8 @@ fn keys_come_from_arguments(schema: &mut Schema, errors: &mut Errors) {
         let mut names = NamesInKey::default();
         names.visit_expr(key);
         let is_arg = |name: &Ident| command.args.iter().any(|arg| arg.name == *name);
-        let stranger = names.0.iter().find(|name| !is_arg(name));
-        let error = match stranger {
+        let non_argument = names.0.iter().find(|name| !is_arg(name));
+        let error = match non_argument {
             // Constants are written in capitals, and may be part of a key.
             Some(name) if !name.to_string().starts_with(char::is_uppercase) => {
                 let args: Vec<String> = command

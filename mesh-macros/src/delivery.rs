@@ -174,8 +174,8 @@ impl Delivery {
         stub: "queued_balanced",
         call: "QueuedCall",
         docs: MethodDocs {
-            call: "**Queued, balanced**: one instance takes the job into its queue within {deadline}, and it is worked \
-                off later, at least once. `.timeout(..)` gives this call another deadline, `.to(..)` chooses the \
+            call: "**Queued, balanced**: one instance takes the job into its queue within {deadline}, and it is \
+                processed later, at least once. `.timeout(..)` gives this call another deadline, `.to(..)` chooses the \
                 instance; `.delay(..)` and `.at(..)` say when the job may run at the earliest, `.dedupe(..)` leaves it \
                 out if there was one like it.",
             example: |_| "let queued = {call};",
@@ -187,7 +187,7 @@ impl Delivery {
             },
             errors: "if no instance is linked, if its queue is full, or if it does not confirm the job in time. \
                 `maybe_executed()` tells whether the job may be queued all the same.",
-            runs: "**Queued, balanced**: one instance works each job off, later and at least once.",
+            runs: "**Queued, balanced**: one instance processes each job, later and at least once.",
         },
     };
 
@@ -199,8 +199,8 @@ impl Delivery {
         stub: "queued_broadcast",
         call: "QueuedGatherCall",
         docs: MethodDocs {
-            call: "**Queued, broadcast**: every instance takes the job into its own queue within {deadline}, and works \
-                it off later, at least once. `.timeout(..)` gives this call another deadline; `.only(..)` and \
+            call: "**Queued, broadcast**: every instance takes the job into its own queue within {deadline}, and \
+                processes it later, at least once. `.timeout(..)` gives this call another deadline; `.only(..)` and \
                 `.except(..)` choose the instances; `.delay(..)` and `.at(..)` say when the job may run at the \
                 earliest, `.dedupe(..)` leaves it out if there was one like it.",
             example: |_| {
@@ -214,7 +214,7 @@ impl Delivery {
                 )
             },
             errors: ERRORS_OF_EACH_INSTANCE,
-            runs: "**Queued, broadcast**: every instance works each job off, later and at least once.",
+            runs: "**Queued, broadcast**: every instance processes each job, later and at least once.",
         },
     };
 

@@ -65,7 +65,7 @@ use self::{
 ///         /// Asks every instance.
 ///         broadcast fn open_orders() -> u64;
 ///
-///         /// One instance works the job off later, at least once.
+///         /// One instance processes the job later, at least once.
 ///         #[attempts = 5]
 ///         queued balanced fn export(day: u32);
 ///     }

@@ -1,4 +1,4 @@
-//! Collects what is wrong. The files in here hold the text of every message: what is wrong, and how to mend it.
+//! Collects the errors. The files in this directory hold the text of every message: what is wrong, and how to fix it.
 //! Knows nothing of how a mistake was found.
 
 mod items;

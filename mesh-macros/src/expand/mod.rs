@@ -1,5 +1,5 @@
 //! What it becomes: the model → Rust. One file for each kind of generated item, put together here.
-//! Knows nothing of rules: what comes here is in order, or mended.
+//! Knows nothing of rules: the model that comes here is correct, or has been fixed.
 //!
 //! There are two kinds of output. *Declarations* concern one node: its marker, handler trait, stub and dispatch.
 //! The *composition* needs to know all nodes of the mesh: `NodeType`, `Mesh`, and who may call whom.

@@ -225,7 +225,7 @@ fn wire_types() {
 }
 
 #[test]
-fn a_broken_command_is_expanded_as_if_mended_and_not_served() {
+fn a_broken_command_is_expanded_as_if_fixed_and_not_served() {
     let schema = "mesh M;
         node A { connect: [B]; }
         node B { allow: [A]; balanced fn broken(&self, text: &str) -> _; balanced fn whole(); }";

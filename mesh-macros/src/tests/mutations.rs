@@ -18,10 +18,10 @@ impl Dice {
 }
 
 /// Changes one place of a schema, at any depth.
-fn mutate(stream: TokenStream, dice: &mut Dice, strangers: &[TokenTree]) -> TokenStream {
+fn mutate(stream: TokenStream, dice: &mut Dice, dictionary: &[TokenTree]) -> TokenStream {
     let mut trees: Vec<TokenTree> = stream.into_iter().collect();
     if trees.is_empty() {
-        return strangers[dice.roll(strangers.len())].clone().into();
+        return dictionary[dice.roll(dictionary.len())].clone().into();
     }
     let at = dice.roll(trees.len());
     let groups: Vec<usize> = (0..trees.len())
@@ -31,7 +31,7 @@ fn mutate(stream: TokenStream, dice: &mut Dice, strangers: &[TokenTree]) -> Toke
     if !groups.is_empty() && dice.roll(4) > 0 {
         let at = groups[dice.roll(groups.len())];
         if let TokenTree::Group(group) = &trees[at] {
-            let inner = mutate(group.stream(), dice, strangers);
+            let inner = mutate(group.stream(), dice, dictionary);
             trees[at] = Group::new(group.delimiter(), inner).into();
         }
         return trees.into_iter().collect();
@@ -45,7 +45,7 @@ fn mutate(stream: TokenStream, dice: &mut Dice, strangers: &[TokenTree]) -> Toke
             let other = dice.roll(trees.len());
             trees.swap(at, other);
         }
-        3 => trees[at] = strangers[dice.roll(strangers.len())].clone(),
+        3 => trees[at] = dictionary[dice.roll(dictionary.len())].clone(),
         _ => trees.truncate(at),
     }
     trees.into_iter().collect()
@@ -63,20 +63,20 @@ fn flatten(stream: TokenStream, all: &mut Vec<TokenTree>) {
 
 #[test]
 fn mutated_schemas_give_items_or_mistakes_and_never_a_panic() {
-    let mut strangers = Vec::new();
-    flatten(tokens(SHOP), &mut strangers);
+    let mut dictionary = Vec::new();
+    flatten(tokens(SHOP), &mut dictionary);
     flatten(
         tokens(
             "any path::Name ; , : :: -> => = & ' 'a < > ! ? @ ... #! self Self fn impl dyn where pub _ 7 \"\" 1.5 {} () [] r#fn é",
         ),
-        &mut strangers,
+        &mut dictionary,
     );
     let (mut fine, mut refused) = (0, 0);
     for seed in 1..=2_500_u64 {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut schema = tokens(SHOP);
         for _ in 0..=dice.roll(6) {
-            schema = mutate(schema, &mut dice, &strangers);
+            schema = mutate(schema, &mut dice, &dictionary);
         }
         let written = schema.to_string();
         // Each grammar gets its share, as most of it is common to both.
