@@ -10,7 +10,7 @@ use crate::{
     names,
 };
 
-/// Serde implements its traits for tuples up to this length, and arguments travel as one.
+/// Serde implements its traits for tuples up to this length, and arguments travel as one tuple.
 const MAX_ARGS: usize = 16;
 
 /// Checks what can be checked of the nodes that are declared here without knowing the others, and fixes it.
@@ -67,7 +67,8 @@ fn node_names_differ(schema: &mut Schema, known: impl Fn(&NodeType) -> bool, err
             .find(|(name, ..)| name.unraw() == node.name.unraw());
         if let Some((_, first_path, first)) = first {
             errors.push(errors::duplicate_node(node.mention(), &node.name, *first));
-            // Two types of one name at two places are still types, and their users are told nothing else.
+            // Two types of one name in different modules both exist. Both are kept, so that their users get no
+            // further errors.
             return *first_path != path;
         }
         seen.push((node.name.clone(), path, node.mention()));
@@ -107,7 +108,7 @@ fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
     }
     schema.nodes.retain(|node| {
         if node.elsewhere.is_some() {
-            // What is generated for it stands in another module.
+            // What is generated for it is in another module.
             return true;
         }
         if let Some(mesh) = mesh
@@ -138,7 +139,7 @@ fn command_names_differ(schema: &mut Schema, errors: &mut Errors) {
                 seen.iter()
                     .filter(|(name, _)| name.unraw() == command.name.unraw())
             };
-            // Two of one name may exclude each other by `#[cfg]`: if they do not, rustc says so.
+            // Two commands of one name may exclude each other by `#[cfg]`. If they do not, rustc reports it.
             if let Some((first, _)) =
                 same_name().find(|(_, other)| cfg.is_empty() || other.is_empty() || *other == cfg)
             {
@@ -174,7 +175,7 @@ fn argument_names_differ(schema: &mut Schema, errors: &mut Errors) {
         for arg in &mut command.args {
             if seen.contains(&arg.name) {
                 errors.push(errors::duplicate_argument(&arg.name, &command.name));
-                // Keeps its place, so that handlers and callers with as many arguments still fit.
+                // It keeps its position, so that handlers and callers with this number of arguments still compile.
                 arg.name = quote::format_ident!("{}_{}", arg.name.unraw(), seen.len());
             }
             seen.push(arg.name.clone());
@@ -197,7 +198,7 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
         .iter()
         .map(|node| node.name.to_string())
         .collect();
-    // Takes out what is wrong, and says whether a name was unknown.
+    // Removes the wrong names, and returns whether a name was unknown.
     let mut tidy = |names: &mut Vec<Ident>, keyword: &str| {
         let mut unknown = false;
         let mut seen: Vec<Ident> = Vec::new();
@@ -327,9 +328,9 @@ impl<'ast> Visit<'ast> for NamesInKey {
             Expr::Path(path) => self.0.extend(path.path.get_ident().cloned()),
             // What is called is a function; its arguments are values.
             Expr::Call(call) => call.args.iter().for_each(|arg| self.visit_expr(arg)),
-            // Bind names of their own.
+            // These bind names of their own.
             Expr::Closure(_) | Expr::Block(_) | Expr::Match(_) => {}
-            // Its tokens are anything: rustc judges them.
+            // The tokens of a macro can be anything: they are left to rustc.
             Expr::Macro(_) => {}
             _ => syn::visit::visit_expr(self, expr),
         }
