@@ -1,10 +1,10 @@
-//! What was written: the schema as its author wrote it, mistakes that still have a shape included.
-//! Knows nothing of what it means: names are not resolved, options not read, deliveries not judged.
+//! The syntax tree: the schema as its author wrote it, including mistakes that can still be represented.
+//! It knows nothing of what the schema means: names are not resolved, options not read, deliveries not checked.
 
 use proc_macro2::{Span, TokenStream};
 use syn::{Generics, Ident, Path, Type, Visibility};
 
-/// Which of the macros the tokens were given to: each takes a part of the same grammar.
+/// Which macro the tokens were given to. Each macro accepts a part of the same grammar.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Grammar {
     /// `mesh_schema!`: a mesh and its nodes, some of which may be declared elsewhere.
@@ -20,9 +20,9 @@ pub(crate) struct SchemaItem {
     pub(crate) grammar: Grammar,
     /// `runtime = ::path;`
     pub(crate) runtime: Option<Path>,
-    /// Every `mesh Name;`: more than one is a mistake that `check` names.
+    /// Every `mesh Name;`. More than one is a mistake, which `lower` reports.
     pub(crate) meshes: Vec<MeshItem>,
-    /// Whether the word `mesh` stands somewhere, be it without a name.
+    /// Whether there is a `mesh` item, even one whose name is missing.
     pub(crate) mesh_is_tried: bool,
     /// Every `node Name { … }`.
     pub(crate) nodes: Vec<NodeItem>,
@@ -42,9 +42,9 @@ pub(crate) struct NodeItem {
     pub(crate) name: Ident,
     /// Where it is declared, if not here: then everything below is empty.
     pub(crate) elsewhere: Option<Path>,
-    /// Every `allow: …;` in the order of writing.
+    /// Every `allow: …;` in source order.
     pub(crate) allow: Vec<PeersItem>,
-    /// Every `connect: …;` in the order of writing.
+    /// Every `connect: …;` in source order.
     pub(crate) connect: Vec<PeersItem>,
     pub(crate) commands: Vec<CommandItem>,
 }
@@ -59,7 +59,7 @@ pub(crate) struct PeersItem {
 /// Which node types a list names.
 #[derive(Clone)]
 pub(crate) enum Peers {
-    /// `any`, and where it stands.
+    /// `any`, and its span.
     Any(Span),
     /// `[A, B]`
     Named(Vec<Ident>),
@@ -71,7 +71,7 @@ pub(crate) struct CommandItem {
     /// The words in front of `fn`.
     pub(crate) delivery: Vec<Ident>,
     pub(crate) name: Ident,
-    /// Always a mistake, and kept so that handler and stub still look as their users expect.
+    /// Always a mistake. Kept so that handler trait and stub still have the signatures that their users expect.
     pub(crate) generics: Generics,
     pub(crate) args: Vec<ArgItem>,
     pub(crate) returns: Option<Type>,
@@ -88,9 +88,9 @@ pub(crate) struct ArgItem {
 /// One `#[name …]` or doc comment.
 #[derive(Clone)]
 pub(crate) struct Attr {
-    /// Its name, `clippy::x` style paths with their colons.
+    /// Its name. A path such as `clippy::x` keeps its colons.
     pub(crate) name: String,
-    /// Where the name stands.
+    /// The span of the name.
     pub(crate) span: Span,
     pub(crate) value: AttrValue,
     /// The whole attribute as written, to be carried over.

@@ -1,5 +1,5 @@
-//! The rules that concern several items together: one function for each. What breaks a rule is reported and
-//! then mended as its author most probably meant it, so that `expand` meets only what makes sense.
+//! The rules that concern several items together: one function for each. What breaks a rule is reported, and the model
+//! is then fixed to what its author most probably meant, so that `expand` gets only a consistent model.
 
 use proc_macro2::Span;
 use syn::{Expr, Ident, ext::IdentExt, visit::Visit};
@@ -10,10 +10,10 @@ use crate::{
     names,
 };
 
-/// Serde implements its traits for tuples up to this length, and arguments travel as one.
+/// Serde implements its traits for tuples up to this length, and arguments travel as one tuple.
 const MAX_ARGS: usize = 16;
 
-/// What can be said of the nodes that are declared here without knowing the others; and mends it.
+/// Checks what can be checked of the nodes that are declared here without knowing the others, and fixes it.
 pub(crate) fn declarations(schema: &mut Schema, start: Span, errors: &mut Errors) {
     something_is_declared(schema, start, errors);
     node_names_are_free(schema, errors);
@@ -26,7 +26,7 @@ pub(crate) fn declarations(schema: &mut Schema, start: Span, errors: &mut Errors
     keys_come_from_arguments(schema, errors);
 }
 
-/// What can be said only when all node types of the mesh are known; and mends it.
+/// Checks what can be checked only when all node types of the mesh are known, and fixes it.
 pub(crate) fn composition(schema: &mut Schema, errors: &mut Errors) {
     node_names_differ(schema, |_| true, errors);
     command_ids_differ(schema, errors);
@@ -67,7 +67,8 @@ fn node_names_differ(schema: &mut Schema, known: impl Fn(&NodeType) -> bool, err
             .find(|(name, ..)| name.unraw() == node.name.unraw());
         if let Some((_, first_path, first)) = first {
             errors.push(errors::duplicate_node(node.mention(), &node.name, *first));
-            // Two types of one name at two places are still types, and their users are told nothing else.
+            // Two types of one name in different modules both exist. Both are kept, so that their users get no
+            // further errors.
             return *first_path != path;
         }
         seen.push((node.name.clone(), path, node.mention()));
@@ -107,7 +108,7 @@ fn node_names_differ_from_generated(schema: &mut Schema, errors: &mut Errors) {
     }
     schema.nodes.retain(|node| {
         if node.elsewhere.is_some() {
-            // What is generated for it stands in another module.
+            // What is generated for it is in another module.
             return true;
         }
         if let Some(mesh) = mesh
@@ -138,7 +139,7 @@ fn command_names_differ(schema: &mut Schema, errors: &mut Errors) {
                 seen.iter()
                     .filter(|(name, _)| name.unraw() == command.name.unraw())
             };
-            // Two of one name may exclude each other by `#[cfg]`: if they do not, rustc says so.
+            // Two commands of one name may exclude each other by `#[cfg]`. If they do not, rustc reports it.
             if let Some((first, _)) =
                 same_name().find(|(_, other)| cfg.is_empty() || other.is_empty() || *other == cfg)
             {
@@ -174,7 +175,7 @@ fn argument_names_differ(schema: &mut Schema, errors: &mut Errors) {
         for arg in &mut command.args {
             if seen.contains(&arg.name) {
                 errors.push(errors::duplicate_argument(&arg.name, &command.name));
-                // Keeps its place, so that handlers and callers with as many arguments still fit.
+                // It keeps its position, so that handlers and callers with this number of arguments still compile.
                 arg.name = quote::format_ident!("{}_{}", arg.name.unraw(), seen.len());
             }
             seen.push(arg.name.clone());
@@ -197,7 +198,7 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
         .iter()
         .map(|node| node.name.to_string())
         .collect();
-    // Takes out what is wrong, and says whether a name was unknown.
+    // Removes the wrong names, and returns whether a name was unknown.
     let mut tidy = |names: &mut Vec<Ident>, keyword: &str| {
         let mut unknown = false;
         let mut seen: Vec<Ident> = Vec::new();
@@ -283,8 +284,8 @@ fn keys_come_from_arguments(schema: &mut Schema, errors: &mut Errors) {
         let mut names = NamesInKey::default();
         names.visit_expr(key);
         let is_arg = |name: &Ident| command.args.iter().any(|arg| arg.name == *name);
-        let stranger = names.0.iter().find(|name| !is_arg(name));
-        let error = match stranger {
+        let non_argument = names.0.iter().find(|name| !is_arg(name));
+        let error = match non_argument {
             // Constants are written in capitals, and may be part of a key.
             Some(name) if !name.to_string().starts_with(char::is_uppercase) => {
                 let args: Vec<String> = command
@@ -327,9 +328,9 @@ impl<'ast> Visit<'ast> for NamesInKey {
             Expr::Path(path) => self.0.extend(path.path.get_ident().cloned()),
             // What is called is a function; its arguments are values.
             Expr::Call(call) => call.args.iter().for_each(|arg| self.visit_expr(arg)),
-            // Bind names of their own.
+            // These bind names of their own.
             Expr::Closure(_) | Expr::Block(_) | Expr::Match(_) => {}
-            // Its tokens are anything: rustc judges them.
+            // The tokens of a macro can be anything: they are left to rustc.
             Expr::Macro(_) => {}
             _ => syn::visit::visit_expr(self, expr),
         }

@@ -1,7 +1,8 @@
-//! How commands are delivered: each delivery is described once, here, and every other file reads what it needs from
-//! that. A new delivery is a new description, and the words that mean it in `lower`.
+//! How commands are delivered. Each delivery is described once, here, and every other file reads what it needs from
+//! that description. To add a delivery, add its description here and its keywords in `lower`.
 //!
-//! Knows nothing of any particular command: texts have `{deadline}` and `{call}` where a command's own go.
+//! Knows nothing of any particular command: the texts have the placeholders `{deadline}` and `{call}`, which are filled
+//! in for each command.
 
 /// A delivery: how a command finds its instances, and what its handler returns.
 pub(crate) struct Delivery {
@@ -13,7 +14,7 @@ pub(crate) struct Delivery {
     pub(crate) variant: &'static str,
     /// The function of the runtime that a stub's method calls.
     pub(crate) stub: &'static str,
-    /// The type of the call that a stub's method gives. It has the answer's type as its parameter if there is one.
+    /// The type of the call that a stub's method returns. It has the answer's type as its parameter if there is one.
     pub(crate) call: &'static str,
     pub(crate) docs: MethodDocs,
 }
@@ -25,10 +26,10 @@ pub(crate) enum Instances {
     All,
 }
 
-/// What a handler's method returns, and what becomes of it.
+/// What a handler's method returns, and what happens to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Returns {
-    /// The type behind `->`, which goes back to the caller.
+    /// The type after `->`, which goes back to the caller.
     Answer,
     /// Nothing, and nobody waits.
     Nothing,
@@ -51,24 +52,24 @@ impl Returns {
 
 /// What the documentation of generated methods says of a delivery.
 pub(crate) struct MethodDocs {
-    /// To callers: what becomes of a call, and how it can be adjusted.
+    /// For callers: what happens to a call, and how it can be adjusted.
     pub(crate) call: &'static str,
-    /// To callers: the call, as one would write it.
+    /// For callers: the call, as one would write it.
     pub(crate) example: fn(AnswerForm) -> &'static str,
-    /// To callers: what the call gives, where the example leaves that open.
+    /// For callers: what the call returns, where the example does not show it.
     pub(crate) outcome: fn(AnswerForm) -> Option<&'static str>,
-    /// To callers: when there is an error, behind "A `CallError`".
+    /// For callers: when there is an error. The text follows "A `CallError`".
     pub(crate) errors: &'static str,
-    /// To handlers: where and how often the method runs.
+    /// For handlers: where and how often the method runs.
     pub(crate) runs: &'static str,
 }
 
-/// What the docs can tell from how an answer is written.
+/// What the docs can tell of an answer from how its type is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AnswerForm {
     /// `()`, or no `->`.
     Unit,
-    /// Something called `Result`.
+    /// A type called `Result`.
     Result,
     Other,
 }
@@ -174,8 +175,8 @@ impl Delivery {
         stub: "queued_balanced",
         call: "QueuedCall",
         docs: MethodDocs {
-            call: "**Queued, balanced**: one instance takes the job into its queue within {deadline}, and it is worked \
-                off later, at least once. `.timeout(..)` gives this call another deadline, `.to(..)` chooses the \
+            call: "**Queued, balanced**: one instance takes the job into its queue within {deadline}, and it is \
+                processed later, at least once. `.timeout(..)` gives this call another deadline, `.to(..)` chooses the \
                 instance; `.delay(..)` and `.at(..)` say when the job may run at the earliest, `.dedupe(..)` leaves it \
                 out if there was one like it.",
             example: |_| "let queued = {call};",
@@ -187,7 +188,7 @@ impl Delivery {
             },
             errors: "if no instance is linked, if its queue is full, or if it does not confirm the job in time. \
                 `maybe_executed()` tells whether the job may be queued all the same.",
-            runs: "**Queued, balanced**: one instance works each job off, later and at least once.",
+            runs: "**Queued, balanced**: one instance processes each job, later and at least once.",
         },
     };
 
@@ -199,8 +200,8 @@ impl Delivery {
         stub: "queued_broadcast",
         call: "QueuedGatherCall",
         docs: MethodDocs {
-            call: "**Queued, broadcast**: every instance takes the job into its own queue within {deadline}, and works \
-                it off later, at least once. `.timeout(..)` gives this call another deadline; `.only(..)` and \
+            call: "**Queued, broadcast**: every instance takes the job into its own queue within {deadline}, and \
+                processes it later, at least once. `.timeout(..)` gives this call another deadline; `.only(..)` and \
                 `.except(..)` choose the instances; `.delay(..)` and `.at(..)` say when the job may run at the \
                 earliest, `.dedupe(..)` leaves it out if there was one like it.",
             example: |_| {
@@ -214,7 +215,7 @@ impl Delivery {
                 )
             },
             errors: ERRORS_OF_EACH_INSTANCE,
-            runs: "**Queued, broadcast**: every instance works each job off, later and at least once.",
+            runs: "**Queued, broadcast**: every instance processes each job, later and at least once.",
         },
     };
 
@@ -222,7 +223,7 @@ impl Delivery {
         self.returns == Returns::JobResult
     }
 
-    /// Whether a call of it is to one instance, which answers.
+    /// Whether a call goes to one instance, which answers.
     pub(crate) fn is_balanced_call(&self) -> bool {
         self.instances == Instances::One && self.returns == Returns::Answer
     }

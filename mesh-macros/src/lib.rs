@@ -1,13 +1,19 @@
-//! The `mesh_schema!` and `mesh_node!` macros; use them through `mesh-runtime`, which re-exports it.
+//! The `mesh_schema!` and `mesh_node!` macros; use them through `mesh-runtime`, which re-exports them.
 //!
-//! A schema goes through four steps, each a module of its own: `parse` reads what was written into `ast`,
-//! `lower` reads what it means into `model` (the options of commands in `options`), `check` holds it against
-//! the rules, `expand` writes Rust. No step stops at a mistake: all of them are in `errors` at the end, beside
-//! an expansion of everything that was understood, so that one mistake is one error.
+//! A schema goes through four steps, each in a module of its own:
 //!
-//! What concerns one node is checked and written where the node is declared, be it by `mesh_schema!` or, in
-//! another file, by `mesh_node!`. What concerns them all, the *composition*, follows at once in a schema of one
-//! piece; else when `__compose!` has been given a summary of each (`expand/carrier.rs`).
+//! - `parse` turns the tokens into a syntax tree (`ast`);
+//! - `lower` turns the syntax tree into a semantic model (`model`; for the options of commands, it uses `options`);
+//! - `check` checks the model against the rules;
+//! - `expand` generates Rust.
+//!
+//! No step stops at a mistake. At the end all mistakes are in `errors`, and everything that was understood is expanded
+//! as well, so that one mistake causes one error.
+//!
+//! What concerns one node is checked and generated where the node is declared: in `mesh_schema!`, or in a `mesh_node!`
+//! in another file. What concerns all nodes is the *composition*. If the schema declares all of its nodes, the
+//! composition follows at once. Otherwise it follows when `__compose!` gets a summary of each node
+//! (`expand/carrier.rs`).
 
 mod ast;
 mod check;
@@ -30,9 +36,9 @@ use self::{
     names::Fresh,
 };
 
-/// Declares a mesh: which node types there are, which may link to which, and what each can be asked.
+/// Declares a mesh: its node types, which of them may link to which, and the commands that each offers.
 ///
-/// The compiler then refuses what the schema refuses, and the runtime enforces the same schema on the wire.
+/// The compiler then rejects what the schema does not allow, and the runtime enforces the same schema on the wire.
 ///
 /// ```
 /// use mesh_runtime::{CallError, Context, JobError, Node, mesh_schema};
@@ -65,7 +71,7 @@ use self::{
 ///         /// Asks every instance.
 ///         broadcast fn open_orders() -> u64;
 ///
-///         /// One instance works the job off later, at least once.
+///         /// One instance processes the job later, at least once.
 ///         #[attempts = 5]
 ///         queued balanced fn export(day: u32);
 ///     }
@@ -111,13 +117,13 @@ use self::{
 /// docs      = doc comments
 /// ```
 ///
-/// Names may be raw identifiers. No node is called `any`, nor like the mesh, nor like something that is generated
-/// (`BillingHandler`, `BillingClient`).
+/// Names may be raw identifiers. A node cannot be called `any`, and cannot have the name of the mesh or of a generated
+/// item (`BillingHandler`, `BillingClient`).
 ///
 /// # Links
 ///
 /// A link from `A` to `B` exists if `A` lists `B` under `connect` **and** `B` lists `A` under `allow`. `any`
-/// stands for every node type that agrees. `A` dials, `B` accepts; over the link either may call the other.
+/// stands for every node type whose own list agrees. `A` dials, `B` accepts; over the link either may call the other.
 /// A node type may list itself: its instances then link to each other.
 ///
 /// # Deliveries
@@ -137,45 +143,47 @@ use self::{
 ///
 /// | option | for | meaning |
 /// | --- | --- | --- |
-/// | `#[timeout = "2s"]` | all | the deadline of a call that gives none; for those without an answer, the time to hand over |
-/// | `#[idempotent]` | `balanced` | may be tried again on another instance after it may have run |
+/// | `#[timeout = "2s"]` | all | the deadline of a call that sets none; for a command without an answer, the time limit for handing it over |
+/// | `#[idempotent]` | `balanced` | a call that may already have run may be tried again on another instance |
 /// | `#[key = order.id]` | `balanced`, `queued balanced` | calls with equal keys go to the same instance; an expression over the arguments |
-/// | `#[concurrency = 8]` | all | handlers that run at once on each instance |
+/// | `#[concurrency = 8]` | all | the maximum number of handlers that run at once on each instance |
 /// | `#[attempts = 5]` | queued | how often a job is tried before it is a dead letter |
 /// | `#[backoff = "1s"]` | queued | the pause before the second attempt; it doubles with each further one |
 /// | `#[orphans = "adopt"]` | `queued broadcast` | what becomes of the jobs of an instance that never returns: `"dead_letter"` (default) or `"adopt"` |
 /// | `#[version = 2]` | all | raise it when the meaning changes but the written types do not |
-/// | `#[allow(Billing)]` | all | only these node types may call the command, of those that have a link |
+/// | `#[allow(Billing)]` | all | of the node types that have a link, only these may call the command |
 ///
-/// Times are whole numbers with a unit: `ms`, `s`, `m` (minutes) or `h`, up to a year. Counts are at least 1. Doc comments and `#[deprecated]` are carried over to the
-/// handler's trait and the stub. `#[cfg(..)]` on a command takes it out of everything; two commands of one name
-/// may exclude each other that way. Nodes and meshes take doc comments only, as every process must know the
-/// same ones.
+/// Times are whole numbers with a unit: `ms`, `s`, `m` (minutes) or `h`, up to a year. Counts are at least 1.
 ///
-/// # What it becomes
+/// Doc comments and `#[deprecated]` are carried over to the handler's trait and the stub. `#[cfg(..)]` on a command
+/// applies to everything that is generated for it; two commands of one name may exclude each other that way. Nodes and
+/// meshes take doc comments only, because every process must know the same nodes.
+///
+/// # What is generated
 ///
 /// For `mesh Shop`:
 ///
 /// - `struct Shop` with `Shop::SCHEMA`, the whole schema as constant data, and `Shop::master()`, which builds
-///   a master. The schema draws itself (`to_mermaid()`, `to_dot()`) and finds what is of no use in it (`lint()`).
+///   a master. The schema can be drawn (`to_mermaid()`, `to_dot()`), and checked for what is legal but of no use
+///   (`lint()`).
 ///
 /// For each `node Billing`:
 ///
 /// - `struct Billing`, which stands for the node type: `node.client::<Billing>()`, `Context<Billing>`.
-/// - `trait BillingHandler`, with a method for each command: `self`, a `Context<Billing>`, the arguments. They
-///   are declared to return `impl Future<Output = T> + Send` and are written as `async fn`. A node without
-///   commands has none.
+/// - `trait BillingHandler`, with a method for each command. It takes `&self`, a `Context<Billing>` and the arguments.
+///   The methods are declared to return `impl Future<Output = T> + Send`, and are written as `async fn`. A node
+///   without commands has no such trait.
 /// - `Billing::node(handler)`, which builds a node; `Billing::node()` where there are no commands.
 /// - `struct BillingClient<Caller>`, the stub, with a method for each command. A method of a command with
 ///   `#[allow(..)]` is there for the listed callers only.
-/// - `MayCall` for each pair that may call, the dispatch, and other hidden things.
+/// - Implementations of `MayCall` for each pair of node types that may call, the dispatch, and other hidden items.
 ///
 /// Everything has the visibility that is written before `mesh`. All of it is documented: `cargo doc` shows your own
-/// words first, and then how a command is delivered, its deadline, who may call it, the call and its errors.
+/// docs first, and then how a command is delivered, its deadline, who may call it, the call and its errors.
 ///
 /// # Another name for the runtime
 ///
-/// The output names `::mesh_runtime`. Where the crate goes by another name, or is re-exported, say so:
+/// The generated code refers to `::mesh_runtime`. If the crate has another name, or is re-exported, give its path:
 ///
 /// ```
 /// # mod my_company { pub use mesh_runtime as mesh; }
@@ -191,11 +199,14 @@ use self::{
 ///
 /// A command's id is the 32-bit FNV-1a hash of `Billing.charge`; its fingerprint is the 64-bit FNV-1a hash of
 /// its declaration as written: delivery, names, types, `#[version]`. The macro sees how types are written, not
-/// what is in them; so when a node starts, the shape of each type is traced through its `Deserialize` (kinds of
-/// values, fields and variants with their names, in their order) and mixed in. Peers compare that number, command
-/// by command: one that differs is `Incompatible`, or left to instances that mean the same by it, and the others
-/// go on. Nothing needs to be done where the fields of `Order` change. Raise `#[version]` where its meaning changes
-/// without them, and where a type validates what it reads so closely that no made-up value gets through.
+/// what is in them. So when a node starts, the shape of each type is traced through its `Deserialize` (kinds of
+/// values, fields and variants with their names, in their order) and mixed into the fingerprint.
+///
+/// Peers compare the fingerprint of each command. If it differs on an instance, calls of the command go to instances
+/// with the same fingerprint, or fail as `Incompatible` if there are none. All other commands keep working.
+///
+/// Nothing needs to be done when the fields of `Order` change. Raise `#[version]` when its meaning changes but its
+/// fields do not, and for a type that validates its input so strictly that it rejects every sample value.
 #[proc_macro]
 pub fn mesh_schema(schema: proc_macro::TokenStream) -> proc_macro::TokenStream {
     output(schema_steps(schema.into()))
@@ -242,18 +253,18 @@ pub fn mesh_schema(schema: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// ```
 ///
 /// - Lists name node types by their plain names, as in a schema of one piece. Whether those names exist, and whether
-///   both sides of a link agree, is said when the schema takes the node in, at the place of the mistake.
-/// - What is generated for a node (`BillingHandler`, `BillingClient`, …) stands where its `mesh_node!` stands, with
+///   both sides of a link agree, is checked when the schema takes the node in. A mistake is reported where it was made.
+/// - What is generated for a node (`BillingHandler`, `BillingClient`, …) is placed where its `mesh_node!` is, with
 ///   the visibility that is written before `node`.
-/// - A node is part of one mesh, and of a mesh of the same crate.
-/// - The schema takes the nodes in one after another, each one level deeper: from about 120 on, the compiler
-///   asks for a higher `#![recursion_limit]`.
+/// - A node is part of exactly one mesh, which must be in the same crate.
+/// - The schema takes the nodes in one after another, each one level of macro recursion deeper. From about 120 nodes
+///   on, the compiler asks for a higher `#![recursion_limit]`.
 #[proc_macro]
 pub fn mesh_node(nodes: proc_macro::TokenStream) -> proc_macro::TokenStream {
     output(node_steps(nodes.into()))
 }
 
-/// Composes a mesh of which nodes are declared elsewhere. Called by the output of the other macros.
+/// Composes a mesh that has nodes declared elsewhere. Called by the output of the other macros.
 #[doc(hidden)]
 #[proc_macro]
 pub fn __compose(collected: proc_macro::TokenStream) -> proc_macro::TokenStream {
@@ -294,7 +305,7 @@ fn declared(tokens: TokenStream, grammar: Grammar, errors: &mut Errors) -> (Sche
     (schema, fresh)
 }
 
-/// The schema in braces, and the summaries of the nodes that it names by path, in their order.
+/// Takes the schema in braces, followed by the summaries of the nodes that it names by path, in the same order.
 fn compose_steps(tokens: TokenStream) -> Outcome {
     let mut errors = Errors::default();
     let fresh = Fresh::new(tokens.clone());

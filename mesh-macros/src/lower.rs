@@ -1,5 +1,5 @@
-//! What was written → what it means. Reads deliveries, attributes and docs, and judges each item by itself;
-//! what can only be said of several items together is `check`'s.
+//! Syntax tree → semantic model. Reads deliveries, attributes and docs, and checks each item by itself. The rules that
+//! concern several items together are in `check`.
 
 use quote::ToTokens;
 use syn::{Attribute, Expr, Ident, Lit, Type, Visibility, parse::Parser, visit::Visit};
@@ -12,7 +12,7 @@ use crate::{
     options,
 };
 
-/// Reads the meaning of a schema. Whatever is wrong goes to `errors`, and the rest is there all the same.
+/// Builds the model of a schema. Mistakes go to `errors`, and the model has everything else.
 pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
     let mut meshes = item.meshes.into_iter();
     let (vis, name, docs) = match meshes.next() {
@@ -20,7 +20,7 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
             let docs = docs_only(&mesh.attrs, "mesh", errors);
             (mesh.vis, Some(mesh.name), docs)
         }
-        // Nobody has said who may see the nodes; those who use them will not be told off for that.
+        // No visibility is given for the nodes. With `pub`, their users get no further errors about privacy.
         None => (syn::parse_quote!(pub), None, Docs::default()),
     };
     if let Some(first) = &name {
@@ -44,7 +44,7 @@ pub(crate) fn lower(item: SchemaItem, errors: &mut Errors) -> Schema {
     }
 }
 
-/// A node type, of which only the name and place are known if it is declared elsewhere.
+/// Builds a node type. If it is declared elsewhere, only its name and its path are known.
 fn lower_node(
     item: NodeItem,
     grammar: Grammar,
@@ -73,7 +73,7 @@ fn lower_node(
     }
 }
 
-/// A node's one list of a kind; several are an error and count as one.
+/// The list of peers of one kind: a node has at most one. Several are an error, and are merged.
 fn only_list(lists: Vec<PeersItem>, what: &str, node: &Ident, errors: &mut Errors) -> Peers {
     let mut lists = lists.into_iter();
     let Some(first) = lists.next() else {
@@ -227,7 +227,7 @@ fn lower_attribute(attr: &Attr, command: &mut Command, errors: &mut Errors) {
     }
 }
 
-/// The docs of a mesh or a node, which take nothing else.
+/// The docs of a mesh or a node, which take no other attributes.
 fn docs_only(attrs: &[Attr], what: &str, errors: &mut Errors) -> Docs {
     let mut docs = Docs::default();
     for attr in attrs {
@@ -244,7 +244,7 @@ fn docs_only(attrs: &[Attr], what: &str, errors: &mut Errors) -> Docs {
     docs
 }
 
-/// Whether an attribute that is carried over has the form of one.
+/// Whether an attribute that is carried over is valid Rust.
 fn is_rust(attr: &Attr) -> bool {
     Attribute::parse_outer.parse2(attr.tokens.clone()).is_ok()
 }
@@ -266,7 +266,7 @@ fn add_doc(attr: &Attr, docs: &mut Docs, errors: &mut Errors) {
     }
 }
 
-/// Says what in a type cannot travel by its very form; the rest is serde's to say.
+/// Reports what cannot travel because of its form, and returns whether there is any. The rest is left to serde.
 fn refuse_types_that_cannot_travel(ty: &Type, errors: &mut Errors) -> bool {
     let mut visitor = TypeVisitor {
         errors,
@@ -290,7 +290,7 @@ impl TypeVisitor<'_> {
 
 impl<'ast> Visit<'ast> for TypeVisitor<'_> {
     fn visit_type(&mut self, ty: &'ast Type) {
-        // One complaint for a type: what is inside of a refused one goes with it.
+        // One error for each type: what is inside of a refused type is not looked at.
         match ty {
             Type::Reference(reference) => self.refuse(errors::reference_type(
                 ty,
@@ -321,7 +321,7 @@ impl<'ast> Visit<'ast> for TypeVisitor<'_> {
     }
 
     fn visit_expr(&mut self, _: &'ast Expr) {
-        // The length of an array may be anything.
+        // The length of an array may be any expression.
     }
 }
 

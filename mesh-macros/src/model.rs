@@ -1,4 +1,4 @@
-//! What it means: the schema with deliveries, options and texts read, ready to be checked and expanded.
+//! The semantic model: the schema with deliveries, options and texts read, ready to be checked and expanded.
 //! Knows nothing of parsing, nor of what is generated.
 
 use proc_macro2::{Span, TokenStream};
@@ -18,9 +18,10 @@ pub(crate) struct Schema {
     pub(crate) runtime: Option<Path>,
     /// The visibility of the mesh.
     pub(crate) vis: Visibility,
-    /// `None` where the schema declares no mesh: an error, and the nodes are expanded all the same.
+    /// `None` in a `mesh_node!`, and in a schema whose mesh is missing or has a wrong name. The latter is an error, and
+    /// the nodes are expanded nevertheless.
     pub(crate) name: Option<Ident>,
-    /// Whether there is something that was meant to declare the mesh.
+    /// Whether there is an item that was meant to declare the mesh.
     pub(crate) mesh_is_tried: bool,
     pub(crate) docs: Docs,
     pub(crate) nodes: Vec<NodeType>,
@@ -51,11 +52,11 @@ pub(crate) struct Command {
     /// Empty unless `broken`.
     pub(crate) generics: Generics,
     pub(crate) args: Vec<Arg>,
-    /// The type behind `->`.
+    /// The type after `->`.
     pub(crate) returns: Option<Type>,
     pub(crate) options: Options,
     /// A mistake was found in the signature: trait and stub are still emitted so that handlers and callers
-    /// compile, but nothing is asked of the types and nothing is dispatched.
+    /// compile, but the types are not checked and nothing is dispatched.
     pub(crate) broken: bool,
 }
 
@@ -65,7 +66,7 @@ pub(crate) struct Arg {
     pub(crate) ty: Type,
 }
 
-/// The options of a command, read and in their units.
+/// The options of a command, parsed; times are in milliseconds.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) timeout_ms: Option<u64>,
@@ -78,14 +79,14 @@ pub(crate) struct Options {
     pub(crate) adopt_orphans: bool,
     /// `#[allow(A, B)]`: the only callers.
     pub(crate) allow: Option<Callers>,
-    /// Every option that was given, and where: for the rules on which delivery takes which.
+    /// Every option that was given, and where: for the rules on which delivery takes which option.
     pub(crate) given: Vec<(OptionName, Span)>,
 }
 
-/// Whom a command's `#[allow(..)]` names.
+/// The callers that a command's `#[allow(..)]` lists.
 pub(crate) enum Callers {
     Named(Vec<Ident>),
-    /// Somebody who cannot be meant, which is an error: for that, nobody else is refused.
+    /// The list has a wrong name, which is an error. So that it causes no further errors, any caller is accepted.
     Anyone,
 }
 
@@ -151,18 +152,18 @@ impl OptionName {
     }
 }
 
-/// One way to dial: `from` has `to` in its `connect`, and `to` has `from` in its `allow`.
+/// A link that `from` dials: `from` has `to` in its `connect`, and `to` has `from` in its `allow`.
 pub(crate) struct Link {
     /// Index into [`Schema::nodes`].
     pub(crate) from: usize,
     /// Index into [`Schema::nodes`].
     pub(crate) to: usize,
-    /// The entry in `connect` that makes it: where errors about access lead a reader.
+    /// The entry in `connect` that creates it. Errors about access point there.
     pub(crate) span: Span,
 }
 
 impl Peers {
-    /// The place at which the list covers the node type of that name, if it does.
+    /// The span of the entry that covers the node type of that name, if there is one.
     pub(crate) fn covers(&self, name: &Ident) -> Option<Span> {
         match self {
             Self::Any(span) => Some(*span),
@@ -180,7 +181,7 @@ impl NodeType {
         }
     }
 
-    /// Where the schema names it: what concerns its part in the mesh is said there.
+    /// Where the schema names it. Errors about its part in the mesh are reported there.
     pub(crate) fn mention(&self) -> Span {
         let last = self
             .elsewhere

@@ -1,4 +1,4 @@
-//! The identifiers that the macro writes, and the texts of identifiers and types that it derives ids from.
+//! The identifiers that the macro generates, and the texts of identifiers and types that it derives ids from.
 
 use std::{collections::HashSet, hash::Hasher};
 
@@ -31,17 +31,17 @@ pub(crate) fn spec(command: &Ident) -> Ident {
     )
 }
 
-/// `Billing.charge`, by which people and ids name a command.
+/// `Billing.charge`, which names a command in messages. Its id is the hash of it.
 pub(crate) fn command_path(node: &Ident, command: &Ident) -> String {
     format!("{}.{}", node.unraw(), command.unraw())
 }
 
-/// The hash of that, which names it on the wire.
+/// The hash of the command's path, which identifies it on the wire.
 pub(crate) fn command_id(node: &Ident, command: &Ident) -> u32 {
     fnv1a_32(&command_path(node, command))
 }
 
-/// Names for generic parameters that no type in the schema can be meant by.
+/// Names for generic parameters that clash with no name in the schema.
 pub(crate) struct Fresh {
     used: HashSet<String>,
 }
@@ -76,8 +76,8 @@ fn collect(tokens: TokenStream, used: &mut HashSet<String>) {
     }
 }
 
-/// Tokens as a person would write them. `TokenStream`'s own text differs between compilers, and ids and
-/// fingerprints are made of this one.
+/// The text of tokens as a person would write them. Fingerprints are made of it, because `TokenStream`'s own text
+/// differs between compilers.
 pub(crate) fn text(tokens: TokenStream) -> String {
     let mut text = String::new();
     write(tokens, &mut text);
@@ -128,7 +128,7 @@ fn write(tokens: TokenStream, text: &mut String) {
     text.truncate(text.trim_end().len());
 }
 
-/// A word, parted from a word before it.
+/// Appends a word, with a space between it and a word before it.
 fn word(word: &str, text: &mut String) {
     if text.ends_with(|last: char| last.is_alphanumeric() || last == '_') {
         text.push(' ');

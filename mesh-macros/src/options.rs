@@ -1,5 +1,5 @@
-//! Reads the options of a command: their forms, their units, their bounds. Which delivery takes which option
-//! is `check`'s.
+//! Parses the options of a command: their forms, their units, their bounds. Whether a delivery takes an option is
+//! checked in `check`.
 
 use proc_macro2::{Span, TokenStream};
 use syn::{Expr, Ident, Lit, Token, parse::Parser, punctuated::Punctuated};
@@ -12,7 +12,7 @@ use crate::{
 
 const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1000;
 
-/// Reads one option into `command`.
+/// Parses one option into `command`.
 pub(crate) fn read(option: OptionName, attr: &Attr, command: &mut Command, errors: &mut Errors) {
     let options = &mut command.options;
     if options.given.iter().any(|(given, _)| *given == option) {
@@ -53,7 +53,7 @@ pub(crate) fn read(option: OptionName, attr: &Attr, command: &mut Command, error
     }
 }
 
-/// The literal behind `=`, if there is one.
+/// The literal after `=`, if there is one.
 fn literal(attr: &Attr) -> Option<Lit> {
     match &attr.value {
         AttrValue::Equals(value) => syn::parse2(value.clone()).ok(),
@@ -128,7 +128,7 @@ fn orphans(attr: &Attr) -> syn::Result<bool> {
     }
 }
 
-/// The callers in `#[allow(A, B)]`; nothing where the list cannot be read, so that no caller is refused for it.
+/// The callers in `#[allow(A, B)]`; `None` if the list has a mistake, so that no caller is refused because of it.
 fn callers(list: TokenStream, span: Span, errors: &mut Errors) -> Option<Callers> {
     let paths = match Punctuated::<syn::Path, Token![,]>::parse_terminated.parse2(list) {
         Ok(paths) if paths.is_empty() => {

@@ -1,5 +1,5 @@
-//! Tokens → what was written. Recovers: after a mistake it goes on at the next item, and keeps of the broken
-//! one what it understood. Knows nothing of what names mean.
+//! Tokens → syntax tree. The parser recovers: after a mistake it keeps what it understood of the broken item, and goes
+//! on with the next one. Knows nothing of what names mean.
 
 mod attributes;
 mod command;
@@ -20,7 +20,7 @@ use crate::{
     errors::{self, Errors},
 };
 
-/// Reads all that one macro was given. Always gives a schema, however little of it is left.
+/// Parses all tokens that one macro was given. Always returns a schema, even if it understood little of it.
 pub(crate) fn parse(tokens: TokenStream, grammar: Grammar, errors: &mut Errors) -> SchemaItem {
     let mut schema = SchemaItem {
         grammar,
@@ -32,8 +32,8 @@ pub(crate) fn parse(tokens: TokenStream, grammar: Grammar, errors: &mut Errors) 
     })
     .parse2(tokens);
     if let Err(error) = outcome {
-        // Left-overs of a group that an error made us leave; what is wrong there has been said already,
-        // unless nothing has been said at all.
+        // Tokens are left in a group that was abandoned after an error. That error has been reported already,
+        // unless there is none at all.
         if errors.is_empty() {
             errors.push(error);
         }
@@ -85,7 +85,7 @@ fn item(input: ParseStream<'_>, schema: &mut SchemaItem, errors: &mut Errors) ->
         }
         found => {
             let error = errors::unknown_item(word.span(), found);
-            // What is misspelt is still read, so that links to it do not become errors too.
+            // A misspelt item is still parsed, so that links to it do not become errors too.
             let meant = errors::nearest(found, ["mesh", "node"]);
             if input.peek(Ident) && meant == Some("mesh") && schema.grammar == Grammar::Schema {
                 errors.push(error);
@@ -200,7 +200,7 @@ fn node(
             }
         }
         if input.peek(Token![;]) {
-            // Harmless, and what a writer of structs may type.
+            // A `;` after the braces is harmless.
             skip_one(input);
         }
     } else {
@@ -213,7 +213,7 @@ fn node(
     Ok(())
 }
 
-/// A plain name, or a path and its last name.
+/// A plain name; for a path, its last name and the path.
 fn node_name(input: ParseStream<'_>) -> Result<(Ident, Option<Path>)> {
     let missing = |error: syn::Error| errors::missing_name(error.span(), "node");
     if !input.peek(Token![::]) && !input.peek2(Token![::]) {
@@ -250,7 +250,7 @@ fn node_item(input: ParseStream<'_>, node: &mut NodeItem, errors: &mut Errors) -
     Ok(())
 }
 
-/// Takes a `;`, or says that it is missing, right behind `after`.
+/// Consumes a `;`, or reports right after `after` that it is missing.
 fn semicolon(input: ParseStream<'_>, after: &impl ToTokens, what: &str, errors: &mut Errors) {
     if input.peek(Token![;]) {
         skip_one(input);
@@ -276,9 +276,9 @@ fn any_ident(input: ParseStream<'_>) -> Option<Ident> {
     }
 }
 
-/// Passes over one token or one whole group.
+/// Skips one token or one whole group.
 fn skip_one(input: ParseStream<'_>) {
-    // Fails at the end only, where there is nothing to pass over.
+    // Fails at the end only, where there is nothing to skip.
     let _ = input.parse::<TokenTree>();
 }
 
@@ -288,7 +288,7 @@ fn skip_to(input: ParseStream<'_>, stop: impl Fn(ParseStream<'_>) -> bool) {
     }
 }
 
-/// After a mistake: passes over the rest of the item. It ends with a `;`, with braces, or where the next begins.
+/// After a mistake: skips the rest of the item. It ends with a `;`, with braces, or where the next item begins.
 fn skip(input: ParseStream<'_>, nothing_taken: bool, starts: fn(ParseStream<'_>) -> bool) {
     let mut first = nothing_taken;
     while !input.is_empty() && (first || !starts(input)) {

@@ -27,7 +27,7 @@ pub(crate) fn command_outside_node(span: Span) -> Error {
 }
 
 pub(crate) fn rust_item(span: Span, keyword: &str) -> Error {
-    let mend = match keyword {
+    let fix = match keyword {
         "use" => {
             "write this outside of the macro; a node that `mesh_node!` declares elsewhere is taken in with `node path::Name;`"
         }
@@ -36,7 +36,7 @@ pub(crate) fn rust_item(span: Span, keyword: &str) -> Error {
     at(
         span,
         format!(
-            "`{keyword}` does not belong in a schema: a schema holds `mesh` and `node` only, {mend}"
+            "`{keyword}` does not belong in a schema: a schema holds `mesh` and `node` only, {fix}"
         ),
     )
 }

@@ -1,4 +1,4 @@
-//! Collects what is wrong. The files in here hold the text of every message: what is wrong, and how to mend it.
+//! Collects the errors. The files in this directory hold the text of every message: what is wrong, and how to fix it.
 //! Knows nothing of how a mistake was found.
 
 mod items;
@@ -15,7 +15,7 @@ use syn::Error;
 
 pub(crate) use self::{items::*, lists::*, names::*, options::*, signatures::*};
 
-/// Every mistake found so far. Nothing stops at the first.
+/// Every mistake found so far. No step stops at the first one.
 #[derive(Default)]
 pub(crate) struct Errors(Vec<Error>);
 
@@ -44,7 +44,7 @@ impl Errors {
     }
 }
 
-/// Line and column, where a compiler knows them.
+/// Line and column; `None` outside of a compiler.
 fn position(span: Span) -> Option<(usize, usize)> {
     proc_macro::is_available().then(|| {
         let start = span.unwrap().start();
@@ -66,7 +66,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, name)| name)
 }
 
-/// How many letters must be added, dropped, changed, or swapped with their neighbour.
+/// The edit distance: how many letters must be added, removed, changed, or swapped with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before_last = vec![0; b.len() + 1];
@@ -85,7 +85,7 @@ fn distance(a: &str, b: &str) -> usize {
     last[b.len()]
 }
 
-/// `: did you mean …?`, or what there is instead.
+/// `: did you mean …?`, or a list of the known names.
 fn or_nearest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,

@@ -1,4 +1,4 @@
-//! Names that meet each other.
+//! Names that clash.
 
 use proc_macro2::Span;
 use syn::{Error, Ident};

@@ -98,7 +98,7 @@ pub(crate) fn wrong_delivery(span: Span, option: OptionName, delivery: &Delivery
         OptionName::Idempotent => ": a broadcast is never tried again",
         OptionName::Key => ": every instance gets a broadcast, whatever its key",
         OptionName::Orphans if delivery.is_queued() && delivery.instances == Instances::One => {
-            ": another instance works a shared job off anyway"
+            ": another instance processes a shared job anyway"
         }
         OptionName::Attempts | OptionName::Backoff if delivery.is_balanced_call() => {
             ": a call is tried again if it is `#[idempotent]`"

@@ -10,7 +10,7 @@ pub(crate) fn no_delivery(span: Span, name: &Ident) -> Error {
     at(
         span,
         format!(
-            "say how `{name}` is delivered: `balanced` (one instance), `broadcast` (all), `queued balanced` or `queued broadcast` (worked off later)"
+            "say how `{name}` is delivered: `balanced` (one instance), `broadcast` (all), `queued balanced` or `queued broadcast` (processed later)"
         ),
     )
 }
@@ -45,7 +45,7 @@ pub(crate) fn balanced_and_broadcast(words: &[Ident]) -> Error {
 pub(crate) fn queued_alone(word: &Ident) -> Error {
     at(
         word.span(),
-        "`queued` needs to know who works the job off: `queued balanced` (one instance) or `queued broadcast` (each instance)",
+        "`queued` needs to know who processes the job: `queued balanced` (one instance) or `queued broadcast` (each instance)",
     )
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn repeated_delivery(word: &Ident) -> Error {
 pub(crate) fn queued_with_return(ty: &Type) -> Error {
     over(
         ty,
-        "a queued command is worked off later and answers nothing: drop the `->`; the caller learns the job's id, and the handler returns `Result<(), JobError>`",
+        "a queued command is processed later and answers nothing: drop the `->`; the caller learns the job's id, and the handler returns `Result<(), JobError>`",
     )
 }
 
@@ -154,13 +154,13 @@ pub(crate) fn too_many_arguments(name: &Ident, limit: usize) -> Error {
 }
 
 pub(crate) fn reference_type(ty: impl ToTokens, owned: Option<&str>) -> Error {
-    let mend = match owned {
+    let fix = match owned {
         Some(owned) => format!("`{owned}`"),
         None => "the owned type".to_string(),
     };
     over(
         ty,
-        format!("a reference cannot travel to another process: use {mend}"),
+        format!("a reference cannot travel to another process: use {fix}"),
     )
 }
 

@@ -1,5 +1,5 @@
-//! Who may call whom, as trait implementations. Their spans are the entries of the schema that grant it, as
-//! that is where rustc leads the author of a refused call.
+//! Who may call whom, as trait implementations. Their spans are those of the entries in the schema that grant it:
+//! rustc points there when it refuses a call.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::{
     names,
 };
 
-/// One `MayCall` for each pair that may: a link lets either end call the other.
+/// One `MayCall` for each pair that may call: over a link, either end may call the other.
 pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     let rt = &cx.rt;
     let mut done = HashSet::new();
@@ -34,8 +34,8 @@ pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     output
 }
 
-/// For a command with `#[allow(..)]`: a type that stands for it, and the callers that it lists. Where those are
-/// known only once the schema has been composed, the type can be found by the command's id.
+/// For a command with `#[allow(..)]`: a type that stands for it, and the callers that it lists. If the callers are
+/// known only once the schema has been composed, `grants` generates them; it finds the type by the command's id.
 pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     if command.options.allow.is_none() {
         return TokenStream::new();
@@ -69,8 +69,8 @@ pub(super) fn narrowed(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     }
 }
 
-/// The callers that a command's `#[allow(..)]` lists, for a schema of several pieces: in a whole one they stand
-/// beside the command.
+/// The callers that a command's `#[allow(..)]` lists, for a schema that has nodes declared elsewhere. In a whole
+/// schema, `narrowed` generates them.
 pub(super) fn grants(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     if cx.schema.is_whole() {
         return TokenStream::new();
@@ -116,7 +116,7 @@ fn grants_for(
     grants.collect()
 }
 
-/// The bound on a narrowed command's method.
+/// The bound on the stub's method for a command with `#[allow(..)]`.
 pub(super) fn bound(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     if command.options.allow.is_none() {
         return TokenStream::new();
@@ -128,8 +128,8 @@ pub(super) fn bound(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStr
     quote_spanned!(place(&command.name)=> where #caller: #rt::MayCallCommand<#callee, #marker>)
 }
 
-/// The type that stands for a command. It is called like the command, as the compiler's messages print it, and so
-/// has a module of its own: there it shadows nothing that the user names.
+/// The type that stands for a command. It has the name of the command, because the compiler's messages print it. It has
+/// a module of its own, where it shadows nothing of the user's.
 fn marker(command: &Command) -> TokenStream {
     let (module, name) = (module(command), &command.name);
     quote!(#module::#name)

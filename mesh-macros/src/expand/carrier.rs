@@ -1,7 +1,7 @@
 //! How a schema learns of nodes that `mesh_node!` declares elsewhere in the crate. A macro sees its own tokens
 //! only, so each such node leaves a *carrier* beside its types: a `macro_rules!` macro under the node's own name,
 //! which hands the node's *summary* on to the next carrier. The last one calls `__compose!` with all of them.
-//! Spans survive the way, so that mistakes are said in the file where they were made.
+//! Spans are preserved, so that mistakes are reported in the file where they were made.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -17,7 +17,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let name = &node.name;
     let carrier = format_ident!("__mesh_node_{}", name.unraw());
     let summary = summary(node);
-    // A `macro_rules!` macro is at most the crate's, as is what a mesh is composed of.
+    // A `macro_rules!` macro is visible in its crate at most. That suffices: all nodes of a mesh are in one crate.
     let vis = match &node.vis {
         Visibility::Public(_) => quote!(pub(crate)),
         other => other.to_token_stream(),
@@ -39,7 +39,7 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     }
 }
 
-/// The call of the first carrier. It is given the paths of the others, and what is declared here.
+/// The call of the first carrier. It gets the paths of the others, and what is declared here.
 pub(super) fn collect(cx: &Cx<'_>) -> TokenStream {
     let schema = cx.schema;
     let mesh = &cx.mesh;
@@ -61,7 +61,7 @@ pub(super) fn collect(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// What the composition must know of a node, written as a node again.
+/// What the composition must know of a node, in the syntax of a node.
 fn summary(node: &NodeType) -> TokenStream {
     let name = &node.name;
     let allow = peers(&node.allow);
@@ -83,7 +83,8 @@ fn peers(peers: &Peers) -> TokenStream {
     }
 }
 
-/// A command's name and `#[allow]`: its id and its callers. What else it has concerns nobody but the node.
+/// A command reduced to its name, from which its id is computed, its `#[allow]` and its `#[cfg]`. The rest concerns the
+/// node only.
 fn command(command: &Command) -> TokenStream {
     let name = &command.name;
     let cfgs = cfgs(command);

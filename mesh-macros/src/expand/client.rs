@@ -82,7 +82,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
     };
     let span = place(name);
     let body = if command.broken {
-        // The build has failed; what counts is that callers need not.
+        // The build fails anyway; this body lets callers compile without further errors.
         quote_spanned! {span=>
             let _ = (#(#names,)*);
             loop {}
@@ -101,7 +101,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
             None => quote_spanned! {span=>
                 #rt::#stub(#types, &self.core, &#spec, &(#(#names,)*))
             },
-            // The arguments are taken back from their tuple, so that the key is read from them as they were.
+            // The arguments are moved out of their tuple again, so that the key can name them.
             Some(key) => {
                 let (args, call) = (local("args", span), local("call", span));
                 quote_spanned! {span=>
@@ -113,7 +113,7 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
             }
         }
     };
-    // What is wrong with a signature is said already; the answer's type may not even be one.
+    // The mistake in the signature is reported already: `impl Trait` as the answer would only cause another error.
     let call = match command.broken && names::text(answer).contains("impl ") {
         true => quote!(#rt::BalancedCall<()>),
         false => call,

@@ -95,7 +95,7 @@ fn links(schema: &Schema, node: &NodeType) -> String {
         true => Vec::new(),
         false => of(schema.callers(node, None)),
     };
-    // A link lets either end call, so that who may call is also who may be called.
+    // Over a link either end may call the other, so its callers are also the node types that it may call.
     let offering = |peer: &&NodeType| !peer.commands.is_empty();
     let called = schema.callers(node, None);
     let called = of(called.into_iter().filter(offering).collect());
@@ -111,7 +111,7 @@ fn links(schema: &Schema, node: &NodeType) -> String {
     lines.join("\n")
 }
 
-/// The lists as written, where the other node types are not known and may not be in scope.
+/// The lists as written, for when the other node types are not known and may not be in scope.
 fn lists(node: &NodeType) -> String {
     let line = |peers: &Peers, any: &str, named: &str| match peers {
         Peers::Any(_) => Some(format!("- {any}")),
@@ -215,7 +215,7 @@ pub(super) fn link(name: &Ident) -> String {
     format!("[`{}`]", name.unraw())
 }
 
-/// The author's docs, and a paragraph of ours.
+/// The author's docs, and a generated paragraph.
 pub(super) fn document(docs: &Docs, text: &str) -> TokenStream {
     let own = &docs.attrs;
     let text = match own.is_empty() {

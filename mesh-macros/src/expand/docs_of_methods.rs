@@ -1,4 +1,4 @@
-//! The documentation of a command: on the stub for who calls it, on the trait for who answers. Each says what its
+//! The documentation of a command: on the stub for callers, on the trait for handlers. Each says what its
 //! reader has to know: delivery, deadline, who may call, an example, what comes back and what can go wrong.
 
 use proc_macro2::TokenStream;
@@ -13,7 +13,7 @@ use crate::{
     names,
 };
 
-/// What the runtime does where the schema gives no `#[timeout]`; a test holds it against the runtime.
+/// The runtime's deadline where the schema gives no `#[timeout]`. A test compares it with the runtime.
 pub(crate) const DEFAULT_TIMEOUT_MS: u64 = 3_000;
 
 /// A method of the stub.
@@ -54,7 +54,7 @@ fn errors(schema: &Schema, command: &Command) -> String {
     format!("# Errors\n\nA {error} {}", command.delivery.docs.errors)
 }
 
-/// What the options mean for who calls.
+/// What the options mean for callers.
 fn options_for_callers(command: &Command) -> Vec<String> {
     let options = &command.options;
     let mut text = Vec::new();
@@ -106,7 +106,7 @@ pub(super) fn handler_method(schema: &Schema, node: &NodeType, command: &Command
     document(&command.docs, &paragraphs.join("\n\n"))
 }
 
-/// What the return of an answering handler means, and how long it has.
+/// What the return value of a handler that answers means, and how long the handler may take.
 fn answer_for_handlers(command: &Command) -> String {
     let what = match answer_form(command) {
         AnswerForm::Unit => "The caller waits until it has returned.",
@@ -122,7 +122,7 @@ fn answer_for_handlers(command: &Command) -> String {
     )
 }
 
-/// What the return of a job's handler means.
+/// What the return value of a job's handler means.
 fn job_for_handlers(command: &Command) -> String {
     let options = &command.options;
     let pause = match options.backoff_ms {
@@ -203,7 +203,7 @@ fn version(command: &Command) -> Option<String> {
     Some(format!("This is version {version} of the command."))
 }
 
-/// The form of a command's answer, as far as its name tells.
+/// The form of a command's answer, as far as the name of its type tells.
 fn answer_form(command: &Command) -> AnswerForm {
     match &command.returns {
         None => AnswerForm::Unit,
@@ -228,7 +228,7 @@ fn deadline(command: &Command) -> String {
     }
 }
 
-/// `2 s`, in the biggest unit that fits.
+/// `2 s`, in the biggest unit that gives a whole number.
 fn duration(ms: u64) -> String {
     for (unit, factor) in [("h", 3_600_000_u64), ("min", 60_000), ("s", 1_000)] {
         if ms.is_multiple_of(factor) {

@@ -45,7 +45,8 @@ fn method(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         Returns::Answer | Returns::Nothing => answer(command),
         Returns::JobResult => quote!(::core::result::Result<(), #rt::JobError>),
     };
-    // A future with generics in it could not be shown to be `Send`, and that is not the mistake to talk about.
+    // A broken command may have generics, and a future with generics may not be `Send`. That would be a second error,
+    // beside the actual mistake.
     let send = (!command.broken).then(|| quote_spanned!(place(name)=> + ::core::marker::Send));
     quote_spanned! {place(name)=>
         #docs

@@ -1,5 +1,5 @@
-//! What it becomes: the model → Rust. One file for each kind of generated item, put together here.
-//! Knows nothing of rules: what comes here is in order, or mended.
+//! Semantic model → Rust. One file for each kind of generated item, put together here.
+//! Knows nothing of rules: the model that comes here is correct, or has been fixed.
 //!
 //! There are two kinds of output. *Declarations* concern one node: its marker, handler trait, stub and dispatch.
 //! The *composition* needs to know all nodes of the mesh: `NodeType`, `Mesh`, and who may call whom.
@@ -32,7 +32,7 @@ use crate::{
     names::Fresh,
 };
 
-/// What every expansion needs to know beside its own item.
+/// What every expansion needs to know besides its own item.
 struct Cx<'a> {
     schema: &'a Schema,
     /// The path of the runtime's `__private` module.
@@ -65,8 +65,8 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// The path of `__private` as if it stood at that place: the compiler underlines all of an expression, from
-    /// its first token on.
+    /// The path of `__private` with its spans located at `place`. The compiler underlines an expression from its first
+    /// token on, so an expression that begins with this path is underlined there.
     fn rt_at(&self, place: Span) -> TokenStream {
         let tokens = self.rt.clone().into_iter();
         tokens
@@ -78,8 +78,8 @@ impl<'a> Cx<'a> {
     }
 }
 
-/// A schema: its mesh, the nodes that are declared in it, and their composition. Where others are declared
-/// elsewhere, the composition is left to the macro that has collected them all.
+/// A schema: its mesh, the nodes that are declared in it, and their composition. If there are nodes that are
+/// declared elsewhere, the composition is left to the macro that has collected them all.
 pub(crate) fn schema(schema: &Schema, fresh: &Fresh) -> TokenStream {
     let cx = Cx::new(schema, fresh);
     let mesh = mesh::marker(&cx);
@@ -104,7 +104,7 @@ pub(crate) fn composed(schema: &Schema, fresh: &Fresh) -> TokenStream {
     composition(&Cx::new(schema, fresh))
 }
 
-/// Everything of the nodes that are declared here which concerns no other node.
+/// For the nodes that are declared here: everything that concerns no other node.
 fn declarations(cx: &Cx<'_>) -> TokenStream {
     let visible = cx.schema.declared().map(|node| {
         let marker = node::marker(cx, node);
@@ -117,7 +117,7 @@ fn declarations(cx: &Cx<'_>) -> TokenStream {
     let hidden = cx.schema.declared().map(|node| hidden(cx, node));
     quote! {
         #(#visible)*
-        // Names in here meet neither the user's nor those of another mesh.
+        // Names in here clash neither with the user's nor with those of another mesh.
         #[allow(dead_code)]
         const _: () = {
             #wire_types
@@ -126,7 +126,7 @@ fn declarations(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// What nobody but the compiler sees of a node type.
+/// The items of a node type that only the compiler sees.
 fn hidden(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let specs = node
         .commands
@@ -141,7 +141,7 @@ fn hidden(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let methods = client::methods(cx, node);
     let queues = queues::methods(cx, node);
     quote! {
-        // Nor do those of one node meet those of another.
+        // Nor do the names of one node clash with those of another.
         const _: () = {
             #(#specs)*
             #(#narrowed)*
@@ -185,7 +185,7 @@ fn arg_types(command: &Command) -> impl Iterator<Item = TokenStream> {
     command.args.iter().map(|arg| type_of(command, &arg.ty))
 }
 
-/// The type behind a command's `->`, or `()`.
+/// The type after a command's `->`, or `()`.
 fn answer(command: &Command) -> TokenStream {
     match &command.returns {
         Some(ty) => type_of(command, ty),
@@ -193,7 +193,7 @@ fn answer(command: &Command) -> TokenStream {
     }
 }
 
-/// A type as written; in a broken command with what rustc would complain about as well taken out.
+/// A type as written; in a broken command, without what rustc would report as well.
 fn type_of(command: &Command, ty: &syn::Type) -> TokenStream {
     let tokens = ty.to_token_stream();
     if command.broken {
@@ -203,7 +203,7 @@ fn type_of(command: &Command, ty: &syn::Type) -> TokenStream {
     }
 }
 
-/// `_` and `!` become `()`, and lifetimes that nobody declares are left to be inferred.
+/// Replaces `_` and `!` with `()`, and every lifetime but `'static` with `'_`.
 fn bearable(tokens: TokenStream) -> TokenStream {
     let mut lifetime = false;
     let map = |tree| {
@@ -232,13 +232,13 @@ fn bearable(tokens: TokenStream) -> TokenStream {
     tokens.into_iter().map(map).collect()
 }
 
-/// The place of a piece of the schema, with the macro's own hygiene: what is written there leads readers of
-/// the compiler's messages to that piece, and is no concern of the user's lints.
+/// The location of a piece of the schema, with the macro's own hygiene. The compiler's messages about tokens with this
+/// span point to that piece, and the user's lints do not apply to them.
 fn place(ident: &Ident) -> Span {
     Span::call_site().located_at(ident.span())
 }
 
-/// The name of something in the runtime, behind the runtime's path.
+/// The name of an item of the runtime. It follows the runtime's path.
 fn runtime_name(name: &str) -> Ident {
     Ident::new(name, Span::call_site())
 }

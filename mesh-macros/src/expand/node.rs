@@ -26,7 +26,7 @@ pub(super) fn marker(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     }
 }
 
-/// Written out because `#[derive]` itself is a name that the surroundings may lack.
+/// Written out, because the name `derive` may not be in scope where the macro is used.
 pub(super) fn derived(name: &Ident) -> TokenStream {
     let text = name.unraw().to_string();
     quote! {
@@ -49,7 +49,7 @@ pub(super) fn derived(name: &Ident) -> TokenStream {
     }
 }
 
-/// `impl NodeDeclaration`, and the builder: all that needs to know no other node type.
+/// `impl NodeDeclaration`, and the builder: everything that does not depend on other node types.
 pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     let Cx {
         rt,
@@ -68,7 +68,7 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
         quote!(#cfgs #spec)
     });
     let builder_docs = docs::builder(node);
-    // Where a node that is part of no mesh is told so.
+    // If the node is part of no mesh, the error points here.
     let here = cx.rt_at(name.span());
     let builder = if node.commands.is_empty() {
         quote_spanned! {place(name)=>
@@ -111,7 +111,7 @@ pub(super) fn declaration(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
 pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
     let schema = cx.schema;
     let node = &schema.nodes[index];
-    // A mesh that is less visible than its node is an error at the node's place in the schema.
+    // If the mesh is less visible than the node, the error points to where the schema names the node.
     let mention = node.mention();
     let rt = cx.rt_at(mention);
     let mut mesh = cx.mesh.clone();

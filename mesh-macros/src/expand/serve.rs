@@ -37,8 +37,8 @@ pub(super) fn expand(cx: &Cx<'_>, node: &NodeType) -> TokenStream {
     }
 }
 
-/// The method for the commands whose handlers return the same kind of result: each kind has a request of its own, so that
-/// a wrong kind of reply does not compile. None where there are no such commands.
+/// The method for the commands whose handlers return the same kind of result. Each kind has a request type of its own,
+/// so that a wrong kind of reply does not compile. `None` if there are no such commands.
 fn method(cx: &Cx<'_>, node: &NodeType, returns: Returns) -> Option<TokenStream> {
     let rt = &cx.rt;
     let commands = || {
@@ -82,7 +82,7 @@ fn arm(cx: &Cx<'_>, node: &NodeType, command: &Command) -> TokenStream {
         }
         Returns::Nothing | Returns::JobResult => args,
     };
-    // Not the names of the arguments: a constant of the same name would turn them into patterns.
+    // Not the names of the arguments: if a constant had the same name, the binding would be a constant pattern.
     let values: Vec<Ident> = (0..command.args.len())
         .map(|index| local(&format!("argument_{index}"), command.name.span()))
         .collect();

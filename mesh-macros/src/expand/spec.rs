@@ -60,8 +60,8 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
     }
 }
 
-/// The text that a command's fingerprint is made of: everything that both sides must mean alike.
-/// Changing its form changes every fingerprint, and so is a break of the protocol.
+/// The text that a command's fingerprint is made of: everything on which both sides must agree.
+/// Changing its form changes every fingerprint, and so breaks the protocol.
 fn declaration(command: &Command) -> String {
     let args: Vec<String> = args(command)
         .into_iter()

@@ -1,6 +1,6 @@
 //! Checks each distinct type of the schema once, where the schema names it first: a type must be able to travel as an
-//! argument or an answer. For each there is a hidden function that gives its wire type, whose body is that check;
-//! everything else calls the function. See `wire_type.rs` in the runtime.
+//! argument or an answer. Each has a hidden function that returns its wire type, and whose body is that check.
+//! Everything else calls the function. See `wire_type.rs` in the runtime.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -70,7 +70,7 @@ impl<'a> WireTypes<'a> {
 
     fn of(&self, ty: &Type) -> TokenStream {
         let text = names::text(ty.to_token_stream());
-        // A type that is not there belongs to a broken command, and nobody asks for its wire type.
+        // A type that is not in the list belongs to a broken command, whose wire types are not used.
         let index = self.0.iter().position(|used| used.text == text);
         let wire_type = name(index.unwrap_or(usize::MAX));
         quote!(#wire_type())
@@ -81,8 +81,8 @@ impl<'a> WireTypes<'a> {
             let ty = used.ty;
             let wire_type = name(index);
             let cfg = condition(&used.commands);
-            // What the function returns is checked: it begins and ends where the type does, so that all of the type
-            // is underlined.
+            // The compiler checks the return type. Its spans begin and end where the type does, so that all of the
+            // type is underlined.
             let mut tokens = ty.to_token_stream().into_iter().map(|tree| tree.span());
             let start = tokens.next().unwrap_or_else(Span::call_site);
             let end = tokens.last().unwrap_or(start);
@@ -104,7 +104,7 @@ fn name(index: usize) -> Ident {
     format_ident!("__type{index}")
 }
 
-/// The `#[cfg]` under which at least one of the commands is there.
+/// The `#[cfg]` under which at least one of the commands exists.
 fn condition(commands: &[&Command]) -> TokenStream {
     if commands.iter().any(|command| command.cfgs.is_empty()) {
         return TokenStream::new();

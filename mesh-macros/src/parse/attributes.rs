@@ -1,4 +1,4 @@
-//! Doc comments and `#[…]`, taken apart as far as name and value.
+//! Doc comments and `#[…]`, split into name and value.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,7 +10,7 @@ use crate::{
     errors::{self, Errors},
 };
 
-/// Doc comments and `#[…]`, whatever they say.
+/// Parses doc comments and `#[…]`, whatever their names.
 pub(super) fn attributes(input: ParseStream<'_>, errors: &mut Errors) -> Result<Vec<Attr>> {
     let mut attrs = Vec::new();
     while input.peek(Token![#]) {
@@ -56,7 +56,7 @@ pub(super) fn attributes(input: ParseStream<'_>, errors: &mut Errors) -> Result<
 
 type AttributeParts = (String, Span, AttrValue, TokenStream);
 
-/// What stands between the brackets of an attribute.
+/// Parses what is between the brackets of an attribute.
 fn attribute(input: ParseStream<'_>) -> Result<AttributeParts> {
     let span = input.span();
     let mut inner = TokenStream::new();

@@ -124,7 +124,7 @@ pub(super) fn command(
     Ok(command)
 }
 
-/// What stands between a command's parentheses.
+/// Parses what is between a command's parentheses.
 fn arguments(input: ParseStream<'_>, command: &mut CommandItem, errors: &mut Errors) {
     while !input.is_empty() {
         match argument(input, errors) {
@@ -147,7 +147,7 @@ fn arguments(input: ParseStream<'_>, command: &mut CommandItem, errors: &mut Err
     }
 }
 
-/// `name: Type`; nothing for a `self`, which is complained about and left out.
+/// `name: Type`; `None` for a `self`, which is reported and left out.
 fn argument(input: ParseStream<'_>, errors: &mut Errors) -> Result<Option<ArgItem>> {
     while input.peek(Token![#]) {
         errors.push(errors::attribute_on_argument(input.span()));

@@ -59,7 +59,7 @@ pub(super) fn setting(
     Ok(())
 }
 
-/// What stands behind the colon, and where it ends.
+/// What follows the colon, and the span of its end.
 fn peers(input: ParseStream<'_>, keyword: &Ident, errors: &mut Errors) -> Result<(Peers, Span)> {
     if input.peek(token::Bracket) {
         let content;
@@ -89,7 +89,7 @@ fn peers(input: ParseStream<'_>, keyword: &Ident, errors: &mut Errors) -> Result
     Err(errors::peers_without_brackets(input.span(), keyword))
 }
 
-/// The names between brackets. A missing comma or a path costs no name, so that links do not become errors too.
+/// The names between brackets. A missing comma or a path loses no name, so that links do not become errors too.
 fn peer_names(input: ParseStream<'_>, keyword: &Ident, errors: &mut Errors) -> Peers {
     let mut names = Vec::new();
     let mut any = None;

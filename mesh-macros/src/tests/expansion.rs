@@ -1,22 +1,22 @@
-//! The expansion, item by item, as it stands. After a change: `cargo insta review`, or `INSTA_UPDATE=always`.
+//! Snapshots of the expansion, item by item. After a change: `cargo insta review`, or `INSTA_UPDATE=always`.
 
 use syn::{Expr, File, Item, Stmt};
 
 use super::{SHOP, file, tokens};
 
-/// The formatted items of a schema's expansion in which `marker` stands, but for what is hidden.
+/// The formatted items of a schema's expansion that contain `marker`, without the hidden ones.
 fn items(schema: &str, marker: &str) -> String {
     let mut items = file(schema).items;
     items.retain(|item| !is_block(item));
     formatted(items, marker)
 }
 
-/// The blocks in which all else is hidden, as they stand.
+/// The formatted `const _` blocks, which contain the hidden items.
 fn blocks(schema: &str) -> String {
     formatted(file(schema).items, "const _: ()")
 }
 
-/// The same of the items that stand in the `const _` blocks of the expansion.
+/// The formatted items in the `const _` blocks of the expansion that contain `marker`.
 fn hidden(schema: &str, marker: &str) -> String {
     formatted(unhidden(file(schema).items), marker)
 }
@@ -225,7 +225,7 @@ fn wire_types() {
 }
 
 #[test]
-fn a_broken_command_is_expanded_as_if_mended_and_not_served() {
+fn a_broken_command_is_expanded_as_if_fixed_and_not_served() {
     let schema = "mesh M;
         node A { connect: [B]; }
         node B { allow: [A]; balanced fn broken(&self, text: &str) -> _; balanced fn whole(); }";

@@ -1,5 +1,5 @@
-//! The pipeline on token strings: what is found wrong, what is written, and that nothing makes it fall over.
-//! What the compiler makes of it is tested in the workspace's `tests/`.
+//! The pipeline on token strings: which mistakes are found, what is generated, and that nothing makes it panic.
+//! What the compiler says of the output is tested in the workspace's `tests/`.
 
 mod expansion;
 mod mistakes;

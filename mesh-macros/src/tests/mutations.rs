@@ -1,11 +1,11 @@
-//! Schemas with tokens taken out, doubled, swapped and replaced: nothing makes the macro fall over, and what
-//! comes out is Rust, with or without a mistake of ours.
+//! Schemas with tokens removed, duplicated, swapped and replaced: nothing makes the macro panic, and its output is
+//! always Rust, with or without `compile_error!`.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 
 use super::{SHOP, tokens};
 
-/// A small generator of the xorshift kind: the same seed, the same schemas.
+/// A small xorshift generator: the same seed gives the same schemas.
 struct Dice(u64);
 
 impl Dice {
@@ -17,21 +17,21 @@ impl Dice {
     }
 }
 
-/// Changes one place of a schema, at any depth.
-fn mutate(stream: TokenStream, dice: &mut Dice, strangers: &[TokenTree]) -> TokenStream {
+/// Changes one place of a schema, at any depth. New tokens come from `dictionary`.
+fn mutate(stream: TokenStream, dice: &mut Dice, dictionary: &[TokenTree]) -> TokenStream {
     let mut trees: Vec<TokenTree> = stream.into_iter().collect();
     if trees.is_empty() {
-        return strangers[dice.roll(strangers.len())].clone().into();
+        return dictionary[dice.roll(dictionary.len())].clone().into();
     }
     let at = dice.roll(trees.len());
     let groups: Vec<usize> = (0..trees.len())
         .filter(|index| matches!(trees[*index], TokenTree::Group(_)))
         .collect();
-    // Mostly deeper, as most of a schema is.
+    // Usually goes deeper, because most tokens of a schema are nested.
     if !groups.is_empty() && dice.roll(4) > 0 {
         let at = groups[dice.roll(groups.len())];
         if let TokenTree::Group(group) = &trees[at] {
-            let inner = mutate(group.stream(), dice, strangers);
+            let inner = mutate(group.stream(), dice, dictionary);
             trees[at] = Group::new(group.delimiter(), inner).into();
         }
         return trees.into_iter().collect();
@@ -45,13 +45,13 @@ fn mutate(stream: TokenStream, dice: &mut Dice, strangers: &[TokenTree]) -> Toke
             let other = dice.roll(trees.len());
             trees.swap(at, other);
         }
-        3 => trees[at] = strangers[dice.roll(strangers.len())].clone(),
+        3 => trees[at] = dictionary[dice.roll(dictionary.len())].clone(),
         _ => trees.truncate(at),
     }
     trees.into_iter().collect()
 }
 
-/// Every token of a schema, groups and what is in them.
+/// Collects every token of a schema: groups, and the tokens in them.
 fn flatten(stream: TokenStream, all: &mut Vec<TokenTree>) {
     for tree in stream {
         if let TokenTree::Group(group) = &tree {
@@ -63,23 +63,23 @@ fn flatten(stream: TokenStream, all: &mut Vec<TokenTree>) {
 
 #[test]
 fn mutated_schemas_give_items_or_mistakes_and_never_a_panic() {
-    let mut strangers = Vec::new();
-    flatten(tokens(SHOP), &mut strangers);
+    let mut dictionary = Vec::new();
+    flatten(tokens(SHOP), &mut dictionary);
     flatten(
         tokens(
             "any path::Name ; , : :: -> => = & ' 'a < > ! ? @ ... #! self Self fn impl dyn where pub _ 7 \"\" 1.5 {} () [] r#fn é",
         ),
-        &mut strangers,
+        &mut dictionary,
     );
     let (mut fine, mut refused) = (0, 0);
     for seed in 1..=2_500_u64 {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut schema = tokens(SHOP);
         for _ in 0..=dice.roll(6) {
-            schema = mutate(schema, &mut dice, &strangers);
+            schema = mutate(schema, &mut dice, &dictionary);
         }
         let written = schema.to_string();
-        // Each grammar gets its share, as most of it is common to both.
+        // One seed in five tests the grammar of `mesh_node!`: most of it is common to both.
         let (output, errors) = match seed % 5 {
             0 => crate::node_steps(schema),
             _ => crate::schema_steps(schema),
@@ -97,7 +97,7 @@ fn mutated_schemas_give_items_or_mistakes_and_never_a_panic() {
             panic!("seed {seed}: not a file of items: {error}\n{messages:#?}\n{written}");
         }
     }
-    // Both kinds are met, or the mutations are no good.
+    // Unless both kinds occur often enough, the mutations test too little.
     assert!(
         fine > 50 && refused > 1_000,
         "{fine} fine, {refused} refused"
