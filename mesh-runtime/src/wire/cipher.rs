@@ -1,7 +1,7 @@
 //! Seals and opens the envelopes of one link: XSalsa20-Poly1305 with a nonce that is counted, not sent.
 //!
-//! Each direction of a link has its own key and its own counter, so an envelope opens only once, only in its
-//! turn and only on the side that it was meant for. Must not know what is in an envelope.
+//! Each direction of a link has its own key and its own counter, so an envelope opens only once, only in order and
+//! only on the side that it is meant for. This module must not know what is in an envelope.
 
 use bytes::{Bytes, BytesMut};
 use zeroize::Zeroizing;
@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 pub(crate) use super::secretbox::TAG;
 use super::secretbox::{Nonce, SecretBox};
 
-/// The first 15 bytes of every nonce; the sixteenth tells the direction, the other eight count.
+/// The first 15 bytes of every nonce. The sixteenth byte is the direction, the other eight are the counter.
 const NONCE_LABEL: &[u8; 15] = b"mesh/1 envelope";
 
-/// Which way envelopes go. A second guard, beside the keys, against an envelope sent back to its sender.
+/// The direction in which envelopes travel. Besides the keys, this is a second protection against an envelope that is
+/// reflected to its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the side that dialled.
@@ -21,14 +22,14 @@ pub(crate) enum Direction {
     FromResponder = 2,
 }
 
-/// The two ends of a link's sealing, as a handshake leaves them.
+/// The sealing half and the opening half of one side of a link, as the handshake derives them.
 #[derive(Debug)]
 pub(crate) struct SessionKeys {
     pub(crate) sealer: Sealer,
     pub(crate) opener: Opener,
 }
 
-/// Whether sealing is switched off: see `testing::set_sealing`. In a plain build there is no such switch.
+/// Whether sealing is switched off: see `testing::set_sealing`. A normal build has no such switch.
 #[cfg(mesh_sealing_switch)]
 pub(crate) static SWITCHED_OFF: std::sync::atomic::AtomicBool =
     std::sync::atomic::AtomicBool::new(false);
@@ -52,9 +53,10 @@ impl Sealer {
         }
     }
 
-    /// Seals `plain`, behind its tag.
+    /// Seals `plain` and puts the tag in front.
     ///
-    /// The nonce is spent even if the result is never sent; the other side then opens nothing more.
+    /// The nonce is used up even if the result is never sent; in that case the other side cannot open any later
+    /// envelope.
     pub(crate) fn seal(&mut self, plain: &[u8]) -> Result<Bytes, SealError> {
         let nonce = self.nonces.current().ok_or(SealError::Exhausted)?;
         #[cfg(mesh_sealing_switch)]
@@ -73,7 +75,7 @@ impl Sealer {
 
 /// Opens what the other side sends. The key is wiped when it is dropped.
 ///
-/// The first envelope that does not open ends it: everything after fails as well.
+/// After the first envelope that does not open, every later one fails as well.
 pub(crate) struct Opener {
     secret: SecretBox,
     nonces: NonceCounter,
@@ -89,7 +91,7 @@ impl Opener {
         }
     }
 
-    /// Opens the next envelope. The caller closes the link on an error.
+    /// Opens the next envelope. The caller must close the link on an error.
     pub(crate) fn open(&mut self, sealed: &[u8]) -> Result<Bytes, OpenError> {
         if self.failed {
             return Err(OpenError::AfterFailure);
@@ -158,7 +160,7 @@ impl NonceCounter {
     }
 }
 
-/// Why an envelope could not be sealed. The link cannot go on.
+/// Why an envelope could not be sealed. The link must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SealError {
@@ -168,7 +170,7 @@ pub(crate) enum SealError {
     Cipher,
 }
 
-/// Why an envelope did not open. The link cannot go on.
+/// Why an envelope did not open. The link must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum OpenError {

@@ -1,7 +1,7 @@
 //! Values to bytes and back: bincode 2 in its standard configuration, with limits.
 //!
-//! The only module that names bincode: the crate is no longer maintained, so that another codec can take its
-//! place here. Must not know what the values mean.
+//! This is the only module that names bincode. The crate is no longer maintained, and this way another codec can
+//! replace it here. This module must not know what the values mean.
 
 use bincode::{
     enc::write::Writer,
@@ -12,12 +12,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::CodecError;
 
-/// The longest encoded argument or answer, in bytes.
+/// The longest encoded arguments or answer, in bytes.
 pub(crate) const MAX_PAYLOAD: usize = 32 * 1024 * 1024;
 
 /// Encodes a value into at most `limit` bytes.
 ///
-/// What is over the limit is counted, so that the error tells the size, but not kept.
+/// Bytes over the limit are counted, so that the error reports the full size, but they are not kept.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Bytes, CodecError> {
     let mut out = LimitedWriter {
         bytes: BytesMut::with_capacity(ROOM.min(limit)),
@@ -35,7 +35,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<B
     Ok(out.bytes.freeze())
 }
 
-/// Decodes a value that must fill `bytes` to the last one.
+/// Decodes a value that must take up all of `bytes`.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     match decode_prefix(bytes)? {
         (value, []) => Ok(value),
@@ -43,7 +43,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
     }
 }
 
-/// Decodes a value that `bytes` begin with, and returns what comes behind it too.
+/// Decodes a value at the start of `bytes`, and returns it with the bytes that follow it.
 pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
     if bytes.len() > MAX_PAYLOAD {
         return Err(CodecError::TooLarge {
@@ -51,9 +51,9 @@ pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u
             limit: MAX_PAYLOAD,
         });
     }
-    // bincode allocates by the lengths that it reads, up to its limit; so little input gets a low limit.
-    // It counts the size in memory, not on the wire: 16 bytes for a `u128` that takes one. Sixteen times
-    // the length of the input is therefore the least that refuses nothing valid.
+    // bincode allocates as much as the lengths in the input claim, up to its limit, so a short input gets a low limit.
+    // The limit counts the size in memory, not on the wire: 16 bytes for a `u128` that takes one byte on the wire.
+    // Sixteen times the length of the input is therefore the lowest limit that refuses no valid input.
     let config = bincode::config::standard();
     let decoded = if bytes.len() <= SMALL {
         bincode::serde::decode_from_slice(bytes, config.with_limit::<{ SMALL * WIDEST }>())
@@ -64,12 +64,12 @@ pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u
     Ok((value, &bytes[consumed..]))
 }
 
-/// Input up to this length may make the decoder allocate a mebibyte and no more.
+/// For input up to this length, the decoder may allocate at most 1 MiB.
 const SMALL: usize = 64 * 1024;
-/// Bytes in memory of the widest value that can take one byte on the wire.
+/// The size in memory, in bytes, of the widest value that can take one byte on the wire.
 const WIDEST: usize = 16;
 
-/// Room that an encoded value starts with, in bytes: most arguments and answers never have to grow.
+/// The initial capacity for an encoded value, in bytes. Most arguments and answers never outgrow it.
 const ROOM: usize = 128;
 
 struct LimitedWriter {

@@ -1,4 +1,4 @@
-//! What node and master say to each other, inside `Control` frames.
+//! The messages between node and master, which travel inside `Control` frames.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -12,7 +12,7 @@ use crate::{
 /// The longest control message, in bytes.
 pub(crate) const MAX_CONTROL: usize = 64 * 1024;
 
-/// The most peers in one part of a view.
+/// The maximum number of peers in one part of a view.
 pub(crate) const PEERS_PER_PART: usize = 64;
 
 /// The longest host name or address, in bytes.
@@ -21,16 +21,16 @@ pub(crate) const MAX_HOST: usize = 255;
 /// From a node to the master.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ToMaster {
-    /// Enter this node into the registry. The node's first message.
+    /// Adds this node to the registry. It is the node's first message.
     Register {
-        /// The host that others are to dial; if none, the one that the master sees.
+        /// The host that other nodes are to dial. If `None`, the address that the master sees.
         host: Option<String>,
-        /// The port that others are to dial.
+        /// The port that other nodes are to dial.
         port: u16,
     },
-    /// Send the whole view again: a change was missed.
+    /// Asks for the whole view again, because a change was missed.
     ViewRequest,
-    /// This node takes no new calls: tell nobody of it any more.
+    /// This node takes no new calls. The master is to announce it to nobody any more.
     Draining,
 }
 
@@ -39,19 +39,19 @@ pub(crate) enum ToMaster {
 pub(crate) enum ToNode {
     /// The node is in the registry.
     Registered {
-        /// The host that others are told.
+        /// The host that other nodes are told to dial.
         host: String,
     },
-    /// All nodes that this node may dial, in parts; the last one says so.
+    /// All nodes that this node may dial, in parts. `last` marks the last part.
     View {
-        /// The master's life that the numbers count in.
+        /// The master's boot epoch. Change numbers are comparable only within one epoch.
         epoch: BootEpoch,
-        /// The number of the last change that is in this view.
+        /// The number of the last change that is included in this view.
         seq: u64,
         peers: Vec<PeerEntry>,
         last: bool,
     },
-    /// One change. Its number is one more than that of the change, or view, before.
+    /// One change. Its number is one higher than that of the previous change or view.
     Change {
         epoch: BootEpoch,
         seq: u64,
@@ -59,12 +59,12 @@ pub(crate) enum ToNode {
     },
 }
 
-/// How the nodes that a node may dial have changed.
+/// A change to the set of nodes that a node may dial.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Change {
-    /// A node has come, or come back.
+    /// A node has registered, or registered again.
     Up(PeerEntry),
-    /// A node has gone: it is not to be dialled any more. A live link to it stays.
+    /// A node is gone or draining, and must not be dialled any more. An existing link to it stays open.
     Down(NodeId),
 }
 
@@ -77,12 +77,12 @@ pub(crate) struct PeerEntry {
     pub(crate) port: u16,
 }
 
-/// The bytes of a control message.
+/// Encodes a control message.
 pub(crate) fn encode(message: &impl Serialize) -> Result<Bytes, CodecError> {
     codec::encode(message, MAX_CONTROL)
 }
 
-/// A control message from its bytes.
+/// Decodes a control message.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, CodecError> {
     codec::decode(bytes)
 }

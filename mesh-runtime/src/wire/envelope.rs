@@ -1,7 +1,8 @@
-//! Sealed batches of frames: `ack: u32 LE, frames`, behind the tag.
+//! Sealed batches of frames. After the tag come `ack: u32 LE, frames`.
 //!
-//! `ack` counts the envelopes with frames in them that this sender has received on the link, so that the other
-//! side knows how much is under way. Must not know how envelopes travel, nor how many may be under way.
+//! `ack` is the number of envelopes with frames in them that the sender of this envelope has received on the link. It
+//! tells the other side how much is still in flight. This module must not know how envelopes travel, nor how many may
+//! be in flight.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -12,13 +13,13 @@ use super::{
 
 /// The longest envelope before sealing, in bytes.
 pub(crate) const MAX_ENVELOPE: usize = 256 * 1024;
-/// Bytes of the acknowledgement.
+/// Length of the acknowledgement, in bytes.
 const ACK: usize = 4;
 
 /// Collects frames for one envelope.
 #[derive(Debug)]
 pub(crate) struct EnvelopeBuilder {
-    /// Room for the acknowledgement, then frames.
+    /// Space for the acknowledgement, then frames.
     buffer: BytesMut,
     frames: usize,
 }
@@ -31,9 +32,9 @@ impl EnvelopeBuilder {
         Self { buffer, frames: 0 }
     }
 
-    /// Appends a frame; `false` if there is no room left for it, and it must go into the next envelope.
+    /// Appends a frame. Returns `false` if there is no room left for it; it must then go into the next envelope.
     ///
-    /// An empty envelope has room for any frame that is within its limits.
+    /// An empty envelope has room for any frame that is within the limits for frames.
     #[must_use]
     pub(crate) fn push(&mut self, frame: &Frame) -> bool {
         let fits = self.buffer.len() + frame.encoded_len() <= MAX_ENVELOPE;
@@ -49,12 +50,12 @@ impl EnvelopeBuilder {
         self.frames
     }
 
-    /// Whether no frame was pushed. Such an envelope only acknowledges.
+    /// Whether no frame was pushed. Such an envelope carries only an acknowledgement.
     pub(crate) fn is_empty(&self) -> bool {
         self.frames == 0
     }
 
-    /// Seals the envelope. It must then be sent as the next one, or the link closed.
+    /// Seals the envelope. It must be sent as the next one, or the link must be closed.
     pub(crate) fn seal(mut self, ack: u32, sealer: &mut Sealer) -> Result<Bytes, SealError> {
         self.buffer[..ACK].copy_from_slice(&ack.to_le_bytes());
         sealer.seal(&self.buffer)
@@ -64,7 +65,7 @@ impl EnvelopeBuilder {
 /// An opened envelope.
 #[derive(Debug)]
 pub(crate) struct Envelope {
-    /// How many envelopes with frames the sender has received; wraps.
+    /// How many envelopes with frames the sender has received. The number wraps around.
     pub(crate) ack: u32,
     pub(crate) frames: Frames,
 }
@@ -83,14 +84,14 @@ impl Envelope {
         })
     }
 
-    /// Whether it counts: only those with frames are acknowledged and take room in the window, so that an
-    /// acknowledgement never waits for another.
+    /// Whether this envelope counts. Only envelopes with frames are acknowledged and take up room in the window, so an
+    /// acknowledgement never has to wait for another one.
     pub(crate) fn counts(&self) -> bool {
         !self.frames.is_empty()
     }
 }
 
-/// Why an envelope was refused. The link cannot go on.
+/// Why an envelope was refused. The link must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum EnvelopeError {

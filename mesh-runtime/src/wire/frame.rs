@@ -1,20 +1,21 @@
-//! The messages in an envelope, and their bytes.
+//! The messages in an envelope, and their encoding.
 //!
-//! A frame is `kind: u8, length: u32, body`, all numbers little-endian. Decoding is strict: whatever this code
-//! would not have sent is an error. Payloads are slices of the envelope, not copies: one that is kept for long
-//! keeps up to 256 KiB with it, and is better copied. Must not know what a payload means, nor which calls are in
-//! flight.
+//! A frame is `kind: u8, length: u32, body`, all numbers little-endian. Decoding is strict: anything that this code
+//! would not send is an error. Payloads are slices of the envelope, not copies. A payload keeps the whole envelope, up
+//! to 256 KiB, in memory, so one that is kept for long should be copied. This module must not know what a payload
+//! means, nor which calls are in flight.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::codec::MAX_PAYLOAD;
 use crate::close::CloseCode;
 
-/// The most payload in one frame, in bytes. Longer ones go in chunks, so that small calls get in between.
+/// The longest payload in one frame, in bytes. Longer payloads are split into chunks, so that the frames of small calls
+/// can be sent in between.
 pub(crate) const MAX_CHUNK: usize = 64 * 1024;
 /// The longest text in a frame, in bytes.
 pub(crate) const MAX_TEXT: usize = 1024;
-/// Bytes in front of a frame's body.
+/// Length of the header in front of a frame's body, in bytes.
 const HEADER: usize = 5;
 
 /// One message between the two ends of a link.
@@ -24,7 +25,7 @@ pub(crate) enum Frame {
     Call {
         call: u64,
         command: u32,
-        /// What is left of the deadline; 0 is none.
+        /// The time left until the deadline, in milliseconds. 0 means no deadline.
         deadline_ms: u32,
         part: FirstPart,
     },
@@ -35,22 +36,22 @@ pub(crate) enum Frame {
         /// The answer, or the text of the failure: see [`failure_text`].
         part: FirstPart,
     },
-    /// Tells something and waits for nothing.
+    /// Delivers a one-way message, which is not answered.
     Tell {
         tell: u64,
         command: u32,
         part: FirstPart,
     },
-    /// Goes on with a call, reply or tell whose last frame said that more follows.
+    /// Continues a call, reply or tell whose last frame said that more follows.
     Chunk {
         stream: PayloadKind,
         id: u64,
         more: bool,
         payload: Bytes,
     },
-    /// Gives a call up.
+    /// Cancels a call.
     Cancel { call: u64 },
-    /// Returns budget to the other side.
+    /// Returns credit to the other side.
     Credit { calls: u32, bytes: u64 },
     /// Asks for a [`Frame::Pong`].
     Ping { token: u64 },
@@ -58,7 +59,7 @@ pub(crate) enum Frame {
     Pong { token: u64 },
     /// The last frame of a side that closes the link.
     Goodbye { reason: CloseCode, text: String },
-    /// The first frame of each side: what it grants the other.
+    /// The first frame of each side. It grants the other side its initial credit.
     Confirm { calls: u32, bytes: u64 },
     /// A message between node and master.
     Control { payload: Bytes },
@@ -66,7 +67,7 @@ pub(crate) enum Frame {
     Draining,
 }
 
-/// The first, and often only, part of a payload.
+/// The first, and often the only, part of a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FirstPart {
     /// The length of the whole payload.
@@ -77,7 +78,7 @@ pub(crate) struct FirstPart {
 }
 
 impl FirstPart {
-    /// A whole payload of at most [`MAX_PAYLOAD`]; the outbox splits it if it is too long for one frame.
+    /// A whole payload of at most [`MAX_PAYLOAD`]. The outbox splits it if it is too long for one frame.
     pub(crate) fn whole(payload: Bytes) -> Self {
         debug_assert!(payload.len() <= MAX_PAYLOAD, "the codec limits payloads");
         Self {
@@ -87,8 +88,8 @@ impl FirstPart {
         }
     }
 
-    /// Keeps what goes into the first frame, and returns the rest for chunks.
-    /// The first frame gets so many bytes, at most [`MAX_CHUNK`].
+    /// Keeps the first `first` bytes for the first frame, and returns the rest for chunks. `first` is at most
+    /// [`MAX_CHUNK`].
     pub(crate) fn split_off_rest(&mut self, first: usize) -> Bytes {
         let rest = self.payload.split_off(self.payload.len().min(first));
         self.more = !rest.is_empty();
@@ -106,7 +107,7 @@ impl FirstPart {
     }
 }
 
-/// What a [`Frame::Chunk`] goes on with.
+/// The kind of message that a [`Frame::Chunk`] continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum PayloadKind {
@@ -115,16 +116,16 @@ pub(crate) enum PayloadKind {
     Tell = 3,
 }
 
-/// How a call went.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Status {
-    /// The payload is the encoded reply.
+    /// The payload is the encoded answer.
     Ok,
-    /// The payload is a text that says more.
+    /// The payload is a text that describes the failure.
     Failed(FailureCode),
 }
 
-/// Why a call that arrived brought no reply.
+/// Why a call that arrived got no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum FailureCode {
@@ -195,7 +196,7 @@ impl Frame {
         }
     }
 
-    /// The payload of a call, reply or tell, and what its chunks are known by.
+    /// The payload of a call, reply or tell, with the kind and number that identify its chunks.
     pub(crate) fn part_mut(&mut self) -> Option<(PayloadKind, u64, &mut FirstPart)> {
         match self {
             Self::Call { call, part, .. } => Some((PayloadKind::Call, *call, part)),
@@ -254,12 +255,12 @@ impl Frame {
         }
     }
 
-    /// Bytes that [`Frame::encode_into`] writes.
+    /// The number of bytes that [`Frame::encode_into`] writes.
     pub(crate) fn encoded_len(&self) -> usize {
         HEADER + self.body_len()
     }
 
-    /// Appends the frame. The other side refuses one that is over the limits: payloads are to be split before.
+    /// Appends the frame to `out`. The other side refuses frames over the limits, so long payloads must be split first.
     pub(crate) fn encode_into(&self, out: &mut BytesMut) {
         out.reserve(self.encoded_len());
         out.put_u8(self.kind());
@@ -383,12 +384,12 @@ impl Frame {
     }
 }
 
-/// The payload of a reply that says why there is no answer: text, cut to [`MAX_TEXT`].
+/// The payload of a failed reply: a text that says why there is no answer, cut to [`MAX_TEXT`].
 pub(crate) fn failure_text(text: &str) -> Bytes {
     Bytes::copy_from_slice(cut(text).as_bytes())
 }
 
-/// The longest beginning of `text` that a frame may carry.
+/// The longest prefix of `text` that a frame may carry.
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
@@ -400,7 +401,7 @@ fn check_text(bytes: &[u8]) -> Result<&str, FrameError> {
     std::str::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)
 }
 
-/// What is left of a frame's body while it is decoded.
+/// The rest of a frame's body while it is decoded.
 struct Body(Bytes);
 
 impl Body {
@@ -445,7 +446,7 @@ impl Body {
         if total > MAX_PAYLOAD {
             return Err(FrameError::LongPayload(total));
         }
-        // A part that promises more must bring something, or parts could follow without end.
+        // A part with `more` set must not be empty, or a peer could send parts without end.
         let fits = if part.more {
             0 < len && len < total
         } else {
@@ -504,7 +505,7 @@ impl Iterator for Frames {
     }
 }
 
-/// What is wrong with a frame. The link cannot go on.
+/// What is wrong with a frame. The link must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum FrameError {

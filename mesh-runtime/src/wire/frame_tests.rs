@@ -1,4 +1,4 @@
-//! Tests of the frames' bytes, beside `frame.rs` to keep that readable.
+//! Tests of the encoding of frames, in a file of their own to keep `frame.rs` readable.
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -108,7 +108,7 @@ fn decoded(bytes: &[u8]) -> Vec<Result<Frame, FrameError>> {
     Frames::new(Bytes::copy_from_slice(bytes)).collect()
 }
 
-/// A frame of that kind around a body.
+/// The bytes of a frame with this kind and body.
 fn raw(kind: u8, body: &[&[u8]]) -> Vec<u8> {
     let body = body.concat();
     let mut bytes = vec![kind];

@@ -1,11 +1,12 @@
 //! The handshake that opens a link: Noise `NNpsk0_25519_ChaChaPoly_BLAKE2s`, two messages, then a key for each
 //! direction.
 //!
-//! **The responder must trust the initiator only when its first envelope opens.** A recorded first message can
-//! be sent again by anyone and this side will answer it; only who made it can seal an envelope under the keys
-//! that follow. Until then the caller keeps no trace of it but a short deadline.
+//! **The responder must not trust the initiator before the initiator's first envelope opens.** Anyone can replay a
+//! recorded first message, and this side will answer it. Only the peer that created the message can seal an envelope
+//! with the resulting keys. Until that envelope arrives, the caller keeps no state about the peer except a short
+//! deadline.
 //!
-//! Must not know which nodes and links exist: whom to accept is the caller's decision.
+//! This module must not know which nodes and links exist: the caller decides whom to accept.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use crate::{
 pub(crate) const MAX_HANDSHAKE: usize = 60 * 1024;
 /// The longest name of a mesh or node type, in bytes.
 const MAX_NAME: usize = 256;
-/// The most commands of one node type.
+/// The maximum number of commands of one node type.
 const MAX_COMMANDS: usize = 4096;
 /// The longest text of a refusal, in bytes.
 const MAX_REFUSAL_TEXT: usize = 1024;
@@ -36,12 +37,12 @@ const NOISE: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 const PROLOGUE_LABEL: &[u8] = b"mesh/1 handshake";
 /// What Noise adds to the payload of either message: an ephemeral key and a tag.
 const NOISE_OVERHEAD: usize = 32 + 16;
-/// Version and key id in front of the first message.
+/// Length of the version and key id in front of the first message, in bytes.
 const FIRST_HEADER: usize = 1 + 8;
 
-/// First byte of an answer to a message that opened.
+/// First byte of an encrypted answer, to a first message that could be decrypted.
 const SEALED: u8 = 1;
-/// First byte of an answer to a message that did not.
+/// First byte of an answer in the clear, to a first message that could not be decrypted.
 const CLEAR: u8 = 2;
 
 /// How the initiator introduces itself.
@@ -55,7 +56,7 @@ pub(crate) struct Hello {
     pub(crate) schema: SchemaDigest,
 }
 
-/// Whom the initiator means to reach.
+/// The peer that the initiator wants to reach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Target {
     Master,
@@ -72,12 +73,12 @@ pub(crate) struct Welcome {
     pub(crate) schema: SchemaDigest,
 }
 
-/// What a side says of its schema: enough to see, for each command, whether both mean the same.
+/// What a side reveals of its schema: enough to check, for each command, whether both sides declare it alike.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct SchemaDigest {
-    /// Of the whole schema. Differing ones alone never refuse a handshake.
+    /// The fingerprint of the whole schema. A difference here alone never causes a refusal.
     pub(crate) fingerprint: u64,
-    /// Id and fingerprint of each command that the sender serves.
+    /// The id and fingerprint of each command that the sender serves.
     pub(crate) commands: Vec<(u32, u64)>,
 }
 
@@ -157,7 +158,7 @@ fn refusal_from_code(code: u8) -> Option<Refusal> {
     })
 }
 
-/// Binds the version and the key id, which travel in the clear, to what Noise proves.
+/// The Noise prologue. It authenticates the version and the key id, which travel in the clear.
 fn prologue(key: KeyId) -> Vec<u8> {
     [PROLOGUE_LABEL, &[VERSION], &key.0].concat()
 }
@@ -182,7 +183,7 @@ fn read(state: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, snow::Err
     Ok(payload)
 }
 
-/// The keys after a finished handshake: from the initiator, and from the responder.
+/// The keys of a finished handshake: the initiator's sending key, then the responder's.
 fn split(mut state: HandshakeState) -> (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>) {
     let (from_initiator, from_responder) = state.dangerously_get_raw_split();
     (
@@ -191,13 +192,13 @@ fn split(mut state: HandshakeState) -> (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>
     )
 }
 
-/// The side that dialled, between its message and the answer.
+/// The side that dialled, after it has created its message and before it reads the answer.
 pub(crate) struct Initiator {
     state: HandshakeState,
 }
 
 impl Initiator {
-    /// Makes the first message.
+    /// Creates the first message.
     pub(crate) fn start(
         keys: &DerivedKeys,
         hello: &Hello,
@@ -223,7 +224,7 @@ impl Initiator {
         Ok((Self { state }, message))
     }
 
-    /// Reads the answer. With the keys this side may send, and take, envelopes at once.
+    /// Reads the answer. With the returned keys, this side may send and receive envelopes at once.
     pub(crate) fn finish(mut self, reply: &[u8]) -> Result<(Welcome, SessionKeys), HandshakeError> {
         if reply.len() > MAX_HANDSHAKE {
             return Err(HandshakeError::Malformed("it is too long"));
@@ -267,13 +268,13 @@ fn refused(code: u8, authenticated: bool) -> HandshakeError {
     }
 }
 
-/// The side that was dialled, between the first message and its answer.
+/// The side that was dialled, after it has read the first message and before it answers.
 pub(crate) struct Responder {
     state: HandshakeState,
 }
 
 impl Responder {
-    /// Reads the first message. What it says may be recorded and old: see the module's head.
+    /// Reads the first message, which may be a replay: see the module documentation.
     pub(crate) fn read(keys: &DerivedKeys, message: &[u8]) -> Result<(Self, Hello), RefusedHello> {
         let (key, message) = Self::choose_key(keys, message).map_err(RefusedHello::clear)?;
         let prologue = prologue(key.id);
@@ -316,9 +317,9 @@ impl Responder {
         }
     }
 
-    /// Makes the answer that lets the initiator in, and the keys of the link.
+    /// Creates the answer that accepts the initiator, and the keys of the link.
     ///
-    /// The keys prove nothing yet: the initiator is who it says only when its first envelope opens.
+    /// The keys prove nothing yet: the initiator is authenticated only when its first envelope opens.
     pub(crate) fn accept(
         mut self,
         welcome: &Welcome,
@@ -332,7 +333,8 @@ impl Responder {
         Ok((reply, keys))
     }
 
-    /// Makes the answer that turns the initiator away, and lets it know that a holder of the key says so.
+    /// Creates the answer that refuses the initiator. It is encrypted, so it proves that it comes from a holder of the
+    /// key.
     pub(crate) fn refuse(mut self, refusal: Refusal) -> Bytes {
         let mut text = refusal.to_string();
         text.truncate(text.floor_char_boundary(MAX_REFUSAL_TEXT));
@@ -352,7 +354,7 @@ fn in_the_clear(refusal: Refusal) -> Bytes {
     Bytes::copy_from_slice(&[CLEAR, refusal_code(refusal)])
 }
 
-/// A first message that was turned away before anything in it could be believed.
+/// A first message that was refused without asking the caller, because it is not valid or could not be decrypted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{refusal}")]
 pub(crate) struct RefusedHello {
@@ -375,25 +377,26 @@ impl RefusedHello {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum HandshakeError {
-    /// The other side turned this one away.
+    /// The other side refused this one.
     #[error("refused: {refusal}")]
     Refused {
         refusal: Refusal,
-        /// Whether a holder of the key says so. If not, anyone on the way may have: try again later.
+        /// Whether the refusal comes from a holder of the key. If not, anyone on the network path may have sent it, so
+        /// try again later.
         authenticated: bool,
     },
-    /// The other side turned this one away for a reason that this version does not know.
+    /// The other side refused this one for a reason that this version does not know.
     #[error("refused for a reason that this version does not know ({code})")]
     UnknownRefusal { code: u8, authenticated: bool },
-    /// The answer is damaged, or no answer.
+    /// The answer is damaged, or is no answer to a handshake.
     #[error("the answer to the handshake is damaged: {0}")]
     Malformed(&'static str),
-    /// This side's own introduction is over the limits.
+    /// This side's own hello message is not valid or exceeds the limits.
     #[error(
         "names must have 1 to {MAX_NAME} bytes, instance ids must be valid, and there may be {MAX_COMMANDS} commands"
     )]
     BadHello,
-    /// This side's own introduction could not be encoded.
+    /// A handshake message of this side could not be encoded.
     #[error("the introduction could not be encoded: {0}")]
     Encode(CodecError),
     /// The Noise library failed.

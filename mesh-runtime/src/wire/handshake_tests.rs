@@ -1,4 +1,4 @@
-//! Tests of the handshake, beside `handshake.rs` to keep that readable.
+//! Tests of the handshake, in a file of their own to keep `handshake.rs` readable.
 
 use std::sync::Arc;
 
@@ -40,7 +40,8 @@ pub(crate) fn welcome() -> Welcome {
     }
 }
 
-/// A whole handshake, under the generated key of the vectors for keys, with ephemeral keys that are not random, and the first envelopes after it.
+/// A whole handshake and the first envelopes after it. It uses the generated key of the key vectors, and fixed ephemeral
+/// keys.
 pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let keys = keys(&[1]);
     let key = keys.dialling();
@@ -209,7 +210,7 @@ fn a_recorded_first_message_is_answered_but_its_sender_can_seal_nothing() {
     let recorded = sealed(1, &mut here);
     assert!(opens(recorded.clone(), &mut there));
 
-    // Someone plays the recording again, message and envelope.
+    // Somebody replays the recorded message and envelope.
     let (again, _) = Responder::read(&keys, &message).unwrap();
     let (_, mut keys_again) = again.accept(&welcome()).unwrap();
     assert!(!opens(recorded, &mut keys_again));
@@ -320,7 +321,8 @@ fn every_flipped_bit_and_every_cut_of_the_answer_is_refused() {
     let (_, message) = start(&keys);
     let (responder, _) = Responder::read(&keys, &message).unwrap();
     let (reply, _) = responder.accept(&welcome()).unwrap();
-    // An initiator is used up by its answer; without its ephemeral key another cannot take its place.
+    // Reading an answer consumes the initiator, and another one has another ephemeral key; so each byte gets a whole new
+    // handshake.
     for byte in 0..reply.len() {
         let (initiator, message) = start(&keys);
         let (responder, _) = Responder::read(&keys, &message).unwrap();

@@ -1,5 +1,5 @@
-//! What a call to a queued command says of its job, in front of the arguments. Must not know what an engine makes of
-//! it.
+//! The options of a job, which a call to a queued command carries in front of the arguments. This module must not know
+//! how an engine uses them.
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -9,32 +9,33 @@ use crate::error::CodecError;
 
 /// The longest deduplication key, in bytes.
 const MAX_KEY: usize = 256;
-/// More bytes than options ever take: key, two numbers of at most 9 bytes, a length of 3 and two marks of 1.
+/// An upper bound on the encoded length of options, in bytes: the key, two numbers of at most 9 bytes, a length of 3
+/// bytes and two tags of 1 byte.
 const MAX_OPTIONS: usize = MAX_KEY + 32;
 
-/// How a job is to be queued.
+/// How to queue a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JobOptions {
     /// When it may run.
     pub(crate) due: JobDue,
-    /// A key, and for how many milliseconds it keeps further jobs with it out.
+    /// A deduplication key, and for how many milliseconds it prevents further jobs with the same key.
     pub(crate) dedupe: Option<(String, u64)>,
 }
 
 /// When a job may run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum JobDue {
-    /// As soon as it is its turn.
+    /// As soon as its turn in the queue comes.
     #[default]
     Now,
-    /// So many milliseconds after it was accepted.
+    /// This many milliseconds after it was accepted.
     After(u64),
-    /// At that time, in milliseconds since the Unix epoch.
+    /// At this time, in milliseconds since the Unix epoch.
     At(u64),
 }
 
 impl JobOptions {
-    /// The payload of a call: the options, and behind them the arguments as they are.
+    /// The payload of a call: the encoded options, followed by the unchanged arguments.
     pub(crate) fn in_front_of(&self, args: &[u8]) -> Result<Bytes, CodecError> {
         self.check().map_err(CodecError::Encode)?;
         let options = codec::encode(self, MAX_PAYLOAD)?;
@@ -51,9 +52,9 @@ impl JobOptions {
         Ok(payload.freeze())
     }
 
-    /// The options and the arguments of a payload.
+    /// Splits a payload into the options and the arguments.
     pub(crate) fn split(payload: &[u8]) -> Result<(Self, &[u8]), CodecError> {
-        // No more than they can take is looked at, so that a length that lies makes nobody take memory for it.
+        // Only as many bytes as options can take are decoded, so that a false length cannot cause a large allocation.
         let head = &payload[..payload.len().min(MAX_OPTIONS)];
         let (options, rest): (Self, _) = codec::decode_prefix(head)?;
         options.check().map_err(CodecError::Decode)?;

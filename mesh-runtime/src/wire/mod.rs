@@ -1,7 +1,7 @@
 //! What crosses the network, as pure code: encoding, frames, envelopes, the handshake and the cipher.
 //!
-//! `docs/protocol.md` says the same in words, and its vectors are tested here. Nothing in here does I/O,
-//! keeps time or knows of sockets, tasks or schemas.
+//! `docs/protocol.md` is the specification, and its test vectors are checked here. Nothing in here does I/O, reads the
+//! clock, or knows of sockets, tasks or schemas.
 
 pub(crate) mod cipher;
 pub(crate) mod codec;
@@ -14,5 +14,5 @@ pub(crate) mod secretbox;
 #[cfg(test)]
 mod vectors;
 
-/// The version of the protocol that this code speaks.
+/// The protocol version that this code implements.
 pub(crate) const VERSION: u8 = 1;

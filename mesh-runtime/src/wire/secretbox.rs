@@ -1,20 +1,20 @@
-//! XSalsa20-Poly1305 in the layout of NaCl's secretbox: the tag, then the sealed bytes. The only module that names the
-//! crate which does it. Must not know where nonces come from, nor what is sealed.
+//! XSalsa20-Poly1305 in the layout of NaCl's secretbox: the tag, then the sealed bytes. This is the only module that
+//! names the crate that implements it. It must not know where nonces come from, nor what is sealed.
 
 use bytes::BytesMut;
 use dryoc::classic::crypto_secretbox::{crypto_secretbox_detached, crypto_secretbox_open_detached};
 use zeroize::Zeroizing;
 
-/// Bytes of the tag in front of the sealed bytes.
+/// Length of the tag in front of the sealed bytes, in bytes.
 pub(crate) const TAG: usize = 16;
 
-/// Bytes of a key.
+/// Length of a key, in bytes.
 pub(crate) const KEY: usize = 32;
 
-/// A number that is used once under a key.
+/// A number that must be used only once with the same key.
 pub(crate) type Nonce = [u8; 24];
 
-/// One key. It is wiped when it is dropped.
+/// One key. Its memory is wiped when it is dropped.
 pub(crate) struct SecretBox(Zeroizing<[u8; KEY]>);
 
 impl SecretBox {
@@ -22,7 +22,7 @@ impl SecretBox {
         Self(key.clone())
     }
 
-    /// Appends tag and sealed bytes to `out`. `None` if the cipher refuses, which it does above 256 GiB.
+    /// Appends the tag and the sealed bytes to `out`. `None` if the cipher refuses, which it does above 256 GiB.
     #[must_use]
     pub(crate) fn seal(&self, nonce: &Nonce, plain: &[u8], out: &mut BytesMut) -> Option<()> {
         let from = out.len();
@@ -31,8 +31,8 @@ impl SecretBox {
         crypto_secretbox_detached(sealed, tag, plain, nonce, &self.0).ok()
     }
 
-    /// The bytes in `sealed`. `None` if they were not sealed with this key and nonce, or were changed since; then
-    /// nothing is decrypted.
+    /// Opens `sealed` and returns the plaintext. `None` if it was not sealed with this key and nonce, or was changed
+    /// since; nothing is decrypted then.
     pub(crate) fn open(&self, nonce: &Nonce, sealed: &[u8]) -> Option<BytesMut> {
         let (tag, sealed) = sealed.split_first_chunk()?;
         let mut plain = BytesMut::zeroed(sealed.len());
@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    /// What an independent implementation makes of it.
+    /// Seals with an independent implementation.
     fn reference(key: &[u8; KEY], nonce: &Nonce, plain: &[u8]) -> Vec<u8> {
         let mut sealed = plain.to_vec();
         let tag = XSalsa20Poly1305::new(key.into())
@@ -56,8 +56,8 @@ mod tests {
         [&tag[..], &sealed].concat()
     }
 
-    /// Every length up to some blocks of the widest vectors, and around the sizes of chunks and envelopes: each way that
-    /// the implementation may take for beginning, middle and rest.
+    /// Every length up to a few blocks of the widest SIMD vectors, and lengths around the sizes of chunks and envelopes.
+    /// This covers each code path that the implementation may take for the start, the middle and the remainder.
     fn lengths() -> impl Iterator<Item = usize> {
         let around = |size: usize| size - 2..size + 3;
         (0..2100)

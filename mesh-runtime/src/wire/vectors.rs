@@ -1,4 +1,4 @@
-//! Holds the code to the test vectors of the protocol, `docs/vectors.txt`: lines of `name = hex`.
+//! Checks the code against the protocol's test vectors in `docs/vectors.txt`: lines of `name = hex`.
 
 use crate::{discovery, keys, wire};
 
