@@ -1,9 +1,9 @@
-//! A schema as a picture: a box for each node type with its commands, an arrow for each link. Both languages draw
-//! the same `Drawing`: what is in it is decided once. Knows nothing of files or programs.
+//! A schema as a diagram: a box for each node type with its commands, an arrow for each link. Both output formats are
+//! written from the same `Drawing`, so they show the same. This module knows nothing of files or programs.
 
 use super::{CommandSpec, Delivery, NodeSpec, Schema};
 
-/// The rows of a box: the words of the schema, and the deliveries that they stand for.
+/// The rows of a box: the keywords of the schema, and the deliveries that each row lists.
 const ROWS: [(&str, &[Delivery]); 4] = [
     ("balanced", &[Delivery::Balanced]),
     ("broadcast", &[Delivery::Gather, Delivery::Broadcast]),
@@ -14,9 +14,9 @@ const ROWS: [(&str, &[Delivery]); 4] = [
 impl Schema {
     /// The schema as a [Mermaid](https://mermaid.js.org) flowchart, which GitHub renders in a `mermaid` code block.
     ///
-    /// Each node type is a box with its commands by delivery, in the order of the schema; an arrow leads from who
-    /// dials to who accepts. A command that `#[allow(..)]` narrows says to whom. Equal schemas give equal text, so
-    /// that a test can hold the picture in a document against the schema.
+    /// Each node type is a box with its commands by delivery, in the order of the schema. An arrow leads from the node
+    /// type that dials to the one that accepts. If `#[allow(..)]` restricts a command, its callers are listed. Equal
+    /// schemas give equal text, so a test can check that the diagram in a document matches the schema.
     ///
     /// ```
     /// # use mesh_runtime::mesh_schema;
@@ -56,9 +56,9 @@ impl Schema {
         text
     }
 
-    /// The schema as a graph for [Graphviz](https://graphviz.org): `dot -Tsvg` makes a picture of it.
+    /// The schema as a graph for [Graphviz](https://graphviz.org): `dot -Tsvg` renders it.
     ///
-    /// It shows the same as [`to_mermaid`](Self::to_mermaid), and is as steady.
+    /// It shows the same as [`to_mermaid`](Self::to_mermaid), and equal schemas give equal text too.
     ///
     /// ```
     /// # use mesh_runtime::mesh_schema;
@@ -90,7 +90,7 @@ impl Schema {
         );
         for (id, NodeBox { name, rows }) in drawing.boxes.iter().enumerate() {
             let name = escape(name, xml_entity);
-            // A break says how the line before it is aligned; that of the name is centred.
+            // A line break sets the alignment of the line before it; the name is centred.
             let end_of_name = if rows.is_empty() { "" } else { "<br/>" };
             let rows = rows
                 .iter()
@@ -108,17 +108,18 @@ impl Schema {
     }
 }
 
-/// What there is to draw. Boxes go by number, as a node type may be called like a word of the picture's language.
+/// The content of a diagram. Boxes are identified by number, because the name of a node type may be a keyword of the
+/// output format.
 struct Drawing {
     boxes: Vec<NodeBox>,
-    /// From who dials to who accepts.
+    /// From the dialling to the accepting node type, as indexes into `boxes`.
     arrows: Vec<(usize, usize)>,
 }
 
 /// A node type.
 struct NodeBox {
     name: &'static str,
-    /// Its commands, a row for each delivery.
+    /// Its commands, one row for each of [`ROWS`] that has any.
     rows: Vec<String>,
 }
 
@@ -153,7 +154,7 @@ impl NodeBox {
     }
 }
 
-/// The name of a command, and who alone may call it.
+/// The name of a command, with its callers if they are restricted.
 fn name_and_callers(command: &CommandSpec) -> String {
     match command.allow {
         Some(callers) => format!("{} (only {})", command.name, callers.join(", ")),
@@ -161,7 +162,7 @@ fn name_and_callers(command: &CommandSpec) -> String {
     }
 }
 
-/// The text with every character replaced that means something in the picture's language.
+/// Replaces every character that is special in the output format.
 fn escape(text: &str, entity: fn(char) -> Option<&'static str>) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
@@ -173,7 +174,7 @@ fn escape(text: &str, entity: fn(char) -> Option<&'static str>) -> String {
     escaped
 }
 
-/// Within the quotes of a Mermaid label, which is HTML besides. Mermaid's entities begin with `#`.
+/// The entity for a character in the quotes of a Mermaid label, which is also HTML. Mermaid's entities begin with `#`.
 fn mermaid_entity(char: char) -> Option<&'static str> {
     match char {
         '"' => Some("#quot;"),
@@ -186,7 +187,7 @@ fn mermaid_entity(char: char) -> Option<&'static str> {
     }
 }
 
-/// Within a label of Graphviz that is made of HTML.
+/// The entity for a character in an HTML label of Graphviz.
 fn xml_entity(char: char) -> Option<&'static str> {
     match char {
         '"' => Some("&quot;"),
@@ -201,7 +202,7 @@ fn xml_entity(char: char) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// Names that are words of Mermaid or Graphviz, or that no identifier of Rust could be.
+    /// Names that are keywords of Mermaid or Graphviz, or that are no Rust identifiers.
     static ODD: Schema = Schema::new(
         "A \"mesh\"\\",
         "",

@@ -1,4 +1,4 @@
-//! The fingerprints that go over the wire: what a command is declared as, and the shapes of its types.
+//! The fingerprints that go over the wire: hashes of a command's declaration and of the shapes of its types.
 
 use std::{collections::HashMap, hash::Hasher, thread};
 
@@ -6,26 +6,28 @@ use fnv::FnvHasher;
 
 use super::{CommandSpec, NodeSpec, Schema};
 
-/// What a type's `Deserialize` and the trace around it may need; the threads of a runtime have less.
+/// The stack size for tracing a type, in bytes. `Deserialize` and the trace around it may need more stack than the
+/// threads of a runtime have.
 const STACK: usize = 16 * 1024 * 1024;
 
-/// The fingerprints of all commands that a node serves or may call. Made once, when it starts.
+/// The fingerprints of all commands that a node serves or may call. Computed once, when the node starts.
 pub(crate) struct Fingerprints(HashMap<&'static str, Vec<(u32, u64)>>);
 
 impl Fingerprints {
-    /// Those that matter to a node of that type. Traces their types, on a thread of its own.
+    /// Computes the fingerprints that a node of this type needs. Traces the types on a separate thread.
     pub(crate) async fn known_to(schema: &'static Schema, node_type: &'static str) -> Self {
         let trace = move || on_a_deep_stack(&|| Self::trace(schema, node_type));
         tokio::task::spawn_blocking(trace)
             .await
             .unwrap_or_else(|error| match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and with it whoever has asked.
+                // The runtime is shutting down, and the caller ends with it.
                 Err(_) => Self(HashMap::new()),
             })
     }
 
-    /// Id and fingerprint of each command of a node type; none where that type is none of this node's business.
+    /// The id and fingerprint of each command of a node type. Empty if this node neither is of that type nor may call
+    /// it.
     pub(crate) fn of(&self, node_type: &str) -> &[(u32, u64)] {
         self.0.get(node_type).map_or(&[], Vec::as_slice)
     }
@@ -44,13 +46,13 @@ impl Fingerprints {
     }
 }
 
-/// The fingerprint of one command. Traces its types, on a thread of its own.
+/// The fingerprint of one command. Traces its types on a separate thread.
 pub(super) fn of_command(command: &CommandSpec) -> u64 {
     on_a_deep_stack(&|| with_shapes(command, |trace| trace()))
 }
 
-/// The shapes that are known already: one type is in many commands. By the address of the function that traces it; where
-/// two of them have become one, their types trace alike.
+/// A cache of shapes, because one type may be in many commands. The key is the address of the function that traces the
+/// type. If the compiler has merged two of these functions, their types have the same shape.
 #[derive(Default)]
 struct Shapes(HashMap<usize, u64>);
 
@@ -67,7 +69,7 @@ impl Shapes {
     }
 }
 
-/// A command's declared fingerprint with the shapes of its arguments, in their order, and of its answer.
+/// Hashes a command's declared fingerprint with the shapes of its arguments, in order, and of its answer.
 fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u64) -> u64) -> u64 {
     let mut hash = FnvHasher::default();
     hash.write(&command.fingerprint.to_le_bytes());
@@ -77,7 +79,7 @@ fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u64) -> u64)
     hash.finish()
 }
 
-/// Runs `work` where there is room for it; here, if no thread can be had.
+/// Runs `work` on a thread with a large stack, or on this thread if no thread can be spawned.
 fn on_a_deep_stack<T: Send>(work: &(dyn Fn() -> T + Sync)) -> T {
     thread::scope(|scope| {
         let builder = thread::Builder::new()

@@ -1,15 +1,16 @@
-//! What the schema's rules allow and its author hardly meant. The macro refuses what is wrong; here is what is of
-//! no use, and may be so on purpose, as a mesh grows. Judges the declaration only, not who runs.
+//! Finds declarations that the schema's rules allow but that the author probably did not intend. The macro refuses what
+//! is wrong. The findings here are legal but useless, which may be on purpose while a mesh grows. The lint checks only
+//! the declaration, not which nodes run.
 
 use std::fmt;
 
 use super::{CommandSpec, NodeSpec, Schema};
 
-/// Something in a schema that is legal and of no use; see [`Schema::lint`]. Printed, it says how to mend it.
+/// Something in a schema that is legal but useless; see [`Schema::lint`]. Its `Display` text says how to fix it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Finding {
-    /// A node type has commands, and no link in either direction: nobody can call it.
+    /// A node type has commands, but no link in either direction: nobody can call it.
     Unreachable {
         /// The node type.
         node: &'static str,
@@ -26,7 +27,7 @@ pub enum Finding {
         /// The entry.
         dialer: &'static str,
     },
-    /// Two node types link by name, and neither may call any command of the other.
+    /// Two node types link by name, but neither may call any command of the other.
     IdleLink {
         /// Who dials.
         from: &'static str,
@@ -75,10 +76,11 @@ impl fmt::Debug for Finding {
 }
 
 impl Schema {
-    /// What is legal in this schema and of no use: node types that nobody can call or that nothing can be done with,
-    /// grants that nobody uses, links that carry no call. In the order of the schema; `any` is never a finding.
+    /// Finds what is legal but useless in this schema: node types that nobody can call or that nothing can be done
+    /// with, grants that nobody uses, links that carry no call. The findings are in the order of the schema; `any` is
+    /// never a finding.
     ///
-    /// The test for it is one line, and when it fails, it prints how to mend each finding:
+    /// A test for it is one line, and when it fails, it prints how to fix each finding:
     ///
     /// ```
     /// # use mesh_runtime::mesh_schema;
@@ -92,7 +94,7 @@ impl Schema {
     /// # }
     /// ```
     ///
-    /// What is there for later can be listed instead of nothing:
+    /// Findings that are intended can be listed as expected:
     ///
     /// ```
     /// use mesh_runtime::{mesh_schema, schema::Finding};
@@ -141,7 +143,7 @@ impl Schema {
         findings
     }
 
-    /// Whether one of the two, which have a link, may call a command of the other.
+    /// Whether either of two linked node types may call a command of the other.
     fn any_call_between(&self, one: &str, other: &str) -> bool {
         let offers = |callee: &str, caller: &str| {
             let commands = self

@@ -1,8 +1,8 @@
 //! What a `mesh_schema!` declares, as constant data. The macro writes it; master, links and diagrams read it.
-//! Here is the data and what can be asked of it; it knows nothing of running nodes.
+//! This module holds the data and the queries on it; it knows nothing of running nodes.
 //!
 //! - [`Schema::to_mermaid`] and [`Schema::to_dot`] draw it;
-//! - [`Schema::lint`] finds what is legal in it and of no use.
+//! - [`Schema::lint`] finds declarations that are legal but useless.
 
 mod diagram;
 mod fingerprints;
@@ -15,10 +15,10 @@ use fnv::FnvHasher;
 pub(crate) use fingerprints::Fingerprints;
 pub use lint::Finding;
 
-/// The deadline of a call that gives none of its own, in the schema or at the call.
+/// The timeout of a call if none is set, neither in the schema nor at the call.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A whole mesh: every node type and who may link to whom. Found as `Shop::SCHEMA`.
+/// A whole mesh: every node type and who may link to whom. Available as `Shop::SCHEMA`.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Schema {
@@ -38,10 +38,10 @@ pub struct NodeSpec {
     pub name: &'static str,
     /// Its doc comment.
     pub doc: &'static str,
-    /// The node types that this one dials: each stands in `connect` here, and has this one in its `allow`.
+    /// The node types that this one dials: each is listed in `connect` here, and lists this one in its `allow`.
     pub links_to: &'static [&'static str],
-    /// Its `allow` list, as written; `None` is `any`. Whoever stands there may dial this one, and does so only if
-    /// this one stands in its `connect`: then the pair is in [`links_to`](Self::links_to) of the other.
+    /// Its `allow` list, as written; `None` is `any`. A listed node type may dial this one. It does so only if its
+    /// `connect` lists this one; then this one is in the other's [`links_to`](Self::links_to).
     pub allow: Option<&'static [&'static str]>,
     /// Its commands, in the order of the schema.
     pub commands: &'static [CommandSpec],
@@ -55,35 +55,34 @@ pub struct CommandSpec {
     pub name: &'static str,
     /// Its doc comment.
     pub doc: &'static str,
-    /// Names the command on the wire: the 32-bit FNV-1a hash of `NodeType.command`.
+    /// Identifies the command on the wire: the 32-bit FNV-1a hash of `NodeType.command`.
     pub id: u32,
-    /// Changes with everything that makes two declarations of one command differ: delivery, names and
-    /// types as written, and `#[version]`. The 64-bit FNV-1a hash of that text. What is in the types is part of
-    /// [`CommandSpec::wire_fingerprint`] only.
+    /// The 64-bit FNV-1a hash of the command's declaration: delivery, names and types as written, and `#[version]`.
+    /// The contents of the types are part of [`CommandSpec::wire_fingerprint`] only.
     pub fingerprint: u64,
-    /// Traces the shapes of the arguments, in their order, and of the answer.
+    /// Functions that return the hashes of the shapes of the arguments, in order, and of the answer.
     pub(crate) shapes: &'static [fn() -> u64],
-    /// How a call finds its instances, and whether they answer.
+    /// How a call chooses its instances, and whether they answer.
     pub delivery: Delivery,
     /// The arguments: name and type, as written.
     pub args: &'static [(&'static str, &'static str)],
-    /// The type of the answer, as written; `()` where there is none.
+    /// The type of the answer, as written; `()` if there is none.
     pub returns: &'static str,
-    /// `#[timeout]`: the deadline of a call that gives none.
+    /// `#[timeout]`: the timeout of a call that sets none.
     pub timeout: Option<Duration>,
-    /// `#[idempotent]`: may be tried again on another instance after it may have run.
+    /// `#[idempotent]`: may be retried on another instance even if it may already have run.
     pub idempotent: bool,
-    /// `#[concurrency]`: handlers running at once, for each instance.
+    /// `#[concurrency]`: the maximum number of handlers that run at once, for each instance.
     pub concurrency: Option<u32>,
     /// `#[attempts]`: how often a job is tried before it is a dead letter.
     pub attempts: Option<u32>,
     /// `#[backoff]`: the wait before a job's second attempt; it doubles with each further one.
     pub backoff: Option<Duration>,
-    /// `#[version]`: 0 where none is given.
+    /// `#[version]`: 0 if none is given.
     pub version: u32,
-    /// `#[orphans]`: what becomes of the jobs of an instance that never returns.
+    /// `#[orphans]`: what happens to the jobs of an instance that never returns.
     pub orphans: Orphans,
-    /// `#[allow]`: the only node types that may call this command; `None` is all that have a link.
+    /// `#[allow]`: the only node types that may call this command; `None` means all that have a link.
     pub allow: Option<&'static [&'static str]>,
 }
 
@@ -93,11 +92,11 @@ pub struct CommandSpec {
 pub enum Delivery {
     /// `balanced`: one instance, always answered.
     Balanced,
-    /// `broadcast … -> T`: every instance, every answer gathered.
+    /// `broadcast … -> T`: every instance, and all answers are gathered.
     Gather,
     /// `broadcast` without `->`: every instance, no answer.
     Broadcast,
-    /// `queued balanced`: a job that one instance works off later.
+    /// `queued balanced`: a job that one instance processes later.
     QueuedBalanced,
     /// `queued broadcast`: a job in every instance's own queue.
     QueuedBroadcast,
@@ -110,14 +109,14 @@ impl Delivery {
     }
 }
 
-/// What becomes of the queued-broadcast jobs of an instance that never returns.
+/// What happens to the queued-broadcast jobs of an instance that never returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Orphans {
-    /// They go to the dead letters.
+    /// They become dead letters.
     #[default]
     DeadLetter,
-    /// Another instance of the node type runs them as well as its own.
+    /// Another instance of the node type runs them in addition to its own.
     Adopt,
 }
 
@@ -132,9 +131,9 @@ impl Schema {
         Self { mesh, doc, nodes }
     }
 
-    /// Changes with every command's [`fingerprint`](CommandSpec::fingerprint), and with every node type and link:
-    /// FNV-1a over all of them. It tells schemas apart as they are written; what is in the types is told apart
-    /// command by command, see [`CommandSpec::wire_fingerprint`].
+    /// The FNV-1a hash of all node types, links and commands, including each command's
+    /// [`fingerprint`](CommandSpec::fingerprint). It distinguishes schemas as they are written. Differences in the
+    /// contents of types are found for each command, see [`CommandSpec::wire_fingerprint`].
     pub fn fingerprint(&self) -> u64 {
         let mut hash = FnvHasher::default();
         let mut mix = |bytes: &[u8]| {
@@ -152,7 +151,7 @@ impl Schema {
         hash.finish()
     }
 
-    /// The node type of that name.
+    /// The node type with this name.
     pub fn node(&self, name: &str) -> Option<&'static NodeSpec> {
         self.nodes.iter().copied().find(|node| node.name == name)
     }
@@ -163,7 +162,7 @@ impl Schema {
             .is_some_and(|node| node.links_to.contains(&to))
     }
 
-    /// Whether a node of type `caller` may call commands of `callee`: a link in either direction will do.
+    /// Whether a node of type `caller` may call commands of `callee`. A link in either direction is sufficient.
     pub fn may_call(&self, caller: &str, callee: &str) -> bool {
         self.may_link(caller, callee) || self.may_link(callee, caller)
     }
@@ -193,7 +192,7 @@ impl NodeSpec {
         self
     }
 
-    /// The command with that id.
+    /// The command with this id.
     pub fn command(&self, id: u32) -> Option<&'static CommandSpec> {
         self.commands.iter().find(|command| command.id == id)
     }
@@ -290,15 +289,16 @@ impl CommandSpec {
         self
     }
 
-    /// What this command is told apart by on the wire: its [`fingerprint`](CommandSpec::fingerprint), and the shapes
-    /// of its arguments and of its answer. Two programs whose values differ in that do not call each other.
+    /// The fingerprint of this command on the wire: a hash of its [`fingerprint`](CommandSpec::fingerprint) and of the
+    /// shapes of its arguments and its answer. Two programs with different values do not call this command on each
+    /// other.
     ///
     /// The shape of a type is what its `Deserialize` asks for: the kinds of its values, the fields of structs and
-    /// the variants of enums, with their names, in their order. The names of types do not count. To learn it, the
-    /// types are made to deserialize made-up values, which takes some microseconds for each; nodes do that once,
+    /// the variants of enums, with their names, in order. The names of types do not count. To determine the shape,
+    /// sample values are deserialized into the type, which takes some microseconds for each type. Nodes do this once,
     /// when they start.
     ///
-    /// A program in another language, which has no such types, copies the number from here:
+    /// A program in another language has no such types; it copies the number that this prints:
     ///
     /// ```
     /// # use mesh_runtime::schema::Schema;

@@ -40,8 +40,8 @@ pub(crate) fn welcome() -> Welcome {
     }
 }
 
-/// A whole handshake and the first envelopes after it. It uses the generated key of the key vectors, and fixed ephemeral
-/// keys.
+/// A whole handshake and the first envelopes after it. It uses the generated key of the key vectors, and fixed
+/// ephemeral keys.
 pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let keys = keys(&[1]);
     let key = keys.dialling();
@@ -321,7 +321,7 @@ fn every_flipped_bit_and_every_cut_of_the_answer_is_refused() {
     let (_, message) = start(&keys);
     let (responder, _) = Responder::read(&keys, &message).unwrap();
     let (reply, _) = responder.accept(&welcome()).unwrap();
-    // Reading an answer consumes the initiator, and another one has another ephemeral key; so each byte gets a whole new
+    // Reading an answer consumes the initiator, and another one has another ephemeral key; so each byte gets a new
     // handshake.
     for byte in 0..reply.len() {
         let (initiator, message) = start(&keys);

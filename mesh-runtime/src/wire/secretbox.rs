@@ -56,8 +56,9 @@ mod tests {
         [&tag[..], &sealed].concat()
     }
 
-    /// Every length up to a few blocks of the widest SIMD vectors, and lengths around the sizes of chunks and envelopes.
-    /// This covers each code path that the implementation may take for the start, the middle and the remainder.
+    /// Every length up to a few blocks of the widest SIMD vectors, and lengths around the sizes of chunks and
+    /// envelopes. This covers each code path that the implementation may take for the start, the middle and the
+    /// remainder.
     fn lengths() -> impl Iterator<Item = usize> {
         let around = |size: usize| size - 2..size + 3;
         (0..2100)
