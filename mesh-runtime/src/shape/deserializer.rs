@@ -1,7 +1,7 @@
-//! A deserializer without data: it notes what a type asks for, and makes a sample up.
+//! A deserializer without data: it records what a type asks for, and supplies sample values.
 //!
-//! It answers as the decoder of the wire does: not human readable, structs and tuples as sequences of fixed length,
-//! variants by index, and nothing for who asks for "any" value.
+//! It behaves like the decoder of the wire format: not human readable, structs and tuples as sequences of fixed length,
+//! variants by index, and an error for a type that asks for "any" value.
 
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
@@ -14,23 +14,23 @@ use super::{
     trace::{Refused, Trace},
 };
 
-/// Stands where a value is asked for.
+/// The deserializer for one value.
 pub(super) struct Tracer<'t> {
     trace: &'t mut Trace,
     at: Place,
-    /// How many things are open around it.
+    /// The number of open parts around this value.
     depth: usize,
-    /// Of the contents of a variant: which.
+    /// Set for the contents of a variant: that variant.
     variant: Option<Place>,
 }
 
-/// Something that was opened.
+/// An open part of a type, whose elements are being deserialized.
 struct Inside<'t> {
     trace: &'t mut Trace,
     node: usize,
-    /// How many things are open around it.
+    /// The number of open parts around this one.
     depth: usize,
-    /// How many elements it has, and how many of them were asked for.
+    /// The number of elements, and below, how many of them have been asked for.
     len: usize,
     next: usize,
 }
@@ -84,7 +84,7 @@ impl<'t> Tracer<'t> {
 }
 
 impl Inside<'_> {
-    /// Where the n-th thing in it stands.
+    /// The deserializer for the n-th element.
     fn at(&mut self, n: usize) -> Tracer<'_> {
         Tracer {
             at: self.trace.place(self.node, n),
@@ -94,7 +94,7 @@ impl Inside<'_> {
         }
     }
 
-    /// The value is there: what was opened is closed.
+    /// Closes this part and returns its finished value.
     fn closed<T>(self, value: T) -> T {
         self.trace.leave(self.depth);
         value
@@ -104,7 +104,7 @@ impl Inside<'_> {
 macro_rules! integers {
     ($($method:ident $visit:ident $ty:ident;)*) => {
         $(fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-            // None is negative.
+            // No sample is negative.
             let max = u128::try_from($ty::MAX).unwrap_or(u128::MAX);
             let sample = self.leaf(stringify!($ty), samples::integers(max))?;
             visitor.$visit(samples::integer(sample))
@@ -323,12 +323,12 @@ impl<'de> EnumAccess<'de> for Chosen<'_> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Refused> {
-        // As many as there are names: more than a u32 can count do not compile.
+        // The slot is less than the number of names. An enum with more variants than fit a u32 does not compile.
         let index = u32::try_from(self.0.at.slot).unwrap_or(u32::MAX);
         let index: U32Deserializer<Refused> = index.into_deserializer();
         match seed.deserialize(index) {
             Ok(variant) => Ok((variant, self)),
-            // A name that is an alias has no variant of its own.
+            // The names may include aliases, which have no variant of their own.
             Err(Refused) => Err(self.0.trace.refuse()),
         }
     }

@@ -1,15 +1,15 @@
-//! What is known of a type: its parts as nodes, and which part holds which. Grows while the type is traced; in the
-//! end `text` writes it down. Must not know how it is traced.
+//! What is known of a type: its parts as nodes, and which part holds which. The graph grows while the type is traced;
+//! at the end, `text` writes it as text. This module must not know how types are traced.
 
 use std::{
     collections::{HashMap, VecDeque},
     ops::Range,
 };
 
-/// What kind of thing a part of a type is, with all that the encoding or the meaning of it depends on.
+/// The kind of a part of a type, with everything that determines its encoding or its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ShapeKind {
-    /// Passes for what it holds.
+    /// Encoded and written exactly like what it holds.
     Newtype,
     Option,
     Seq,
@@ -19,7 +19,7 @@ pub(super) enum ShapeKind {
     Enum(&'static [&'static str]),
 }
 
-/// Of a tuple, no more elements than this are told apart: nobody writes longer ones but as arrays.
+/// The maximum number of elements of a tuple that are distinguished. Longer tuples are in practice always arrays.
 const TUPLE_SLOTS: usize = 64;
 
 impl ShapeKind {
@@ -32,7 +32,7 @@ impl ShapeKind {
         }
     }
 
-    /// Whether there is a value of it that holds nothing.
+    /// Whether a value of this kind can hold nothing.
     pub(super) fn may_be_empty(self) -> bool {
         matches!(self, Self::Option | Self::Seq | Self::Map)
     }
@@ -45,14 +45,14 @@ pub(super) struct Place {
     pub(super) slot: usize,
 }
 
-/// Tells a part of a type from every other. The names are those that the compiler gives to the visitor and to its
-/// value: they hold the type with its parameters, and never leave this process.
+/// Identifies a part of a type. The names are the compiler's type names of the visitor and of its value. They contain
+/// the type with its parameters, and never leave this process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) visitor: &'static str,
     pub(super) value: &'static str,
     pub(super) kind: ShapeKind,
-    /// The contents of a variant have visitors of one name in all variants of an enum.
+    /// Set for the contents of a variant, because their visitors have the same type name in all variants of an enum.
     pub(super) variant: Option<Place>,
 }
 
@@ -67,44 +67,44 @@ pub(super) enum Shape {
 struct ShapeNode {
     kind: ShapeKind,
     slots: Vec<ShapeSlot>,
-    /// Something in it can not be satisfied: it is left empty from now on.
+    /// No sample satisfies something in it, so it is left empty from now on.
     withheld: bool,
 }
 
 #[derive(Debug, Default)]
 struct ShapeSlot {
-    /// More than one where a type asks for this or that.
+    /// More than one if a type asks for alternatives here.
     shapes: Vec<Shape>,
-    /// Of variants: all there is to be seen was seen.
+    /// For variants: it has been traced completely.
     explored: bool,
-    /// Of variants: there is no such, or nothing satisfies it.
+    /// For variants: it does not exist, or no sample satisfies it.
     failing: bool,
-    /// Of variants: chosen in the present pass.
+    /// For variants: it was chosen in the current pass.
     trying: bool,
 }
 
-/// A type as far as it is known. Node 0 is a newtype that holds it.
+/// What is known of a type. Node 0 is a newtype that holds the type.
 #[derive(Debug)]
 pub(super) struct Graph {
     nodes: Vec<ShapeNode>,
     known: HashMap<Key, usize>,
-    /// See [`Graph::survey`]; none when something has changed since.
+    /// The cached result of [`Graph::survey`]; `None` if something has changed since.
     survey: Option<Vec<Reach>>,
 }
 
-/// How far things are from a node.
+/// Distances from one node.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
-    /// Steps to an enum with an unexplored variant.
+    /// The number of steps to the nearest enum with an unexplored variant.
     unexplored: usize,
-    /// How deep a value of it is at the least.
+    /// The minimum depth of a value of this node.
     height: usize,
 }
 
-/// Farther than anything.
+/// A distance greater than every real one: there is no path.
 const NEVER: usize = usize::MAX / 2;
 
-/// More alternatives than this are not kept for one place.
+/// The maximum number of alternatives that are kept for one place.
 const MAX_ALTERNATIVES: usize = 8;
 
 impl Graph {
@@ -126,12 +126,12 @@ impl Graph {
         self.nodes[node].kind
     }
 
-    /// What the places of a node hold, in their order.
+    /// What the places of a node hold, in order.
     pub(super) fn contents(&self, node: usize) -> impl Iterator<Item = &[Shape]> {
         self.nodes[node].slots.iter().map(|slot| &slot.shapes[..])
     }
 
-    /// The place of the n-th element of a node. Far elements of a long tuple share one.
+    /// The place of the n-th element of a node. Elements beyond the last place share that place.
     pub(super) fn place(&self, node: usize, n: usize) -> Place {
         let last = self.nodes[node].slots.len().saturating_sub(1);
         Place {
@@ -140,7 +140,7 @@ impl Graph {
         }
     }
 
-    /// The node of that key, new or known.
+    /// The node with this key. It is created if it does not exist.
     pub(super) fn node(&mut self, key: Key) -> usize {
         let kind = key.kind;
         *self.known.entry(key).or_insert_with(|| {
@@ -151,7 +151,7 @@ impl Graph {
     }
 
     pub(super) fn holds(&mut self, place: Place, shape: Shape) {
-        // A visitor that asks for an element of what has none gets no place: see `place`.
+        // A node without elements has no slots, but a visitor may still ask for an element: see `place`.
         let Some(slot) = self.slot(place) else { return };
         if !slot.shapes.contains(&shape) && slot.shapes.len() < MAX_ALTERNATIVES {
             slot.shapes.push(shape);
@@ -168,7 +168,7 @@ impl Graph {
         self.survey = None;
     }
 
-    /// A variant was seen as a whole. Whether that is new.
+    /// Marks a variant as traced completely. Returns whether it was not marked before.
     pub(super) fn explored(&mut self, variant: Place) -> bool {
         let Some(slot) = self.slot(variant) else {
             return false;
@@ -180,7 +180,7 @@ impl Graph {
         new
     }
 
-    /// A variant is not to be chosen again, if there is another.
+    /// Marks a variant as not to be chosen again. Returns whether the enum has another variant to choose.
     pub(super) fn fails(&mut self, variant: Place) -> bool {
         if let Some(slot) = self.slot(variant) {
             slot.failing = true;
@@ -192,7 +192,7 @@ impl Graph {
             .any(|slot| !slot.failing)
     }
 
-    /// A variant that was not seen yet; it counts as tried from now on.
+    /// An unexplored variant of this enum. It is marked as tried in this pass.
     pub(super) fn unseen(&mut self, node: usize) -> Option<Place> {
         let slot = self.nodes[node]
             .slots
@@ -203,19 +203,19 @@ impl Graph {
         Some(Place { node, slot })
     }
 
-    /// The variant on the shortest way to one that was not seen yet.
+    /// The variant that is on the shortest path to an unexplored one.
     pub(super) fn on_the_way(&mut self, node: usize) -> Option<Place> {
         self.least(node, ShapeSlot::nearest)
             .filter(|(steps, _)| *steps < NEVER)
             .map(|(_, place)| place)
     }
 
-    /// The variant that soonest comes to an end, as an enum may hold itself.
+    /// The variant with the shallowest values. It ends a value of an enum that may hold itself.
     pub(super) fn soonest_over(&mut self, node: usize) -> Option<Place> {
         self.least(node, ShapeSlot::height).map(|(_, place)| place)
     }
 
-    /// The first variant of which `measure` is least.
+    /// The first variant with the lowest `measure`.
     fn least(
         &mut self,
         node: usize,
@@ -231,7 +231,7 @@ impl Graph {
         least.map(|(measured, slot)| (measured, Place { node, slot }))
     }
 
-    /// Whether another pass would show more.
+    /// Whether another pass could discover more.
     pub(super) fn has_unexplored(&mut self) -> bool {
         let survey = self.survey.take().unwrap_or_else(|| self.survey());
         let found = survey[Self::ROOT.node].unexplored < NEVER;
@@ -239,7 +239,7 @@ impl Graph {
         found
     }
 
-    /// Before a pass: what was only tried counts as not seen.
+    /// Prepares for a pass: variants that were only tried count as unexplored again.
     pub(super) fn begin_pass(&mut self) {
         for slot in self.nodes.iter_mut().flat_map(|node| &mut node.slots) {
             slot.trying = false;
@@ -251,7 +251,7 @@ impl Graph {
         self.nodes[place.node].slots.get_mut(place.slot)
     }
 
-    /// How far things are from each node.
+    /// Computes the distances from each node.
     fn survey(&self) -> Vec<Reach> {
         let mut holders: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
         let mut survey = vec![
@@ -284,7 +284,7 @@ impl Graph {
                 }
             }
         }
-        // Heights only fall, and never below what their parts allow: this comes to rest.
+        // Heights only decrease, and not below what the heights of their parts allow, so this loop terminates.
         while let Some(index) = unsettled.pop_front() {
             let height = self.nodes[index].height(&survey);
             if height < survey[index].height {
@@ -306,7 +306,7 @@ impl ShapeNode {
         }
     }
 
-    /// Whether a value of it can be made to hold `other`.
+    /// Whether a value of this node can be made to hold `other`.
     fn leads_to(&self, other: usize) -> bool {
         let usable = self.slots.iter().filter(|slot| !slot.failing);
         !self.withheld && usable.flat_map(ShapeSlot::nodes).any(|held| held == other)
@@ -347,7 +347,7 @@ impl ShapeSlot {
 
     fn height(&self, survey: &[Reach]) -> usize {
         if self.shapes.is_empty() {
-            // Not known yet: whoever looks for the end had better not go there.
+            // Not known yet, so it must not look like a short way to end a value.
             return NEVER;
         }
         self.nodes()

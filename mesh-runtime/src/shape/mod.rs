@@ -1,9 +1,11 @@
-//! What travels, as far as serde tells: the fields of structs, the variants of enums, in their order, with their
-//! names. It becomes part of a command's fingerprint, so that two programs whose types differ do not talk past each
-//! other: the encoding has no names, and two fields of one type that have changed places would swap their values.
+//! The shape of a type, as far as serde reveals it: the fields of structs and the variants of enums, in order, with
+//! their names. It becomes part of a command's fingerprint, so that two programs whose types differ do not
+//! misinterpret each other's data. The encoding contains no names: if two fields of the same type changed places, their
+//! values would be swapped without an error.
 //!
-//! `deserializer` is handed to a type and notes what it asks for; `trace` decides what it is offered, in as many
-//! passes as it takes; `graph` keeps what was learned and `text` writes it down. Must not know what a command is.
+//! `deserializer` is passed to a type and records what it asks for; `trace` decides which sample values it gets, in as
+//! many passes as necessary; `graph` stores what was learned, and `text` writes it as text. This module must not know
+//! what a command is.
 
 mod deserializer;
 mod graph;
@@ -20,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 /// The hash of the shape of a type.
 ///
-/// Every other thing in here is compiled once; of this there is one for each distinct type of a schema.
+/// This function is compiled once for each distinct type of a schema.
 pub(crate) fn of<T: DeserializeOwned>() -> u64 {
     hash(&mut |trace| T::deserialize(deserializer::Tracer::new(trace)).is_ok())
 }

@@ -1,10 +1,10 @@
-//! What a leaf is offered, one after another, until the type that asked is content with it.
+//! The sample values for a leaf, which are tried one after another until the type accepts one.
 //!
-//! The first of each list suits most types; the rest is for types that validate: identifiers, dates, addresses.
-//! A change in here changes the fingerprint of commands whose types only the change opens up, so it is a change
-//! that a user would notice.
+//! The first of each list suits most types. The rest are for types that validate: identifiers, dates, addresses.
+//! If a change in here makes a type accept a sample for the first time, the fingerprints of commands with that type
+//! change, so users notice it.
 
-/// Rising from the second on, so that those that fit a type of so many bits come first.
+/// In ascending order from the second on, so that the integers that fit a type are the first ones of the list.
 const INTEGERS: [u64; 12] = [
     1,
     0,
@@ -20,7 +20,7 @@ const INTEGERS: [u64; 12] = [
     1_700_000_000,
 ];
 
-/// How many integers are at most `max`.
+/// The number of sample integers that are at most `max`.
 pub(super) fn integers(max: u128) -> usize {
     INTEGERS
         .iter()
@@ -39,7 +39,7 @@ pub(super) const FLOATS: [f32; 4] = [1.0, 0.0, 0.5, 100.0];
 
 pub(super) const CHARS: [char; 3] = ['a', 'A', '0'];
 
-/// Lengths of strings of zero bytes.
+/// Lengths of the samples for byte strings, which consist of zero bytes.
 pub(super) const BYTES: [usize; 10] = [0, 16, 4, 6, 8, 12, 20, 24, 32, 64];
 
 pub(super) const TEXTS: [&str; 40] = [

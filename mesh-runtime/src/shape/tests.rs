@@ -1,4 +1,4 @@
-//! Which types are told apart, and which are not.
+//! Which types have different shapes, and which do not.
 
 mod evolution;
 mod recursion;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{deserializer::Tracer, text, trace};
 
-/// The shape of a type, as text; made twice, as it must be the same each time.
+/// The shape of a type, as text. It is traced twice, because the result must be the same each time.
 fn shape<T: DeserializeOwned>() -> String {
     let trace = || {
         text::of(&trace::explore(&mut |trace| {

@@ -1,25 +1,25 @@
-//! What is known of a type as one text: the same for all types that mean the same on the wire, whatever they and
-//! their parts are called.
+//! Writes what is known of a type as text. All types that mean the same on the wire have the same text, whatever the
+//! names of the types and of their parts.
 //!
 //! ```text
 //! struct Order { id: Uuid, lines: Vec<Line>, bill_to: Address, ship_to: Option<Address> }
 //! {id:bytes,lines:seq({sku:text,count:u32}),bill_to:{street:text},ship_to:option(#3)}
 //! ```
 //!
-//! `#3` is the description that began fourth, counted from 0, in this text. Two parts that are described alike count
-//! as one, so that it does not matter whether they are of one type or of two.
+//! `#3` refers to description number 3 of this text, numbered from 0 in the order in which the descriptions begin. Two
+//! parts with equal descriptions count as one, so it does not matter whether they are of one type or of two.
 
 use std::{collections::HashMap, fmt::Write};
 
 use super::graph::{Graph, Shape, ShapeKind};
 
-/// What stands for places that were never asked for.
+/// Written for places that were never asked for.
 const UNKNOWN: &str = "?";
 
-/// What a part holds that holds nothing but itself.
+/// Written for the contents of a newtype that holds only itself.
 const ENDLESS: &str = "endless";
 
-/// Writes down a type.
+/// Writes a type as text.
 pub(super) fn of(graph: &Graph) -> String {
     let contents: Vec<Vec<Vec<Shape>>> = graph
         .nodes()
@@ -41,7 +41,7 @@ pub(super) fn of(graph: &Graph) -> String {
     writer.text
 }
 
-/// A newtype passes for what it holds.
+/// Replaces each newtype by what it holds.
 fn through_newtypes(graph: &Graph, shapes: &[Shape]) -> Vec<Shape> {
     let mut seen = Vec::new();
     let mut held = Vec::new();
@@ -67,9 +67,10 @@ fn through_newtypes(graph: &Graph, shapes: &[Shape]) -> Vec<Shape> {
     held
 }
 
-/// One number for all nodes that nothing tells apart: neither what they are, nor what they hold.
+/// Groups the nodes into classes. Two nodes are in one class if neither their kinds nor their contents differ.
 ///
-/// All are taken for alike at first and told apart by what they hold, again and again, until that changes nothing.
+/// At first, all nodes are in one class. The classes are then split by the classes of what the nodes hold, until
+/// nothing changes.
 fn classes(graph: &Graph, contents: &[Vec<Vec<Shape>>]) -> Vec<usize> {
     let mut classes = vec![0; contents.len()];
     let mut count = 1;
@@ -109,13 +110,13 @@ struct ShapeWriter<'g> {
     graph: &'g Graph,
     contents: Vec<Vec<Vec<Shape>>>,
     classes: Vec<usize>,
-    /// Of classes that are described: which description it was.
+    /// The number of the description of each class that is already described.
     numbers: HashMap<usize, usize>,
     text: String,
 }
 
 impl ShapeWriter<'_> {
-    /// The depth is that of the trace, which has a bound.
+    /// Recursive. Its depth is at most that of the trace, which is bounded.
     fn place(&mut self, node: usize, slot: usize) {
         let shapes = self.contents[node][slot].clone();
         if shapes.is_empty() {
@@ -135,7 +136,7 @@ impl ShapeWriter<'_> {
     fn node(&mut self, node: usize) {
         let number = self.numbers.len();
         if let Some(known) = self.numbers.get(&self.classes[node]) {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(self.text, "#{known}");
             return;
         }

@@ -1,10 +1,10 @@
-//! One type after another value of it: what each pass is offered, and what to offer in the next.
+//! Traces a type by deserializing one value after another of it. Decides which samples each pass gets.
 //!
-//! A pass makes one value. It sees one variant of each enum that it meets, so there are as many passes as it takes to
-//! see all of them. A pass may also end in an error, because a type validates what it reads: then the leaf that was
-//! asked for last is offered something else; when nothing is left to offer, the nearest thing around it that can be
-//! empty is left empty, or the nearest enum takes another variant; and when there is none, what is known stays all
-//! that is known. Every step is a function of the type alone.
+//! A pass creates one value. It explores one variant of each enum that it meets, and passes are repeated until all
+//! variants are explored. A pass may also end in an error, because a type validates what it reads. The next pass then
+//! offers another sample to the leaf that was asked for last. If no sample is left, the trace goes outwards from that
+//! leaf: the nearest part that can be empty is left empty, or the nearest enum takes another variant. If there is no
+//! such part either, the trace ends with what is known so far. Every step depends only on the type.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,16 +13,16 @@ use std::{
 
 use super::graph::{Graph, Key, Place, Shape};
 
-/// More passes than this are not made.
+/// The maximum number of passes.
 const MAX_PASSES: usize = 4_096;
-/// More values than this are not offered, over all passes.
+/// The maximum number of values that are asked for, over all passes.
 const MAX_STEPS: usize = 1 << 18;
-/// Parts of a type nest no deeper.
+/// The maximum nesting depth of parts.
 const MAX_DEPTH: usize = 128;
-/// A type has no more parts.
+/// The maximum number of parts of a type.
 const MAX_NODES: usize = 4_096;
 
-/// Why a pass went no further. What serde has to say of it is of no use to anyone.
+/// The error that ends a pass. Serde's error texts are dropped, because nobody reads them.
 #[derive(Debug)]
 pub(super) struct Refused;
 
@@ -43,31 +43,31 @@ impl serde::de::Error for Refused {
 /// The trace of one type.
 pub(super) struct Trace {
     graph: Graph,
-    /// Which sample a leaf is offered, where that is not the first.
+    /// The sample that each leaf gets, if it is not the first.
     samples: HashMap<Place, usize>,
     /// The leaf that was asked for last in this pass, and how many samples there are for it.
     asked: Option<(Place, usize)>,
-    /// The leaf that the present errors are put down to, and the sample that it had before.
+    /// The leaf that is assumed to cause the current errors, and the sample that it had before.
     blamed: Option<(Place, usize)>,
-    /// Leaves that no sample helps.
+    /// Leaves for which all samples were tried without success.
     hopeless: HashSet<Place>,
-    /// It was not the type that refused, but this trace: another sample would not help.
+    /// The trace refused, not the type, so another sample would not help.
     refused: bool,
-    /// What is open, from the outside in.
+    /// The open parts, from the outermost to the innermost.
     stack: Vec<OpenType>,
     steps: usize,
-    /// How many variants were seen as a whole.
+    /// How many variants have been traced completely.
     explored: usize,
 }
 
 struct OpenType {
     node: usize,
     variant: Option<Place>,
-    /// The variant was chosen for what it leads to.
+    /// The variant was chosen because it leads to an unexplored one.
     leads: bool,
 }
 
-/// Makes passes until there is nothing more to see. `pass` tells whether it came to a value.
+/// Repeats passes until there is nothing more to discover. `pass` returns whether it produced a value.
 pub(super) fn explore(pass: &mut dyn FnMut(&mut Trace) -> bool) -> Graph {
     let mut trace = Trace {
         graph: Graph::new(),
@@ -83,7 +83,7 @@ pub(super) fn explore(pass: &mut dyn FnMut(&mut Trace) -> bool) -> Graph {
     for _ in 0..MAX_PASSES {
         trace.begin_pass();
         let explored = trace.explored;
-        // What a pass leaves behind when it ends early is set right at the start of the next.
+        // A pass that ends early leaves state behind, which the start of the next pass resets.
         let more = match catch_unwind(AssertUnwindSafe(|| pass(&mut trace))) {
             Ok(true) => trace.explored > explored && trace.graph.has_unexplored(),
             Ok(false) => trace.tries_another_sample() || trace.goes_around(),
@@ -104,7 +104,7 @@ impl Trace {
         self.stack.clear();
     }
 
-    /// A leaf is asked for; tells which of its samples it is to be.
+    /// Records that a leaf is asked for. Returns the index of the sample to use.
     pub(super) fn leaf(
         &mut self,
         at: Place,
@@ -118,17 +118,17 @@ impl Trace {
         Ok(self.samples.get(&at).map_or(0, |sample| sample % samples))
     }
 
-    /// Something without a value: there is nothing to choose.
+    /// Records a leaf that has no samples to choose from.
     pub(super) fn mark(&mut self, at: Place, name: &'static str) -> Result<(), Refused> {
         self.step()?;
         self.graph.holds(at, Shape::Leaf(name));
         Ok(())
     }
 
-    /// Something that holds others is asked for, inside `depth` others.
+    /// Opens a part that holds others, inside `depth` open parts.
     pub(super) fn enter(&mut self, at: Place, depth: usize, key: Key) -> Result<usize, Refused> {
         self.step()?;
-        // What is beyond that ended in an error that a type has taken for an answer.
+        // Deeper parts ended in an error that a type has handled, so they were never closed.
         self.stack.truncate(depth);
         let node = self.graph.node(key);
         self.graph.holds(at, Shape::ShapeNode(node));
@@ -143,20 +143,21 @@ impl Trace {
         Ok(node)
     }
 
-    /// What was opened inside `depth` others has come to its end.
+    /// Closes the part that was opened inside `depth` open parts.
     pub(super) fn leave(&mut self, depth: usize) {
         self.stack.truncate(depth);
     }
 
-    /// Whether what was opened last is to be left empty: because it is within itself, or cannot be filled.
+    /// Whether the part that was opened last must be left empty, because it is inside itself or cannot be filled.
     pub(super) fn is_empty(&self, depth: usize, node: usize) -> bool {
         self.graph.is_withheld(node) || self.stack[..depth].iter().any(|open| open.node == node)
     }
 
-    /// The variant that the enum opened last is to take, so that the pass shows something new and comes to an end.
+    /// The variant that the enum opened last must take, so that the pass discovers something new and ends.
     ///
-    /// An enum on the way to something new is entered for that once: the way does not lead through it twice, and what is
-    /// beside the way would take it again and again.
+    /// If the enum is already open for a variant that leads to an unexplored one, it does not take a leading variant
+    /// again. The shortest path does not go through an enum twice, and parts beside the path would otherwise take the
+    /// leading variant again and again.
     pub(super) fn choose(&mut self, node: usize) -> Result<Place, Refused> {
         let led = self
             .stack
@@ -178,19 +179,19 @@ impl Trace {
         Ok(variant)
     }
 
-    /// A variant has come to its end.
+    /// Records that a variant has been traced completely.
     pub(super) fn explored(&mut self, variant: Place) {
         if self.graph.explored(variant) {
             self.explored += 1;
         }
     }
 
-    /// The place of the n-th element of what was opened.
+    /// The place of the n-th element of a node.
     pub(super) fn place(&self, node: usize, n: usize) -> Place {
         self.graph.place(node, n)
     }
 
-    /// Says that the type is not to blame.
+    /// Records that the trace refuses, not the type.
     pub(super) fn refuse(&mut self) -> Refused {
         self.refused = true;
         Refused
@@ -219,7 +220,7 @@ impl Trace {
             self.samples.insert(place, sample + 1);
             return true;
         }
-        // It was not this leaf, or nothing suits it: either way it had better have what it had.
+        // Either another leaf is the cause, or no sample suits this one. In both cases it gets its earlier sample back.
         if let Some((_, before)) = self.blamed.take() {
             self.samples.insert(place, before);
         }

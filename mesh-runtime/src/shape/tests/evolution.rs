@@ -1,4 +1,4 @@
-//! What may change in a type, and what changes its shape with it.
+//! Which changes to a type change its shape, and which do not.
 
 use serde::Deserialize;
 

@@ -108,7 +108,7 @@ fn what_has_no_end_ends_the_trace() {
     struct Nothing(#[allow(dead_code)] Box<Nothing>);
     assert_eq!(shape::<Endless>(), "{next:#0,never:?}");
     assert_eq!(shape::<Nothing>(), "endless");
-    // What is beside it is seen.
+    // The parts beside it are traced.
     assert_eq!(
         shape::<(Option<Endless>, u8)>(),
         "2(option({next:#2,never:?}),u8)"
@@ -139,6 +139,6 @@ fn a_type_that_doubles_with_each_level_is_within_bounds() {
     doubles!(L10 L9);
     doubles!(L11 L10);
     assert!(shape::<L3>().starts_with("{a:2({a:2({a:2(u8,u8),b:#5}"));
-    // Four to the eleventh leaves: too many, and so cut off, but always at the same place.
+    // 4^11 leaves are too many, so the trace is cut off, but always at the same place.
     assert!(shape::<L11>().len() < 500);
 }

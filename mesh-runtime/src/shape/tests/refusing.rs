@@ -1,4 +1,4 @@
-//! Types that do not take what they are offered.
+//! Types that reject some of the samples.
 
 use serde::{
     Deserialize, Deserializer,
@@ -7,7 +7,7 @@ use serde::{
 
 use super::shape;
 
-/// Sixteen bytes, as an identifier that is not for human readers.
+/// Sixteen bytes, like an identifier in a format that is not human readable.
 struct Uuid;
 
 impl<'de> Deserialize<'de> for Uuid {
@@ -195,7 +195,7 @@ fn what_refuses_without_a_look_is_left_out() {
 
 #[test]
 fn a_type_that_asks_for_this_or_that_has_both_in_its_shape() {
-    /// Asks for a text, and makes do with a number.
+    /// Asks for three bytes, and reads past the end of them.
     struct Either;
     impl<'de> Deserialize<'de> for Either {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -206,7 +206,7 @@ fn a_type_that_asks_for_this_or_that_has_both_in_its_shape() {
                     f.write_str("a list")
                 }
                 fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Either, A::Error> {
-                    // Reads more than there is, and is content with what comes.
+                    // Reads until there are no more elements, and then asks once more.
                     while seq.next_element::<u8>()?.is_some() {}
                     let more = seq.next_element::<u8>()?;
                     more.is_none()

@@ -1,4 +1,4 @@
-//! The types that everybody uses.
+//! Common types of the standard library.
 
 use std::{
     borrow::Cow,
