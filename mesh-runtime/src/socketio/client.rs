@@ -1,8 +1,8 @@
 //! The client side: a small Socket.IO client over tokio-tungstenite.
 //!
-//! Why not a ready-made one: `docs/adr/0001-own-socketio-client.md`. Two parties share an open connection:
-//! the [`ClientSink`] writes, and one reader task reads, answers pings and watches for silence. The reader owns
-//! the end: whatever ends the connection, it closes the socket and tells the [`Inbound`].
+//! `docs/adr/0001-own-socketio-client.md` says why it is not an existing one. Two parties share an open connection:
+//! the [`ClientSink`] writes, and one reader task reads, answers pings and watches for silence. Whatever ends the
+//! connection, the reader closes the socket and notifies the [`Inbound`].
 
 use std::{io, net::SocketAddr, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration};
 
@@ -62,7 +62,7 @@ pub(crate) async fn connect<I: Inbound>(
     Ok(Sink::client(ClientSink { writer, closer }, limits.write))
 }
 
-/// All that comes before the first payload: name, TCP, WebSocket, Engine.IO, Socket.IO.
+/// Does everything that comes before the first payload: name lookup, TCP, WebSocket, Engine.IO, Socket.IO.
 async fn open(
     host: &str,
     port: u16,
@@ -111,8 +111,8 @@ async fn open(
     }
 }
 
-/// Connects to the first address of the host that answers. Each address gets an equal share of the time, so
-/// that one that swallows packets does not use up the time of the others.
+/// Connects to the first address of the host that answers. Each address gets an equal share of the time, so an address
+/// that silently drops packets does not use up the time of the others.
 async fn dial(host: &str, port: u16, limits: &Limits) -> Result<TcpStream, TransportError> {
     let unreachable = |source: io::Error| TransportError::Unreachable {
         host: host.to_owned(),
@@ -138,7 +138,7 @@ async fn dial(host: &str, port: u16, limits: &Limits) -> Result<TcpStream, Trans
     Err(unreachable(last))
 }
 
-/// The next text message before the connection is ready.
+/// Receives the next text message while the connection is not yet ready.
 async fn next_text(socket: &mut WebSocket, closer: &Closer) -> Result<String, TransportError> {
     loop {
         match socket.next().await {
@@ -155,7 +155,7 @@ async fn next_text(socket: &mut WebSocket, closer: &Closer) -> Result<String, Tr
     }
 }
 
-/// An error of the WebSocket's opening: the other side talks, but not this protocol.
+/// Maps an error of the WebSocket's opening handshake: the other side answers, but does not speak this protocol.
 fn not_socketio(closer: &Closer, error: WsError) -> TransportError {
     match error {
         WsError::Io(_) => ended(closer, error),
@@ -167,7 +167,8 @@ fn not_socketio(closer: &Closer, error: WsError) -> TransportError {
     }
 }
 
-/// An error of an open WebSocket. What the stream recorded is nearer to the cause.
+/// Maps an error of an open WebSocket. A reason that the stream recorded takes precedence, because it is closer to the
+/// cause.
 fn ended(closer: &Closer, error: WsError) -> TransportError {
     if let Some(reason) = closer.reason() {
         return reason;
@@ -220,7 +221,7 @@ impl ClientSink {
         writer.flush().await.map_err(failed)
     }
 
-    /// Says goodbye, and gives the peer a little time to hear it.
+    /// Performs the closing handshake, and cuts the connection if the peer does not close within [`CLOSE_GRACE`].
     pub(super) async fn close(&mut self) {
         if self.closer.is_cut() {
             return;
@@ -231,8 +232,8 @@ impl ClientSink {
                 let _ = writer.feed(Message::text(codec::DISCONNECT)).await;
                 let _ = writer.send(Message::Close(None)).await;
             }
-            // The reader goes on until the peer has closed too: closing a socket with unread data would
-            // make the system throw away what the peer has not yet read.
+            // The reader continues until the peer has closed too: if a socket with unread data is closed, the operating
+            // system discards what the peer has not yet read.
             self.closer.gone().await;
         };
         let _ = timeout(CLOSE_GRACE, goodbye).await;
@@ -240,7 +241,7 @@ impl ClientSink {
     }
 }
 
-/// Tells the end of a connection exactly once, even if the reader's task is dropped or panics.
+/// Reports the close of a connection exactly once, even if the reader's task is dropped or panics.
 struct End {
     closer: Closer,
     inbound: Arc<dyn Inbound>,
@@ -253,7 +254,7 @@ impl Drop for End {
     }
 }
 
-/// The reading side of a connection: the task that owns its end.
+/// The reading side of a connection: the task that closes the socket and reports the close.
 struct ClientReader {
     frames: SplitStream<WebSocket>,
     writer: SharedWriter,
@@ -271,22 +272,22 @@ impl ClientReader {
         } = self;
         let reason = read(&mut frames, &writer, silence, &end).await;
         end.closer.cut(reason);
-        // The cut makes a write that holds the lock fail at once. With both halves dropped the socket closes.
+        // The cut makes a write that holds the lock fail at once. The socket closes when both halves are dropped.
         drop(writer.lock().await.take());
         drop(frames);
         drop(end);
     }
 }
 
-/// Delivers payloads until the connection ends; returns why.
+/// Delivers payloads until the connection ends. Returns the reason.
 async fn read(
     frames: &mut SplitStream<WebSocket>,
     writer: &SharedWriter,
     silence: Duration,
     end: &End,
 ) -> TransportError {
-    // A pong waits for its turn to write beside the reading, not in front of it: a peer that reads slowly
-    // must not keep this side from reading.
+    // A pong waits for the writer concurrently with reading, because a peer that reads slowly must not prevent this
+    // side from reading.
     let mut pong: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     let mut announced = false;
     let mut heard = Instant::now();
@@ -297,7 +298,7 @@ async fn read(
             frame = frames.next() => {
                 heard = Instant::now();
                 match on_frame(frame, &mut announced, end) {
-                    // Before the next payload, those have their turn whom this one has woken.
+                    // Tasks that this payload has woken run before the next payload is handled.
                     ControlFlow::Continue(PacketReply::Nothing) => yield_to_ready_tasks().await,
                     ControlFlow::Continue(PacketReply::Pong) => {
                         pong.get_or_insert_with(|| Box::pin(send_pong(writer.clone())));
@@ -319,13 +320,13 @@ async fn read(
     }
 }
 
-/// What a message from the server asks for.
+/// The reply that a message from the server asks for.
 enum PacketReply {
     Nothing,
     Pong,
 }
 
-/// Handles one frame. `announced` says that a header came and its attachment must be next.
+/// Handles one frame. `announced` is set if a header has arrived and its attachment must be next.
 fn on_frame(
     frame: Option<Result<Message, WsError>>,
     announced: &mut bool,
@@ -375,7 +376,7 @@ fn on_frame(
     }
 }
 
-/// Answers a ping. An error here is found by the reader as well.
+/// Answers a ping. Errors are ignored, because the reader notices them as well.
 async fn send_pong(writer: SharedWriter) {
     if let Some(writer) = writer.lock().await.as_mut() {
         let _ = writer.send(Message::text(codec::PONG)).await;

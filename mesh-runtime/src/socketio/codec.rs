@@ -1,6 +1,6 @@
-//! The text of Engine.IO v4 and Socket.IO v5, as much of it as a mesh link uses: bytes in, packets out.
+//! The text format of the parts of Engine.IO v4 and Socket.IO v5 that a mesh link uses: bytes in, packets out.
 //!
-//! Pure functions without I/O. It must not know what a payload means.
+//! Pure functions without I/O. This module must not know what a payload means.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -13,30 +13,30 @@ use super::{EVENT, MAX_PAYLOAD_BYTES, TransportError};
 pub(super) const CONNECT: &str = "40";
 /// The Socket.IO packet that leaves the namespace `/`.
 pub(super) const DISCONNECT: &str = "41";
-/// The Engine.IO answer to a ping.
+/// The Engine.IO packet that answers a ping.
 pub(super) const PONG: &str = "3";
 /// The text that goes before a binary attachment.
 pub(super) const BINARY_HEADER: &str = r#"451-["m",{"_placeholder":true,"num":0}]"#;
 
-/// How every payload in text begins and ends when the sender does not escape anything, which is always
-/// so for base64 from `JSON.stringify`, from `serde_json` and from this file.
+/// The start and the end of every payload in text form if the sender escapes nothing. For base64, this is always true
+/// of `JSON.stringify`, `serde_json` and this file.
 const TEXT_HEAD: &str = r#"["m",""#;
 const TEXT_TAIL: &str = r#""]"#;
 
-/// One text message from a server, understood.
+/// One parsed text message from a server.
 #[derive(Debug, PartialEq)]
 pub(super) enum Packet<'a> {
     /// Engine.IO `1`.
     Close,
     /// Engine.IO `2`.
     Ping,
-    /// Engine.IO `6`: nothing.
+    /// Engine.IO `6`: has no meaning.
     Noop,
     /// Socket.IO `40`: the namespace is joined.
     Connected,
     /// Socket.IO `41`: the namespace is left.
     Disconnect,
-    /// Socket.IO `44`, with what the server says about it.
+    /// Socket.IO `44`: the server refuses, with the JSON that says why.
     Refused(&'a str),
     /// Socket.IO `42`: an event, still as JSON.
     Event(&'a str),
@@ -76,14 +76,15 @@ pub(super) fn parse_packet(text: &str) -> Result<Packet<'_>, TransportError> {
     }
 }
 
-/// What the heartbeat part of an open packet says.
+/// The heartbeat settings of an open packet.
 #[derive(Debug, PartialEq)]
 pub(super) struct OpenPacket {
-    /// How long the connection may stay silent before the server must be taken for gone.
+    /// How long the connection may stay silent before the server is considered dead.
     pub(super) silence: Duration,
 }
 
-/// A server that announces a longer heartbeat than this gets this one: a watchdog that never barks is none.
+/// The upper limit of [`OpenPacket::silence`]. With a limit, a dead server is always noticed, whatever heartbeat it has
+/// announced.
 const MAX_SILENCE: Duration = Duration::from_secs(120);
 
 /// Parses the first message of a connection: `0{"sid":…,"pingInterval":…,"pingTimeout":…}`.
@@ -106,7 +107,7 @@ pub(super) fn parse_open(text: &str) -> Result<OpenPacket, TransportError> {
     })
 }
 
-/// What a server says when it refuses a connection: the `message` in the packet's JSON, cut short.
+/// The text of a server that refuses a connection: the `message` in the packet's JSON, shortened.
 pub(super) fn refusal_text(json: &str) -> String {
     #[derive(Deserialize)]
     struct ConnectError {
@@ -117,12 +118,12 @@ pub(super) fn refusal_text(json: &str) -> String {
         .unwrap_or_else(|_| "no reason given".into())
 }
 
-/// A payload as base64 text: the argument of the event.
+/// Encodes a payload as base64 text: the argument of the event.
 pub(super) fn payload_text(payload: &[u8]) -> String {
     BASE64.encode(payload)
 }
 
-/// The whole text message for a payload that travels as text.
+/// The whole text message for a payload that is sent as text.
 pub(super) fn text_message(payload: &[u8]) -> String {
     let mut text = String::with_capacity(
         2 + TEXT_HEAD.len() + payload.len().div_ceil(3) * 4 + TEXT_TAIL.len(),
@@ -134,7 +135,7 @@ pub(super) fn text_message(payload: &[u8]) -> String {
     text
 }
 
-/// The payload of an event: `json` is the array of name and arguments, `attachment` what came with it.
+/// The payload of an event. `json` is the array of name and arguments, `attachment` is the event's attachment, if any.
 pub(super) fn payload(json: &str, attachment: Option<Bytes>) -> Result<Bytes, TransportError> {
     match attachment {
         Some(attachment) => {
@@ -145,7 +146,7 @@ pub(super) fn payload(json: &str, attachment: Option<Bytes>) -> Result<Bytes, Tr
     }
 }
 
-/// Refuses what no receiver takes: for what arrived, and for what is about to be sent.
+/// Refuses a payload that is too large. Used for payloads that arrived and for payloads that are about to be sent.
 pub(super) fn within_limit(payload: Bytes) -> Result<Bytes, TransportError> {
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(TransportError::TooLarge {
@@ -179,7 +180,7 @@ fn decode_text(json: &str) -> Result<Vec<u8>, TransportError> {
     let plain = json
         .strip_prefix(TEXT_HEAD)
         .and_then(|rest| rest.strip_suffix(TEXT_TAIL));
-    // The common spelling needs no JSON parser. If it decodes there is no escape or quote in it.
+    // The common spelling needs no JSON parser. If the text decodes as base64, it contains no escape or quote.
     if let Some(Ok(bytes)) = plain.map(|text| BASE64.decode(text)) {
         return Ok(bytes);
     }
@@ -193,7 +194,7 @@ fn decode_text(json: &str) -> Result<Vec<u8>, TransportError> {
         .map_err(|_| TransportError::Malformed("the argument is not padded standard base64"))
 }
 
-/// The answer to an event that is not ours.
+/// The error for an event that is not `m`.
 pub(super) const WRONG_EVENT: TransportError =
     TransportError::Malformed("an event with another name than `m`");
 

@@ -1,8 +1,8 @@
-//! One accepted connection on the server side: how it meets socketioxide, and how it is written to.
+//! One accepted connection on the server side: how it is connected to socketioxide, and how it is written to.
 //!
-//! socketioxide delivers through handlers and takes what is sent into a channel of its own. [`PayloadHandler`]
-//! is called inline and in order; [`ServerSink`] keeps that channel far from full, because a full channel at the
-//! time of a ping ends the session.
+//! socketioxide delivers events to handlers, and puts outgoing messages into a channel of its own. [`PayloadHandler`]
+//! is called inline and in order. [`ServerSink`] keeps the channel far from full, because socketioxide ends the session
+//! if the channel is full when a ping is due.
 
 use std::{
     collections::VecDeque,
@@ -31,33 +31,33 @@ use super::{
     TransportError, codec, sink::CutUnlessDone,
 };
 
-/// How many messages socketioxide's channel to its writer holds.
+/// The capacity of socketioxide's channel to its writer, in messages.
 pub(super) const CHANNEL_MESSAGES: usize = 1024;
-/// How many of them a sink uses: the rest is room for pings.
+/// How many of these messages a sink uses. The rest is reserved for pings.
 const MAX_QUEUED_MESSAGES: usize = 512;
-/// How many bytes may wait in that channel, besides one message that is always let in.
+/// How many bytes may wait in that channel. A message is always accepted if the channel is empty.
 const MAX_QUEUED_BYTES: u64 = 1024 * 1024;
 
-/// What the accept loop, the handlers and the sink of one connection share.
+/// The state that the accept loop, the handlers and the sink of one connection share.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     pub(super) closer: Closer,
     write_timeout: Duration,
-    /// The acceptor was asked: it is asked once a connection.
+    /// Whether the acceptor was asked. It is asked only once per connection.
     asked: AtomicBool,
-    /// The sink was dropped: nobody owns the connection any more.
+    /// Whether the sink was dropped, so that nobody owns the connection any more.
     disowned: AtomicBool,
-    /// The acceptor said yes.
+    /// Cancelled when the acceptor has accepted the connection.
     accepted: CancellationToken,
-    /// CONNECT is answered: socketioxide takes what is sent.
+    /// Cancelled when CONNECT is answered: from then on, socketioxide takes outgoing messages.
     ready: CancellationToken,
     session: Mutex<SocketSession>,
 }
 
 #[derive(Default)]
 struct SocketSession {
-    /// Taken when the connection ends, so that it and its user do not keep each other alive.
+    /// Taken when the connection ends, so that the connection and its user do not keep each other alive.
     inbound: Option<Arc<dyn Inbound>>,
     socket: Weak<Socket<LocalAdapter>>,
 }
@@ -82,23 +82,23 @@ impl Connection {
         }
     }
 
-    /// Resolves when the acceptor has said yes.
+    /// Resolves when the acceptor has accepted the connection.
     pub(super) async fn accepted(&self) {
         self.accepted.cancelled().await;
     }
 
-    /// Tells that socketioxide takes what is sent from now on.
+    /// Records that socketioxide takes outgoing messages from now on.
     pub(super) fn set_ready(&self) {
         self.ready.cancel();
     }
 
     fn session(&self) -> MutexGuard<'_, SocketSession> {
-        // Nothing that runs under the lock can leave it half changed.
+        // A poisoned lock is ignored: no code under it can leave the state half changed.
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the acceptor, and registers the handlers if it says yes. Runs before CONNECT is answered, so
-    /// that no payload can come before its handler.
+    /// Asks the acceptor, and registers the handlers if it accepts. Runs before CONNECT is answered, so that no payload
+    /// can arrive before its handler is registered.
     pub(super) fn join(
         self: &Arc<Self>,
         socket: &Arc<Socket<LocalAdapter>>,
@@ -134,8 +134,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The sink was dropped. Before the connection is accepted that is no reason to cut it: a refused
-    /// peer shall hear that it was refused.
+    /// Called when the sink was dropped. A connection that is not yet accepted is not cut, because a refused peer must
+    /// still receive the refusal.
     fn disown(&self) {
         self.disowned.store(true, Ordering::Release);
         if self.accepted.is_cancelled() {
@@ -143,14 +143,14 @@ impl Connection {
         }
     }
 
-    /// Says goodbye, gives the peer a little time to hear it, and cuts.
+    /// Performs the closing handshake, waits at most [`CLOSE_GRACE`] for the peer to close, and cuts the connection.
     pub(super) async fn close(&self) {
         let socket = self.session().socket.upgrade();
         if let Some(socket) = socket.filter(|_| !self.closer.is_cut()) {
             self.closer.note(TransportError::ClosedHere);
-            // The peer closes when it reads this, and then it has read all that was sent before.
+            // The peer closes when it reads this, and by then it has read everything that was sent before.
             if socket.disconnect().is_ok() {
-                // Or the socket is closed without a cut: when the peer had begun to close as well.
+                // If the peer has begun to close as well, the socket may be closed without a cut.
                 let ended = async {
                     tokio::select! {
                         () = self.closer.was_cut() => {}
@@ -163,7 +163,7 @@ impl Connection {
         self.closer.abort();
     }
 
-    /// Tells the end, if there is anyone to tell. Called once, when the socket is closed.
+    /// Reports the close to the [`Inbound`], if there is one. Called once, when the socket is closed.
     pub(super) fn ended(&self) {
         let inbound = self.session().inbound.take();
         if let Some(inbound) = inbound {
@@ -172,7 +172,7 @@ impl Connection {
     }
 }
 
-/// Takes the event `m`. Called by the connection's reader, inline and in order.
+/// Handles the event `m`. Called by the connection's reader, inline and in order.
 struct PayloadHandler {
     connection: Arc<Connection>,
     inbound: Arc<dyn Inbound>,
@@ -181,7 +181,7 @@ struct PayloadHandler {
 impl MessageHandler<LocalAdapter, ()> for PayloadHandler {
     fn call(&self, _: Arc<Socket<LocalAdapter>>, event: Value, ack_id: Option<i64>) {
         let closer = &self.connection.closer;
-        // What was read before the cut is still worked off here.
+        // Events that were read before a cut still arrive here after it, and are dropped.
         if closer.is_cut() {
             return;
         }
@@ -206,12 +206,12 @@ fn payload_of(event: Value, ack_id: Option<i64>) -> Result<Bytes, TransportError
     let Value::Str(json, attachments) = event else {
         return Err(TransportError::Malformed("an event that is not JSON"));
     };
-    // The parser is configured to let one attachment through at most.
+    // The parser is configured to accept at most one attachment.
     let attachment = attachments.and_then(|mut attachments| attachments.pop_front());
     codec::payload(json.as_str(), attachment)
 }
 
-/// Takes every event that is not `m`.
+/// Handles every event that is not `m`.
 struct OtherEvent(Arc<Connection>);
 
 impl MessageHandler<LocalAdapter, ()> for OtherEvent {
@@ -220,7 +220,7 @@ impl MessageHandler<LocalAdapter, ()> for OtherEvent {
     }
 }
 
-/// Hears from socketioxide that the session is over.
+/// Called by socketioxide when the session is over.
 struct Disconnected(Arc<Connection>);
 
 impl DisconnectHandler<LocalAdapter, ()> for Disconnected {
@@ -242,7 +242,7 @@ impl DisconnectHandler<LocalAdapter, ()> for Disconnected {
             DisconnectReason::PacketParsingError => {
                 closer.cut(TransportError::Malformed("not a Socket.IO packet of ours"));
             }
-            // What failed on the socket itself is already recorded: this is what is left.
+            // A failure of the socket itself is already recorded, so only these causes remain.
             DisconnectReason::TransportError | DisconnectReason::MultipleHttpPollingError => {
                 closer.cut(TransportError::Malformed(
                     "not an Engine.IO packet, a broken WebSocket frame, or one that is too large",
@@ -265,7 +265,7 @@ impl ServerSink {
         &self.connection.closer
     }
 
-    /// Hands `payloads` to socketioxide's writer, which flushes when it has written all that waits.
+    /// Passes `payloads` to socketioxide's writer, which flushes when it has written everything in its channel.
     pub(super) async fn send_all(
         &mut self,
         payloads: impl IntoIterator<Item = Bytes>,
@@ -307,7 +307,7 @@ impl ServerSink {
         })
     }
 
-    /// Waits until the operating system has taken enough of what was sent before.
+    /// Waits until the operating system has taken enough of the earlier messages.
     async fn room_for(&mut self, bytes: u64) -> Result<(), TransportError> {
         let closer = &self.connection.closer;
         loop {
@@ -317,7 +317,7 @@ impl ServerSink {
             let progress = closer.progress();
             tokio::pin!(progress);
             progress.as_mut().enable();
-            // Again, now that no progress can be missed.
+            // Check again, now that no progress can be missed.
             if closer.is_cut() {
                 return Err(closer.reason_or_closed());
             }
@@ -336,15 +336,15 @@ impl ServerSink {
     }
 }
 
-/// What was given to socketioxide and has not yet been written, told by counting the bytes that leave.
+/// Tracks what was passed to socketioxide and is not yet written, by counting the bytes that are written to the socket.
 ///
-/// Counts at most what a message really takes on the wire, and whatever else leaves (pings) counts as
-/// progress too: so it errs by a few bytes towards "written", and never waits for bytes that will not come.
+/// A message counts for at most its real size on the wire, and other bytes that are written (pings) count as progress
+/// too. The error is therefore a few bytes towards "written", and nothing waits for bytes that will never be written.
 #[derive(Debug, Default)]
 struct QueuedBytes {
-    /// Where the last message ends, on the scale of [`Closer::written`].
+    /// The value of [`Closer::written`] at which the last message is written.
     total: u64,
-    /// Where each message that is not yet written ends.
+    /// The same for each message that is not yet written, in order.
     ends: VecDeque<u64>,
 }
 
@@ -367,19 +367,19 @@ impl QueuedBytes {
     }
 }
 
-/// The bytes of a payload's one text frame: `42["m","…"]` and what WebSocket puts before it.
+/// The size of a payload's one text frame: `42["m","…"]` and the WebSocket header.
 fn text_frame_bytes(base64: usize) -> u64 {
     let text = base64 + r#"42["m",""]"#.len();
     (text + websocket_header(text)) as u64
 }
 
-/// The bytes of a payload's two frames.
+/// The size of a payload's two frames.
 fn attachment_frames_bytes(payload: usize) -> u64 {
     let header = codec::BINARY_HEADER.len();
     (header + websocket_header(header) + payload + websocket_header(payload)) as u64
 }
 
-/// The bytes before an unmasked WebSocket payload.
+/// The size of the header of an unmasked WebSocket frame.
 fn websocket_header(payload: usize) -> usize {
     match payload {
         0..=125 => 2,

@@ -4,13 +4,13 @@ use std::{io, sync::Arc, time::Duration};
 
 use super::MAX_PAYLOAD_BYTES;
 
-/// Why a connection could not be opened, carried a payload no further, or ended.
+/// Why a connection could not be opened, why a payload could not be sent, or why the connection ended.
 ///
-/// Cheap to clone: the same reason is told to the reader, to the writer and to whoever closes.
+/// Cheap to clone, because the reader, the writer and the caller of `close` all get the same reason.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum TransportError {
-    /// The other side closed the connection in good order.
+    /// The other side closed the connection, gracefully or with a reset.
     #[error("the peer closed the connection")]
     Closed,
     /// This side closed the connection: `close`, a dropped sink, a `Break`, or the server's stop.
@@ -28,7 +28,7 @@ pub(crate) enum TransportError {
         host: String,
         /// The port as it was given.
         port: u16,
-        /// What the last address that was tried answered.
+        /// The error of the last address that was tried.
         #[source]
         source: Arc<io::Error>,
     },
@@ -46,19 +46,19 @@ pub(crate) enum TransportError {
     /// The peer broke the protocol.
     #[error("the peer broke the protocol: {0}")]
     Malformed(&'static str),
-    /// A payload is larger than the transport carries.
+    /// A payload is larger than the transport allows.
     #[error("a payload of {bytes} bytes is larger than the limit of {MAX_PAYLOAD_BYTES}")]
     TooLarge {
         /// The size of the payload, or of the message that held it.
         bytes: usize,
     },
-    /// Nothing at all was heard from the peer for longer than its heartbeat allows.
+    /// Nothing at all was received from the peer for longer than the heartbeat allows.
     #[error("nothing was heard from the peer within its heartbeat")]
     Silent,
-    /// The peer did not take what was written within the time allowed.
+    /// A write made no progress within the time allowed, because the peer does not read.
     #[error("the peer took nothing for {0:?}")]
     WriteTimedOut(Duration),
-    /// The outgoing buffer is full. What was to be sent was not sent.
+    /// The outgoing buffer is full. The payload was not sent.
     #[error("the outgoing buffer is full")]
     BufferFull,
 }

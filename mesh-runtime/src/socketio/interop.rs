@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Acceptor, Inbound, Incoming, Limits, Server, TransportError, connect};
 
-/// Payloads that may wait in a test.
+/// How many received payloads may wait in a test.
 const WAITING: usize = 1024;
 
 /// A server that sends every payload back.
@@ -39,7 +39,7 @@ impl EchoServer {
 /// Connects our client to an echo server, sends `payloads`, and returns as many as come back.
 ///
 /// # Errors
-/// What the transport says, in words.
+/// The error of the transport, as text.
 pub async fn exchange(address: SocketAddr, payloads: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let host = address.ip().to_string();
@@ -62,7 +62,7 @@ pub async fn exchange(address: SocketAddr, payloads: Vec<Bytes>) -> Result<Vec<B
     Ok(received)
 }
 
-/// Passes on what it is told; more than may wait ends the connection.
+/// Passes on payloads and the close reason. If more than [`WAITING`] payloads wait, the connection ends.
 struct InteropInbound(mpsc::Sender<Result<Bytes, TransportError>>);
 
 impl Inbound for InteropInbound {

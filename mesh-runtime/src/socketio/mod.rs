@@ -1,7 +1,7 @@
 //! The transport of a link: opaque payloads in order over Socket.IO v5 on Engine.IO v4, WebSocket only.
 //!
-//! One event, `m`, with one argument: a payload, as a binary attachment or as base64 text. Payloads arrive
-//! whole, in order and once, or the connection ends with a reason that is told exactly once.
+//! There is one event, `m`, with one argument: a payload, as a binary attachment or as base64 text. Payloads arrive
+//! complete, in order and once. If that fails, the connection ends, and it reports one reason, exactly once.
 //!
 //! - [`connect`] opens a connection, [`Server`] accepts them; both give a [`Sink`] to send through and take an
 //!   [`Inbound`] to deliver to.
@@ -31,26 +31,27 @@ pub(crate) use server::{Acceptor, Incoming, Server};
 pub(crate) use sink::Sink;
 pub(crate) use stream::Closer;
 
-/// The largest payload that a connection carries. More than one sealed batch ever needs (big arguments
-/// travel in chunks), and small enough that a stranger cannot make a receiver hold much.
+/// The largest payload that a connection carries, in bytes. A sealed batch is never larger, because big arguments
+/// travel in chunks. The limit is small, so that an unauthenticated peer cannot make a receiver use much memory.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 300 * 1024;
 
-/// Up to this size a payload travels as base64 text, above it as a binary attachment.
+/// Up to this size, in bytes, a payload is sent as base64 text, above it as a binary attachment.
 ///
-/// Text is one WebSocket frame and one wake-up where an attachment is two of each; but it is a third longer, and is
-/// walked over several times (base64, JSON, UTF-8). Measured over loopback, text wins up to some 256 bytes, the two are
-/// even at 512, and at 1 KiB a stream of attachments takes half the time of a stream of text. Receivers take both
-/// at any size.
+/// Text needs one WebSocket frame and one wake-up, while an attachment needs two of each. But text is a third longer,
+/// and is processed several times (base64, JSON, UTF-8). Measured over loopback, text is faster up to about 256 bytes,
+/// both are equal at 512, and at 1 KiB a stream of attachments takes half the time of a stream of text. Receivers
+/// accept both at any size.
 const MAX_TEXT_PAYLOAD_BYTES: usize = 512;
 
-/// The largest WebSocket message: a payload of the largest size as base64, with room to spare, so that one
-/// that is just too large is told as such and not as a broken frame.
+/// The largest WebSocket message, in bytes. It is larger than the largest payload as base64, so that a payload slightly
+/// over the limit is reported as too large and not as a broken frame.
 const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
-/// Bytes that a WebSocket reads at once. tungstenite clears the whole buffer before each read, so more is slower.
+/// The read buffer of a WebSocket, in bytes. tungstenite clears the whole buffer before each read, so a larger one is
+/// slower.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
-/// How long an orderly close may take before the connection is cut.
+/// How long a graceful close may take before the connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// The one event.
@@ -59,16 +60,16 @@ const EVENT: &str = "m";
 /// How long things may take on a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// From the first step to a connection that is ready for payloads; for a server, also how long a
+    /// The time from the first step until the connection is ready for payloads. On a server, it is also how long a
     /// plain HTTP connection may last. Default 5 s.
     pub(crate) connect: Duration,
-    /// How long the peer may take nothing of what is written. Default 10 s.
+    /// How long a write may make no progress, because the peer does not read. Default 10 s.
     pub(crate) write: Duration,
     /// Server: time between two pings. Default 5 s.
     pub(crate) ping_interval: Duration,
     /// Server: how long the answer to a ping may take. Default 5 s.
     pub(crate) ping_timeout: Duration,
-    /// Client: added to what the server announces before silence ends the connection. Default 2 s.
+    /// Client: added to the heartbeat time that the server announces, before silence ends the connection. Default 2 s.
     pub(crate) silence_slack: Duration,
 }
 
@@ -84,9 +85,9 @@ impl Default for Limits {
     }
 }
 
-/// Takes what arrives on one connection.
+/// Receives what arrives on one connection.
 pub(crate) trait Inbound: Send + Sync + 'static {
-    /// One payload. Called in the connection's own task, in order and never concurrently: it must not
+    /// Receives one payload. Called in the connection's own task, in order and never concurrently, so it must not
     /// block. `Break` ends the connection at once, and no payload is delivered after it.
     fn on_payload(&self, payload: Bytes) -> ControlFlow<()>;
 

@@ -1,7 +1,7 @@
 //! The server side: accepts TCP connections, serves plain HTTP and Socket.IO on them, and stops cleanly.
 //!
-//! The accept loop is our own because each TCP connection goes under a
-//! [`GuardedStream`], has a deadline until it proves to be of use, and is known to [`Server::stop`].
+//! The accept loop is our own, because each TCP connection is wrapped in a [`GuardedStream`], has a deadline until it
+//! is accepted, and is known to [`Server::stop`].
 
 use std::{
     collections::HashMap,
@@ -38,25 +38,25 @@ use super::{
 };
 use crate::http::Health;
 
-/// TCP connections that may be open without being accepted as Socket.IO connections: strangers, probes,
-/// people with a browser. Above it, new ones wait in the system's queue; each leaves within `Limits::connect`.
+/// How many TCP connections may be open that are not accepted as Socket.IO connections: unauthenticated peers, health
+/// probes, browsers. Above this number, new ones wait in the system's backlog. Each one ends within `Limits::connect`.
 const MAX_UNPROVEN: usize = 512;
 
-/// Largest request head, with room for a proxy's headers.
+/// The largest request head, in bytes, with room for the headers of a proxy.
 const MAX_HTTP_BUFFER: usize = 16 * 1024;
 
-/// How long an ended connection waits to hear from socketioxide why it ended. It is not always told.
+/// How long a closed connection waits for socketioxide to report why it ended. socketioxide does not always report it.
 const REASON_WAIT: Duration = Duration::from_millis(50);
 
-/// How long the accept loop rests when the system cannot give it a connection (out of file descriptors).
+/// How long the accept loop pauses if accepting fails (for example, because file descriptors have run out).
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// A Socket.IO connection that asks to be let in.
+/// A Socket.IO connection that asks to be accepted.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    /// Where it comes from.
+    /// The address of the peer.
     pub(crate) peer: SocketAddr,
-    /// Its writing end. It can be used at once; what is sent goes out when the connection stands.
+    /// Its writing end. It can be used at once; payloads are sent when the connection is established.
     pub(crate) sink: Sink,
     /// Cuts it.
     pub(crate) closer: Closer,
@@ -77,7 +77,7 @@ pub(crate) struct Server {
     shared: Arc<ServerState>,
 }
 
-/// What the accept loop and its connections share.
+/// The state that the accept loop and its connections share.
 #[derive(Debug)]
 struct ServerState {
     limits: Limits,
@@ -86,7 +86,7 @@ struct ServerState {
     open: Mutex<OpenConnections>,
 }
 
-/// The connections that have a task, by a number of their own.
+/// The connections that have a task, each with a unique number.
 #[derive(Debug, Default)]
 struct OpenConnections {
     next: u64,
@@ -95,14 +95,15 @@ struct OpenConnections {
 
 impl ServerState {
     fn open(&self) -> MutexGuard<'_, OpenConnections> {
-        // Nothing that runs under the lock can leave it half changed.
+        // A poisoned lock is ignored: no code under it can leave the state half changed.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a connection known to `stop`. `None` when the server is stopping.
+    /// Makes a connection known to `stop`. `None` if the server is stopping.
     fn register(self: &Arc<Self>, connection: Arc<Connection>) -> Option<Registered> {
         let mut open = self.open();
-        // `stop` cancels first and looks second: whoever registers after the look sees the cancellation.
+        // `stop` cancels before it collects the connections, so a connection that registers too late sees the
+        // cancellation.
         if self.stopping.is_cancelled() {
             return None;
         }
@@ -120,7 +121,7 @@ impl ServerState {
     }
 }
 
-/// A connection's place among the open ones, until dropped.
+/// Keeps a connection among the open ones until it is dropped.
 struct Registered {
     number: u64,
     shared: Arc<ServerState>,
@@ -153,19 +154,20 @@ impl Server {
         Ok(Self { addr, shared })
     }
 
-    /// Where it listens.
+    /// The address that the server listens on.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Stops accepting, closes every connection in good order, cuts what does not close within a second,
-    /// and returns when the port is free and every task of the server has ended.
+    /// Stops accepting, closes every connection gracefully and cuts those that do not close within a second. Returns
+    /// when the port is free and every task of the server has ended, or after one more second.
     pub(crate) async fn stop(self) {
         self.shared.stopping.cancel();
         let open = self.shared.all();
         join_all(open.iter().map(|connection| connection.close())).await;
         self.shared.tasks.close();
-        // After the cut a task has nothing left to wait for; the bound is for a user's `on_close` that hangs.
+        // After the cut, a task has nothing left to wait for. The timeout guards against a user's `on_close` that
+        // hangs.
         let _ = timeout(CLOSE_GRACE, self.shared.tasks.wait()).await;
     }
 }
@@ -200,7 +202,7 @@ fn service(limits: &Limits, acceptor: Arc<dyn Acceptor>) -> Service {
     service
 }
 
-/// Stands between socketioxide and the acceptor.
+/// Connects socketioxide to the acceptor.
 #[derive(Clone)]
 struct AcceptOnConnect(Arc<dyn Acceptor>);
 
@@ -227,7 +229,7 @@ impl ConnectHandler<LocalAdapter, ()> for AcceptOnConnect {
     }
 }
 
-/// The connection that a request came over, as [`serve`] attached it.
+/// The connection that a request came over, which [`serve`] attached to the request.
 fn connection_of(socket: &Socket<LocalAdapter>) -> Option<&Arc<Connection>> {
     socket.req_parts().extensions.get()
 }
@@ -264,7 +266,7 @@ async fn accept_loop(listener: TcpListener, service: Service, shared: Arc<Server
     }
 }
 
-/// Accompanies one TCP connection from its first byte to its end.
+/// Serves one TCP connection until it is closed.
 async fn serve(
     tcp: TcpStream,
     connection: &Arc<Connection>,
@@ -288,7 +290,7 @@ async fn serve(
             hyper::service::Service::call(&service, request)
         })
     };
-    // Ends when a plain request is answered, or when the connection has become a WebSocket.
+    // Completes when plain HTTP on the connection has ended, or when it has been upgraded to a WebSocket.
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.connect)
@@ -308,7 +310,7 @@ async fn serve(
     drop(unproven);
     // The socket closes when reader and writer are both done, so nothing is delivered after this.
     closer.gone().await;
-    // socketioxide says why in a task of its own, which may still be on its way.
+    // socketioxide reports the reason in a task of its own, which may not have run yet.
     let _ = timeout(REASON_WAIT, closer.reasoned()).await;
     connection.ended();
     if let Some(reason) = closer.reason() {

@@ -42,10 +42,10 @@ impl Sink {
 
     /// Sends payloads in order, with one flush for all of them.
     ///
-    /// Waits while the peer takes nothing, up to the write limit; so it gives back-pressure. `Ok` means
-    /// handed over (to the operating system on the client side, to a bounded buffer on the server side), not arrived.
-    /// After an error the connection is over, whatever the error; so it is if this future is dropped
-    /// before it is done.
+    /// Waits while the peer does not read, up to the write limit, and so provides back-pressure. `Ok` means that the
+    /// payloads are handed over (to the operating system on the client side, to a bounded buffer on the server side),
+    /// not that they have arrived. Any error ends the connection. Not cancel safe: dropping the future before it
+    /// completes ends the connection too.
     pub(crate) async fn send_all(
         &mut self,
         payloads: impl IntoIterator<Item = Bytes>,
@@ -65,13 +65,13 @@ impl Sink {
             Ok(Err(error)) => error,
             Err(_) => TransportError::WriteTimedOut(self.write_timeout),
         };
-        // The first reason stays: if the connection had already ended, that is what the caller learns.
+        // The first reason stays. If the connection had already ended, the caller gets that reason.
         self.closer().cut(error.clone());
         Err(self.closer().reason().unwrap_or(error))
     }
 
-    /// Closes in good order: what was sent before goes out, the peer is told, and after at most a second the
-    /// connection is cut. The [`Inbound`](super::Inbound) may still get payloads meanwhile.
+    /// Closes the connection gracefully: earlier payloads are still sent, the peer is told, and after at most a second
+    /// the connection is cut. The [`Inbound`](super::Inbound) may still get payloads meanwhile.
     pub(crate) async fn close(&mut self) {
         match &mut self.side {
             Side::Client(sink) => sink.close().await,
@@ -97,8 +97,8 @@ impl Drop for Sink {
     }
 }
 
-/// Cuts the connection when dropped before `done`: a future that is dropped half-way may have left a header
-/// without its attachment, and a handler that panics has lost a payload.
+/// Cuts the connection if it is dropped before `done` is called. A future that is dropped half-way may have sent a
+/// header without its attachment, and a handler that panics has lost a payload.
 pub(super) struct CutUnlessDone(Option<Closer>);
 
 impl CutUnlessDone {

@@ -1,9 +1,9 @@
 //! A TCP stream that can be cut from anywhere, and the handle that cuts it.
 //!
-//! Both sides of the transport run over it. It gives what neither tungstenite nor socketioxide offers:
-//! a write that makes no progress fails after a time, whoever waits for it; a cut wakes a reader and a
-//! writer that hang; and the bytes that left are counted, so that a sender can tell what is still queued.
-//! It must not know what the bytes mean.
+//! Both sides of the transport run over it. It adds what neither tungstenite nor socketioxide offers. A write that
+//! makes no progress fails after a timeout, whoever waits for it. A cut wakes a reader and a writer that are blocked.
+//! Written bytes are counted, so that a sender knows how much is still queued. This module must not know what the bytes
+//! mean.
 
 use std::{
     io,
@@ -30,25 +30,25 @@ use super::TransportError;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Closer(Arc<StreamState>);
 
-/// What the stream, its users and its closers share.
+/// The state that the stream, its users and its closers share.
 #[derive(Debug, Default)]
 struct StreamState {
-    /// Why the connection ended: the first reason given stays.
+    /// Why the connection ended. The first reason stays.
     reason: OnceLock<TransportError>,
-    /// A reason is there.
+    /// Cancelled when there is a reason.
     reasoned: CancellationToken,
-    /// The connection must end now.
+    /// Cancelled when the connection must end at once.
     cut: CancellationToken,
-    /// The stream is dropped: the socket is closed, and nobody reads or writes any more.
+    /// Cancelled when the stream is dropped: the socket is closed, and nobody reads or writes any more.
     gone: CancellationToken,
-    /// Bytes that the operating system has taken.
+    /// The number of bytes that the operating system has taken.
     written: AtomicU64,
-    /// `written` has grown, or the connection was cut.
+    /// Notified when `written` has grown or the connection was cut.
     progress: Notify,
 }
 
 impl Closer {
-    /// Ends the connection without waiting for anything. Bytes that were not yet sent are lost.
+    /// Cuts the connection without waiting for anything. Bytes that were not yet sent are lost.
     pub(crate) fn abort(&self) {
         self.cut(TransportError::ClosedHere);
     }
@@ -77,7 +77,7 @@ impl Closer {
         self.0.reason.get().cloned()
     }
 
-    /// Why the connection ended, for someone who found it ended.
+    /// Why the connection ended; [`TransportError::Closed`] if no reason was recorded.
     pub(super) fn reason_or_closed(&self) -> TransportError {
         self.reason().unwrap_or(TransportError::Closed)
     }
@@ -108,8 +108,8 @@ impl Closer {
     }
 }
 
-/// A reader that has got so many bytes without a pause gives the other tasks of its thread a turn: they include those
-/// who write, and small messages must not wait until a large one has been read.
+/// After this many bytes without a pause, a reader yields to the other tasks of its thread. They include writers, whose
+/// small messages must not wait until a large one has been read.
 const READ_TURN_BYTES: usize = 64 * 1024;
 
 /// A TCP stream under a [`Closer`].
@@ -117,19 +117,19 @@ const READ_TURN_BYTES: usize = 64 * 1024;
 pub(super) struct GuardedStream {
     tcp: TcpStream,
     closer: Closer,
-    /// Bytes read since the reader last paused.
+    /// The number of bytes read since the reader last paused.
     read_in_turn: usize,
     /// How long a write may make no progress.
     write_timeout: Duration,
-    /// Runs while a write makes no progress.
+    /// The timer that runs while a write makes no progress.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// One each for reader and writer: they are different tasks, and each must be woken by a cut.
+    /// The reader and the writer have one each, because they are different tasks and a cut must wake both.
     cut_reader: Pin<Box<WaitForCancellationFutureOwned>>,
     cut_writer: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl GuardedStream {
-    /// Puts `tcp` under `closer`. Small writes go out at once: frames are already gathered above.
+    /// Puts `tcp` under `closer`. Disables Nagle's algorithm, because frames are already batched by the layers above.
     pub(super) fn new(tcp: TcpStream, closer: Closer, write_timeout: Duration) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         let cut = &closer.0.cut;
@@ -155,7 +155,7 @@ impl GuardedStream {
     fn failed(&self, error: io::Error) -> io::Error {
         let kind = error.kind();
         let reason = match kind {
-            // The peer went away without a word, which is a common way to close.
+            // The peer closed without a closing handshake, which is common.
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => TransportError::Closed,
             _ => error.into(),
         };
@@ -163,7 +163,7 @@ impl GuardedStream {
         io::Error::new(kind, self.closer.reason_or_closed())
     }
 
-    /// What to do with the outcome of one attempt to write.
+    /// Handles the outcome of one attempt to write.
     fn after_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -214,7 +214,7 @@ impl AsyncRead for GuardedStream {
             Poll::Ready(Ok(())) => {
                 this.read_in_turn += buf.filled().len() - before;
                 if buf.filled().len() == before && buf.remaining() > 0 {
-                    // No link is ever half open: what the peer does not read needs no writing.
+                    // There are no half-open links: after the peer has closed its side, there is nothing to write for.
                     this.closer.cut(TransportError::Closed);
                 }
                 Poll::Ready(Ok(()))
@@ -271,8 +271,8 @@ impl AsyncWrite for GuardedStream {
 
 impl Drop for GuardedStream {
     fn drop(&mut self) {
-        // After a failure nothing in the send buffer is of use: the peer must learn of the end now, and
-        // the system must not go on sending to a peer that reads nothing.
+        // After a failure, the contents of the send buffer are useless. The socket is reset, so that the peer notices
+        // the close at once and the operating system does not keep sending to a peer that does not read.
         let orderly = matches!(self.closer.reason(), None | Some(TransportError::Closed));
         if !orderly && self.closer.is_cut() {
             let _ = self.tcp.set_zero_linger();

@@ -1,4 +1,4 @@
-//! Our server against clients that are silent, strange or slow.
+//! Our server against clients that are silent, misbehave or are slow.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
@@ -11,7 +11,7 @@ use super::*;
 
 type Peer = WebSocketStream<TcpStream>;
 
-/// A WebSocket to the server after Engine.IO's open packet, before CONNECT.
+/// A WebSocket to the server, after Engine.IO's open packet and before CONNECT.
 async fn opened(port: u16) -> Peer {
     let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let url = format!("ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket");
@@ -51,7 +51,7 @@ async fn until_closed(peer: &mut Peer) {
     .await;
 }
 
-/// One HTTP/1.1 exchange, by hand; everything until the server closes or `enough` has come.
+/// Makes one HTTP/1.1 request by hand. Returns everything that arrives until the server closes or `enough` has arrived.
 async fn http(port: u16, request: &str, enough: &str) -> String {
     let mut tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     tcp.write_all(request.as_bytes()).await.unwrap();
@@ -104,7 +104,7 @@ async fn what_breaks_the_protocol_ends_that_connection_and_no_other() {
         let shown = format!("{case:?}");
         let (mut peer, accepted) = joined(&mut server).await;
         for message in case {
-            // The server may have closed before the last of them.
+            // The server may have closed before the last message is sent.
             let _ = peer.send(message).await;
         }
         until_closed(&mut peer).await;
@@ -135,7 +135,7 @@ async fn a_payload_that_is_too_large_ends_the_connection() {
         "{reason}"
     );
 
-    // Above the size of a WebSocket message the frame is refused before it is read.
+    // A frame larger than the limit for a WebSocket message is refused before it is read.
     let (mut peer, accepted) = joined(&mut server).await;
     peer.send(Message::text(codec::BINARY_HEADER))
         .await
@@ -249,7 +249,7 @@ async fn plain_http_is_served_beside_socketio() {
     let health = http(server.port(), HEALTH, "ok\n").await;
     assert!(health.starts_with("HTTP/1.1 200 OK\r\n"), "{health}");
     assert!(health.ends_with("\r\n\r\nok\n"), "{health}");
-    // Says that it ends, so that all of the answer is seen.
+    // Asks the server to close after the answer, so that the whole answer is read.
     let asked = async |first_line: &str| {
         let request = format!("{first_line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         http(server.port(), &request, "never said").await
@@ -294,13 +294,13 @@ async fn connections_that_prove_of_no_use_are_closed() {
         ..Limits::default()
     };
     let server = TestServer::start(limits).await;
-    // Says nothing, stops in the middle of a request, stays after an answer.
+    // A client that sends nothing, one that stops in the middle of a request, and one that stays after the answer.
     for request in ["", "GET /health HT", HEALTH] {
         http(server.port(), request, "never said").await;
     }
-    // Never asks for the namespace.
+    // A client that never asks for the namespace.
     until_closed(&mut opened(server.port()).await).await;
-    // Asks for another namespace.
+    // A client that asks for another namespace.
     let mut peer = opened(server.port()).await;
     peer.send(Message::text("40/admin,")).await.unwrap();
     until_closed(&mut peer).await;

@@ -1,4 +1,4 @@
-//! Our client against servers that are silent, strange or slow.
+//! Our client against servers that are silent, misbehave or are slow.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
@@ -98,7 +98,7 @@ async fn a_closed_port_is_unreachable() {
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_unreachable() {
     let (recorder, _inbound) = Recorded::new();
-    // A name with an empty label is refused by every resolver, without a question to the network.
+    // Every resolver refuses a name with an empty label, without a network request.
     let error = connect("no..name", 1, &Limits::default(), |_| recorder)
         .await
         .err();
@@ -307,7 +307,7 @@ async fn close_is_bounded_when_the_server_does_not_react() {
 #[tokio::test]
 async fn a_ping_is_answered_while_payloads_are_written() {
     let (port, server) = joined_server(OPEN, |mut peer| async move {
-        // Two pings at once may be answered by one pong; each that comes later gets its own.
+        // One pong may answer two pings that arrive together. Each ping that arrives later gets its own pong.
         for _ in 0..5 {
             peer.send(Message::text("2")).await.unwrap();
             while next_text(&mut peer).await != "3" {}

@@ -1,5 +1,5 @@
-//! The transport over real loopback sockets: both sides of ours together, and each against a raw peer that
-//! breaks the rules. Waits are for events; the deadlines here only keep a failing test from hanging.
+//! The transport over real loopback sockets: our client with our server, and each against a raw peer that breaks the
+//! rules. The tests wait for events; the deadlines here only keep a failing test from hanging.
 
 mod against_raw_clients;
 mod against_raw_servers;
@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use super::*;
 
-/// Nothing in these tests takes this long unless it is broken.
+/// A time limit that a test exceeds only if something is broken.
 const NEVER: Duration = Duration::from_secs(20);
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -21,14 +21,14 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
-/// What an [`Inbound`] was told.
+/// What an [`Inbound`] has received.
 #[derive(Debug)]
 enum Event {
     Payload(Bytes),
     Closed(TransportError),
 }
 
-/// An [`Inbound`] that passes on what it is told, and breaks at the payload `stop`.
+/// An [`Inbound`] that passes on what it receives, and returns `Break` for the payload `stop`.
 struct Recorder(mpsc::UnboundedSender<Event>);
 
 impl Inbound for Recorder {
@@ -70,7 +70,7 @@ impl Recorded {
         }
     }
 
-    /// The end, after whatever payloads came before it; and that nothing comes after it.
+    /// Skips payloads until the close reason arrives, checks that nothing comes after it, and returns it.
     async fn closed_at_last(mut self) -> TransportError {
         loop {
             if let Some(Event::Closed(reason)) = soon("the end", self.0.recv()).await {
@@ -88,7 +88,7 @@ struct Accepted {
     inbound: Recorded,
 }
 
-/// Hands each connection to the test.
+/// Passes each connection to the test.
 struct Acceptance(mpsc::UnboundedSender<Accepted>);
 
 impl Acceptor for Acceptance {
@@ -134,7 +134,7 @@ async fn start_server(limits: Limits, acceptor: Arc<dyn Acceptor>) -> Server {
     Server::start(listener, limits, acceptor).unwrap()
 }
 
-/// Opens our client to a port of this machine.
+/// Connects our client to a port of this machine.
 async fn dial(port: u16, limits: &Limits) -> Result<(Sink, Recorded), TransportError> {
     let (recorder, inbound) = Recorded::new();
     let connecting = connect("127.0.0.1", port, limits, |_| recorder);
@@ -142,7 +142,8 @@ async fn dial(port: u16, limits: &Limits) -> Result<(Sink, Recorded), TransportE
     Ok((sink, inbound))
 }
 
-/// Bytes of which each differs from its neighbours, so that a shift is seen; 0x1E, Engine.IO's record separator, is among them.
+/// Bytes that each differ from their neighbours, so that a shift is noticed. They include 0x1E, Engine.IO's record
+/// separator.
 fn bytes(length: usize, seed: usize) -> Bytes {
     (0..length)
         .map(|i| ((i + seed).wrapping_mul(31) % 253) as u8)

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Sizes on both sides of every border of the formats.
+/// Sizes on both sides of every size boundary of the formats.
 const BORDERS: [usize; 10] = [
     0,
     1,
@@ -197,7 +197,7 @@ async fn pings_keep_an_idle_connection_alive() {
     };
     let mut server = TestServer::start(limits).await;
     let (mut sink, inbound, mut accepted) = server.link().await;
-    // Longer than interval and timeout together: without pongs one side would have ended it by now.
+    // Longer than interval and timeout together. Without pongs, one side would have ended the connection by now.
     let idle = timeout(Duration::from_millis(1200), inbound.closed_at_last()).await;
     assert!(idle.is_err(), "ended while idle: {idle:?}");
     sink.send("still here".into()).await.unwrap();
@@ -260,7 +260,7 @@ async fn an_ended_connection_leaves_nothing_behind() {
     let mut server = TestServer::start(Limits::default()).await;
     let (sink, inbound, accepted) = server.link().await;
     drop(sink);
-    // `closed_at_last` waits until the recorder itself is dropped, by whoever held it.
+    // `closed_at_last` waits until the recorder itself is dropped by all that hold it.
     inbound.closed_at_last().await;
     accepted.inbound.closed_at_last().await;
 }
