@@ -1,4 +1,4 @@
-//! What all sessions of one master share.
+//! The state that all sessions of one master share.
 
 use std::{
     net::SocketAddr,
@@ -49,7 +49,7 @@ pub(crate) struct MasterCore {
     this: Weak<MasterCore>,
 }
 
-/// What callbacks are called for.
+/// An event for which a callback is called.
 pub(crate) enum MasterEvent {
     Connected(NodeId),
     Registered(NodeInfo),
@@ -83,26 +83,26 @@ impl MasterCore {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many nodes are registered, and whenever that changes.
+    /// Watches how many nodes are registered.
     pub(crate) fn count(&self) -> watch::Receiver<usize> {
         self.count.subscribe()
     }
 
-    /// A node has proven itself.
+    /// Called when a node is authenticated.
     pub(crate) fn on_proven(&self, node: &NodeId, session: NodeSessionRef) {
         tracing::debug!(%node, "a node is connected");
         self.sessions().push(session);
         self.tell(MasterEvent::Connected(node.clone()));
     }
 
-    /// A node is in the registry.
+    /// Called when a node is added to the registry.
     pub(crate) fn on_registered(&self, info: &NodeInfo) {
         tracing::info!(node = %info.id, host = info.host, port = info.port, "registered");
         self.recount();
         self.tell(MasterEvent::Registered(info.clone()));
     }
 
-    /// A connection has ended.
+    /// Called when a connection has closed.
     pub(crate) fn on_gone(&self, node: &NodeId, session: &NodeSessionRef, reason: &CloseReason) {
         self.sessions().retain(|other| other != session);
         let mut registry = self.registry();
@@ -122,7 +122,7 @@ impl MasterCore {
         self.recount();
     }
 
-    /// Says goodbye to every node.
+    /// Closes the connection to every node.
     pub(crate) fn close(&self) {
         let sessions = std::mem::take(&mut *self.sessions());
         for session in sessions {
@@ -136,7 +136,7 @@ impl MasterCore {
     }
 
     fn tell(&self, happened: MasterEvent) {
-        // Without callbacks nobody listens; callbacks that are too slow miss some.
+        // If the callbacks are too slow, they miss events. A closed channel means that nobody receives any more.
         if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) =
             self.callbacks.try_send(happened)
         {

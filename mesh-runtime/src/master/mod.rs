@@ -1,4 +1,5 @@
-//! The master: registers nodes, tells each whom it may dial, and checks who may come in. Carries no calls.
+//! The master: registers nodes, tells each node which others it may dial, and checks which nodes may connect. It
+//! carries no calls.
 
 mod core;
 mod registry;
@@ -23,19 +24,19 @@ use crate::{
     socketio::{Limits, Server},
 };
 
-/// Events that callbacks may lag behind before they miss some.
+/// How many events may wait for callbacks before further events are dropped.
 const BACKLOG: usize = 4096;
 
-/// How long the last words to all nodes may take.
+/// How long the closing handshakes with all nodes may take.
 const CLOSING_HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// How long [`Master::wait_for_nodes`] waits.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Sets a master up. Made by the generated `Shop::master()`.
+/// Configures and starts a master. Returned by the generated `Shop::master()`.
 ///
-/// What is not set in code is taken from the environment: `MESH_PUBLIC_KEY` and `MESH_PRIVATE_KEY`, `MESH_BIND`,
-/// `MESH_DISCOVERY_PORT`.
+/// Settings that are not set in code are read from the environment: `MESH_PUBLIC_KEY` and `MESH_PRIVATE_KEY`,
+/// `MESH_BIND`, `MESH_DISCOVERY_PORT`.
 #[must_use = "a master does nothing until it is started"]
 pub struct MasterBuilder<M: Mesh> {
     keys: Option<Keys>,
@@ -68,21 +69,21 @@ impl<M: Mesh> MasterBuilder<M> {
         }
     }
 
-    /// The keys of the mesh: the same for all its nodes and masters.
+    /// Sets the keys of the mesh, which are the same for all its nodes and masters.
     pub fn keys(mut self, keys: &Keys) -> Self {
         self.keys = Some(keys.clone());
         self
     }
 
-    /// Where the master listens: `ip:port`. With port 0 any free one is chosen, and the discovery port tells it. Default
-    /// `0.0.0.0:0`.
+    /// Sets the address that the master listens on: `ip:port`. With port 0, a free port is chosen, and the discovery
+    /// port announces it. Default `0.0.0.0:0`.
     pub fn bind(mut self, addr: impl ToString) -> Self {
         self.bind = Some(addr.to_string());
         self
     }
 
-    /// The port that tells this master's port to whoever knows the public name. It is open only where the master's own
-    /// port was not given. Default 8765; 0 is any free one.
+    /// Sets the discovery port, which tells this master's port to anyone who knows the mesh's public name. It is open
+    /// only if no port was set for the master itself. Default 8765; 0 chooses a free port.
     pub fn discovery_port(mut self, port: u16) -> Self {
         self.discovery_port = Some(port);
         self
@@ -94,29 +95,29 @@ impl<M: Mesh> MasterBuilder<M> {
         self
     }
 
-    /// How often an idle connection to a node shows that it is alive, and after how much silence it is given up.
+    /// Sets how often an idle connection to a node sends a heartbeat, and after how much silence it is closed.
     /// Default: every 2 s, and 10 s.
     pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
         self.pace.heartbeat = heartbeat;
         self
     }
 
-    /// Calls back whenever a node has connected and proven its keys.
+    /// Sets a callback for every node that has connected and proven that it holds the keys.
     pub fn on_connected(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
         self.callbacks.connected = Some(Arc::new(call));
         self
     }
 
-    /// Calls back whenever a node has registered.
+    /// Sets a callback for every node that has registered.
     pub fn on_registered(mut self, call: impl Fn(&NodeInfo) + Send + Sync + 'static) -> Self {
         self.callbacks.registered = Some(Arc::new(call));
         self
     }
 
-    /// Listens.
+    /// Starts the master, which listens when this returns.
     ///
     /// # Errors
-    /// Settings that make no sense, a port that cannot be bound.
+    /// If settings are missing or not valid, or if a port cannot be bound.
     pub async fn start(self) -> Result<Master, StartError> {
         config::check_heartbeat(self.pace.heartbeat)?;
         let discovery_port = config::discovery_port(self.discovery_port)?;
@@ -176,7 +177,8 @@ async fn call_back(callbacks: MasterCallbacks, mut events: mpsc::Receiver<Master
     }
 }
 
-/// A running master. Dropping it ends it at once; the nodes' links go on without it.
+/// A running master. Dropping it starts the same shutdown as [`shutdown`](Self::shutdown), without waiting for it. The
+/// links between nodes stay open without a master.
 pub struct Master {
     core: Arc<MasterCore>,
     addr: SocketAddr,
@@ -229,20 +231,20 @@ impl Master {
         self.core.registry().nodes()
     }
 
-    /// Waits until at least that many nodes are registered, 10 s at most. Whether they are. Cancel safe.
+    /// Waits until at least this many nodes are registered, for 10 s at most. Returns whether they are. Cancel safe.
     pub async fn wait_for_nodes(&self, nodes: usize) -> bool {
         let mut count = self.core.count();
         let enough = count.wait_for(|count| *count >= nodes);
         matches!(tokio::time::timeout(WAIT, enough).await, Ok(Ok(_)))
     }
 
-    /// Says goodbye to all nodes and stops listening. Takes a few seconds at most.
+    /// Closes the connections to all nodes with a goodbye, and stops listening. Takes a few seconds at most.
     pub async fn shutdown(&self) {
         self.end.cancel();
         self.ended.cancelled().await;
     }
 
-    /// Runs until the process is told to end (Ctrl-C or SIGTERM), then shuts down.
+    /// Runs until the process is told to terminate (Ctrl-C or SIGTERM), then shuts down.
     ///
     /// # Errors
     /// If the process cannot listen for signals.

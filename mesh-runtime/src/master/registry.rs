@@ -1,5 +1,5 @@
-//! Who is there, as pure state: which nodes are registered, and who must be told of whom. Generic over what a session
-//! is, so that the rules can be tested without sockets.
+//! The registry as pure state: which nodes are registered, and which nodes must be notified of which others. It is
+//! generic over the session type, so that the rules can be tested without sockets.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,20 +46,20 @@ impl NodeInfo {
 struct RegistryEntry<S> {
     info: NodeInfo,
     session: S,
-    /// The number of the last change that the node was told.
+    /// The number of the last change that was sent to the node.
     seq: u64,
-    /// It takes no new calls: nobody is told of it.
+    /// The node takes no new calls, so it is announced to nobody.
     draining: bool,
 }
 
 /// The registry of a master.
 pub(crate) struct Registry<S> {
     schema: &'static Schema,
-    /// By node type, so that whoever must be told is found without asking all.
+    /// By node type, so that the nodes to notify are found without a search through all nodes.
     nodes: HashMap<&'static str, BTreeMap<NodeId, RegistryEntry<S>>>,
 }
 
-/// A change and the session that is to be told, with the change's number there.
+/// A change, the session to send it to, and the number of the change in that session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice<S> {
     pub(crate) session: S,
@@ -67,16 +67,17 @@ pub(crate) struct Notice<S> {
     pub(crate) change: Change,
 }
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Joined<S> {
-    /// The node is in.
+    /// The node is registered.
     In {
-        /// The session of an earlier node with the same id: it is to be told that it was replaced.
+        /// The session of an earlier node with the same id. It must be told that it was replaced.
         replaced: Option<S>,
         notices: Vec<Notice<S>>,
     },
-    /// A node with the same id and a higher boot epoch is there.
+    /// A node with the same id and a higher boot epoch is registered. Also returned if the schema has no such node
+    /// type.
     Stale,
 }
 
@@ -92,7 +93,7 @@ impl<S: Clone + PartialEq> Registry<S> {
         }
     }
 
-    /// Takes a node in.
+    /// Registers a node.
     pub(crate) fn join(&mut self, info: NodeInfo, session: S) -> Joined<S> {
         let Some(nodes) = self.nodes.get_mut(&*info.id.node_type) else {
             return Joined::Stale;
@@ -118,7 +119,7 @@ impl<S: Clone + PartialEq> Registry<S> {
         }
     }
 
-    /// Takes a node out, if that session is still its.
+    /// Removes a node if this is still its session. Returns `None` if it is not.
     pub(crate) fn leave(&mut self, id: &NodeId, session: &S) -> Option<Vec<Notice<S>>> {
         let nodes = self.nodes.get_mut(&*id.node_type)?;
         if nodes.get(id)?.session != *session {
@@ -132,7 +133,7 @@ impl<S: Clone + PartialEq> Registry<S> {
         })
     }
 
-    /// The node takes no new calls: others are not to dial it any more.
+    /// Marks a node that takes no new calls, so that others do not dial it any more.
     pub(crate) fn drain(&mut self, id: &NodeId, session: &S) -> Vec<Notice<S>> {
         let entry = self
             .nodes
@@ -147,7 +148,7 @@ impl<S: Clone + PartialEq> Registry<S> {
         }
     }
 
-    /// All nodes that a node may dial, and the number of the last change in that.
+    /// All nodes that a node may dial, and the number of the last change that is included.
     pub(crate) fn view(&self, id: &NodeId) -> (u64, Vec<PeerEntry>) {
         let seq = self.entry(id).map_or(0, |entry| entry.seq);
         let links_to = self
@@ -184,7 +185,7 @@ impl<S: Clone + PartialEq> Registry<S> {
         self.nodes.get(&*id.node_type)?.get(id)
     }
 
-    /// Notices of a change at `about`, for all who may dial it.
+    /// Creates notices of a change to `about`, for all nodes that may dial it.
     fn tell(&mut self, about: &NodeId, change: &Change) -> Vec<Notice<S>> {
         let mut notices = Vec::new();
         for spec in self.schema.nodes {

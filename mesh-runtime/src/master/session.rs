@@ -1,4 +1,5 @@
-//! One node's connection to the master: registers it, tells it its view and each change, takes it out at the end.
+//! One node's connection to the master. It registers the node, sends the node its view and each change, and removes the
+//! node from the registry when the connection closes.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -37,7 +38,7 @@ pub(crate) struct NodeSession {
     epoch: BootEpoch,
     from: IpAddr,
     channel: Channel,
-    /// How far the node has come: see [`Stage`].
+    /// The stage of the session: see [`Stage`].
     stage: AtomicU64,
     core: Weak<MasterCore>,
     this: Weak<NodeSession>,
@@ -121,7 +122,8 @@ impl NodeSession {
             return Err("an address that nobody can dial".into());
         }
         let info = NodeInfo::new(self.node.clone(), self.epoch, host.clone(), port);
-        // Under the registry's lock, so that each node gets view and changes in the order of their numbers.
+        // Messages are sent under the registry's lock, so each node gets its view and changes in the order of their
+        // numbers.
         let mut registry = core.registry();
         match registry.join(info.clone(), this.clone()) {
             Joined::Stale => {
@@ -175,13 +177,13 @@ impl NodeSessionRef {
         }
     }
 
-    /// Tells the node that the master is going.
+    /// Closes the connection, and tells the node why.
     pub(crate) fn close(&self, reason: CloseCode) {
         self.0.channel.close(CloseReason::Local(reason));
     }
 }
 
-/// Sends each change to whom it concerns.
+/// Sends each change to its session.
 pub(crate) fn send_notices(epoch: BootEpoch, notices: Vec<Notice<NodeSessionRef>>) {
     for Notice {
         session,
