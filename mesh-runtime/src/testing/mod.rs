@@ -21,8 +21,8 @@ use crate::{
     node::{Node, NodeBuilder},
 };
 
-/// A master on loopback with keys of its own, and a way to start nodes that know it. No fixed port is used, so any
-/// number of them run side by side. Everything ends when it and its nodes are dropped.
+/// A master on loopback with keys of its own, and methods to start nodes that use this master. No fixed port is used,
+/// so any number of test meshes can run side by side. Everything stops when the test mesh and its nodes are dropped.
 #[derive(Debug)]
 pub struct TestMesh<M: Mesh> {
     master: Master,
@@ -50,7 +50,7 @@ impl<M: Mesh> TestMesh<M> {
         })
     }
 
-    /// The builder with this mesh's keys and master, bound to loopback.
+    /// Configures a builder with this mesh's keys and master, bound to loopback.
     pub fn join<N: NodeType<Mesh = M>>(&self, builder: NodeBuilder<N>) -> NodeBuilder<N> {
         builder
             .keys(&self.keys)
@@ -80,8 +80,8 @@ impl<M: Mesh> TestMesh<M> {
     }
 }
 
-/// Switches sealing off in this process, or on again: envelopes then travel in the clear. For the one test that shows
-/// that it would notice. Exists only where the compiler was given `--cfg mesh_sealing_switch`.
+/// Switches sealing on or off in this process. If it is off, envelopes travel in the clear. This is for the one test
+/// that checks that the sealing tests would notice. It exists only in builds with `--cfg mesh_sealing_switch`.
 #[cfg(mesh_sealing_switch)]
 pub fn set_sealing(on: bool) {
     crate::wire::cipher::SWITCHED_OFF.store(!on, std::sync::atomic::Ordering::SeqCst);

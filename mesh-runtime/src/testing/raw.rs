@@ -1,4 +1,4 @@
-//! A peer that does everything by hand: for tests of what happens when somebody does not keep to the rules.
+//! A peer that performs each step of the protocol by hand, for tests of what happens if a peer breaks the rules.
 //!
 //! ```no_run
 //! # use mesh_runtime::{Keys, Refusal, testing::raw::{Claim, RawError, RawPeer}};
@@ -30,7 +30,7 @@ use crate::{
 /// How long every step may take.
 const STEP: Duration = Duration::from_secs(10);
 
-/// Who a raw peer says it is, and whom it means to reach.
+/// Who a raw peer claims to be, and which peer it wants to reach.
 #[derive(Debug, Clone)]
 pub struct Claim {
     mesh: String,
@@ -40,7 +40,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A node of `mesh` that means to reach the master.
+    /// A node of `mesh` that wants to reach the master.
     pub fn to_master(mesh: &str, node_type: &str, instance: impl Into<InstanceId>) -> Self {
         Self {
             mesh: mesh.into(),
@@ -50,7 +50,7 @@ impl Claim {
         }
     }
 
-    /// A node of `mesh` that means to reach another node.
+    /// A node of `mesh` that wants to reach another node.
     pub fn to_node(
         mesh: &str,
         node_type: &str,
@@ -75,7 +75,7 @@ impl Claim {
     }
 }
 
-/// Why a raw peer got no further.
+/// Why an operation of a raw peer failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RawError {
@@ -111,7 +111,7 @@ impl From<HandshakeError> for RawError {
     }
 }
 
-/// A Socket.IO connection that carries whatever it is given.
+/// A Socket.IO connection that carries arbitrary payloads.
 pub struct RawConnection {
     sink: Sink,
     payloads: mpsc::UnboundedReceiver<Bytes>,
@@ -121,7 +121,7 @@ struct RawInbound(mpsc::UnboundedSender<Bytes>);
 
 impl Inbound for RawInbound {
     fn on_payload(&self, payload: Bytes) -> ControlFlow<()> {
-        // Nobody may be listening any more.
+        // The receiver may be gone already.
         let _ = self.0.send(payload);
         ControlFlow::Continue(())
     }
@@ -133,7 +133,7 @@ impl RawConnection {
     /// Connects to a node's or master's port.
     ///
     /// # Errors
-    /// If there is no Socket.IO server.
+    /// If no Socket.IO server answers.
     pub async fn open(addr: SocketAddr) -> Result<Self, RawError> {
         let (sender, payloads) = mpsc::unbounded_channel();
         let host = addr.ip().to_string();
@@ -153,7 +153,7 @@ impl RawConnection {
         Ok(self.sink.send(payload.into()).await?)
     }
 
-    /// The next payload, within 10 s.
+    /// Receives the next payload, within 10 s.
     ///
     /// # Errors
     /// [`RawError::Closed`] if the other side closed the connection, [`RawError::TimedOut`].
@@ -164,7 +164,7 @@ impl RawConnection {
             .ok_or(RawError::Closed)
     }
 
-    /// Waits until the other side closes the connection, 10 s at most; what comes until then is dropped.
+    /// Waits until the other side closes the connection, for 10 s at most. Payloads that arrive until then are dropped.
     ///
     /// # Errors
     /// [`RawError::TimedOut`] if it does not.
@@ -179,10 +179,10 @@ impl RawConnection {
     }
 }
 
-/// The first message of a handshake, as somebody on the way could record it.
+/// The first message of a handshake, as an attacker on the network path could record it.
 ///
 /// # Errors
-/// If the keys or the claim make no sense.
+/// If the keys or the claim are not valid.
 pub async fn first_message(keys: &Keys, claim: &Claim) -> Result<Bytes, RawError> {
     Ok(initiate(keys, claim).await?.1)
 }
@@ -195,7 +195,7 @@ async fn initiate(keys: &Keys, claim: &Claim) -> Result<(Initiator, Bytes), RawE
     Ok(Initiator::start(&keys, &claim.hello())?)
 }
 
-/// A peer whose handshake is done. It has not confirmed: so far nobody trusts it.
+/// A peer whose handshake is done. Until it has called [`confirm`](Self::confirm), the other side does not trust it.
 pub struct RawPeer {
     connection: RawConnection,
     session: SessionKeys,
@@ -203,10 +203,11 @@ pub struct RawPeer {
 }
 
 impl RawPeer {
-    /// Dials and shakes hands.
+    /// Dials and performs the handshake.
     ///
     /// # Errors
-    /// [`RawError::Refused`] with the reason; others if there is nobody to talk to.
+    /// [`RawError::Refused`] with the reason if the other side refuses; other errors if the connection or the handshake
+    /// fails.
     pub async fn dial(addr: SocketAddr, keys: &Keys, claim: &Claim) -> Result<Self, RawError> {
         let (initiator, message) = initiate(keys, claim).await?;
         let mut connection = RawConnection::open(addr).await?;
@@ -220,7 +221,8 @@ impl RawPeer {
         })
     }
 
-    /// The first envelope: proves this peer, and grants the other side what a node usually does.
+    /// Sends the first envelope. It authenticates this peer, and grants the other side the credit that a node usually
+    /// grants.
     ///
     /// # Errors
     /// If the connection is gone.
@@ -246,7 +248,7 @@ impl RawPeer {
         self.send_frame(&Frame::Control { payload }).await
     }
 
-    /// Calls a command, its arguments already encoded.
+    /// Calls a command with arguments that are already encoded.
     ///
     /// # Errors
     /// If the connection is gone.
@@ -260,8 +262,8 @@ impl RawPeer {
         .await
     }
 
-    /// The bytes of an envelope with a ping in it. The next envelope must follow this one; whether it is sent, once,
-    /// twice or changed, is up to the test.
+    /// Seals an envelope with a ping in it, and returns its bytes. The other side expects it before the next envelope.
+    /// The test decides whether to send it, once or twice, and whether to change it.
     ///
     /// # Errors
     /// Never, as long as fewer than 2^64 envelopes were sealed.
@@ -277,7 +279,7 @@ impl RawPeer {
         self.connection.send(bytes).await
     }
 
-    /// What the other side sends next, as text for people: one line for each frame.
+    /// Receives the next envelope from the other side as readable text: one line for each frame.
     ///
     /// # Errors
     /// [`RawError::Closed`], [`RawError::TimedOut`], or an envelope that does not open.
@@ -295,7 +297,7 @@ impl RawPeer {
             .collect()
     }
 
-    /// Waits until the other side closes the connection, 10 s at most.
+    /// Waits until the other side closes the connection, for 10 s at most.
     ///
     /// # Errors
     /// [`RawError::TimedOut`] if it does not.

@@ -1,4 +1,4 @@
-//! Pausing, looking at jobs, removing them, and what a queue says of itself.
+//! Pausing, listing and removing jobs, and the statistics of a queue.
 
 use super::*;
 
@@ -80,7 +80,7 @@ pub(super) async fn a_long_queue_keeps_its_order_over_a_pause(engines: Engines) 
     let queue = name("a");
     let texts: Vec<_> = (0..JOBS).map(|number| number.to_string()).collect();
     engine.admin().pause(&queue).await.unwrap();
-    // Few enough at once that Tokio polls them one after the other.
+    // So few at once that Tokio polls them in order.
     for group in texts.chunks(50) {
         join_all(
             group
@@ -133,7 +133,7 @@ pub(super) async fn a_queue_that_never_had_a_job_is_empty(engines: Engines) {
     assert_eq!(engine.leave(&queue).await, Ok(()));
 }
 
-/// The ids and payloads of the jobs in that state.
+/// The ids and payloads of the jobs in this state.
 async fn listed(
     engine: &Arc<dyn Queue>,
     queue: &QueueName,

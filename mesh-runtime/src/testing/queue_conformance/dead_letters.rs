@@ -1,4 +1,4 @@
-//! Dead letters: kept, bounded, put back and thrown away.
+//! Dead letters: kept, bounded, put back into the queue and discarded.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Jobs whose time has not come.
+//! Jobs that are not due yet.
 
 use super::*;
 
@@ -38,7 +38,7 @@ pub(super) async fn a_job_is_leased_when_its_delay_is_over(engines: Engines) {
         NewJob::new("at").at(SystemTime::now() + SHORT),
     ];
     for job in soon {
-        // Both with a lease that is already waiting, and without one.
+        // Both with a lease request that is already waiting, and without one.
         let id = job.id.clone();
         let mut waiting = engine.lease(&queue, 8);
         assert!(poll!(&mut waiting).is_pending());

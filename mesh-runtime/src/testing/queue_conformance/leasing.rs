@@ -1,4 +1,4 @@
-//! Leasing: each job once, whole, in its order, and none lost.
+//! Leasing: each job once, complete and in order, and none lost.
 
 use super::*;
 
@@ -47,7 +47,7 @@ pub(super) async fn a_lease_that_is_dropped_loses_no_job(engines: Engines) {
         let mut dropped = engine.lease(&queue, 8);
         assert!(poll!(&mut dropped).is_pending());
         let id = enqueue(&other, &queue, "x").await;
-        // Dropped sometimes at once, and sometimes when the job is in transit or has arrived.
+        // The lease is dropped sometimes at once, and sometimes when the job is in transit or has arrived.
         for _ in 0..round % 5 {
             stats(&other, &queue).await;
         }

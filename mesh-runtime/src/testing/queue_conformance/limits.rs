@@ -1,4 +1,4 @@
-//! Deduplication keys, and the bounds of jobs and keys.
+//! Deduplication keys, and the limits on jobs and keys.
 
 use super::*;
 
@@ -97,7 +97,7 @@ pub(super) async fn a_full_queue_refuses_another_job_until_one_is_complete(engin
     assert_eq!(full, Err(QueueError::Full { limit: 2 }));
     assert!(full.unwrap_err().is_full());
     enqueue(&engine, &name("b"), "of another queue").await;
-    // Of concurrent requests, exactly as many are accepted as there is room for.
+    // Exactly as many concurrent requests are accepted as there is room for.
     let job = lease(&engine, &queue).await;
     engine.complete(&queue, &job).await.unwrap();
     let asked = join_all((0..5).map(|_| engine.enqueue(&queue, NewJob::new("x")))).await;

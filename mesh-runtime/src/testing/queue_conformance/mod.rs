@@ -1,5 +1,5 @@
-//! What [`Queue`] and [`QueueAdmin`] promise, as tests for any engine. [`queue_conformance!`](crate::queue_conformance)
-//! makes a `#[test]` of each case. Knows no engine.
+//! Tests, for any engine, of what [`Queue`] and [`QueueAdmin`] promise.
+//! [`queue_conformance!`](crate::queue_conformance) makes a `#[test]` of each case. This module knows no engine.
 //!
 //! ```
 //! use mesh_runtime::queue::{MemoryQueue, Queue};
@@ -61,8 +61,8 @@ use crate::{
     queue::{Failure, Job, JobState, NewJob, Queue, QueueError, QueueName, QueueStats},
 };
 
-/// How long a case may take, and how long a condition may take to become true. Far more than any needs: it only ends
-/// cases that hang.
+/// How long a case may take, and how long a condition may take to become true. It is far more than any case needs, and
+/// only ends cases that hang.
 const LIMIT: Duration = Duration::from_secs(120);
 /// The polling interval while waiting for a condition.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -75,11 +75,11 @@ const SHORT: Duration = Duration::from_millis(5);
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct EngineLimits {
-    /// The most jobs of a queue.
+    /// The maximum number of jobs of a queue.
     pub jobs: Option<u32>,
-    /// The most deduplication keys of a queue.
+    /// The maximum number of deduplication keys of a queue.
     pub keys: Option<u32>,
-    /// The most dead letters of a command.
+    /// The maximum number of dead letters of a command.
     pub dead: Option<u32>,
 }
 
@@ -101,12 +101,12 @@ pub struct Case {
 }
 
 impl Case {
-    /// What it checks.
+    /// The name of the case, which says what it checks.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Runs it on a Tokio runtime with two threads.
+    /// Runs the case on a Tokio runtime with two threads.
     ///
     /// # Panics
     /// If the engine does not do what the case checks, or not within two minutes.
@@ -198,7 +198,7 @@ pub fn cases() -> Vec<Case> {
     queue_conformance!(@cases list ())
 }
 
-/// The case of that name. What [`queue_conformance!`](crate::queue_conformance) uses.
+/// The case with this name. Used by [`queue_conformance!`](crate::queue_conformance).
 #[doc(hidden)]
 pub fn case(name: &str) -> Case {
     let mut cases = cases().into_iter();
@@ -211,12 +211,12 @@ pub fn case(name: &str) -> Case {
 struct Engines(Arc<dyn EngineFactory>);
 
 impl Engines {
-    /// One more engine over the same jobs.
+    /// Opens one more engine over the same jobs.
     async fn one(&self) -> Arc<dyn Queue> {
         self.with(EngineLimits::default()).await
     }
 
-    /// The same, with other limits than the default ones.
+    /// Opens one more engine, with these limits.
     async fn with(&self, limits: EngineLimits) -> Arc<dyn Queue> {
         self.0.open(limits).await
     }
@@ -242,7 +242,7 @@ async fn enqueue(engine: &Arc<dyn Queue>, queue: &QueueName, text: impl Into<Byt
     enqueued.job_id
 }
 
-/// Leases exactly one.
+/// Leases exactly one job.
 async fn lease(engine: &Arc<dyn Queue>, queue: &QueueName) -> Job {
     let mut jobs = engine.lease(queue, 1).await.unwrap();
     assert_eq!(jobs.len(), 1);
@@ -273,7 +273,7 @@ async fn stats(engine: &Arc<dyn Queue>, queue: &QueueName) -> [u64; 4] {
     counts(&engine.admin().stats(queue).await.unwrap())
 }
 
-/// Makes a job with that text a dead letter.
+/// Enqueues a job with this text, and makes it a dead letter.
 async fn bury(engine: &Arc<dyn Queue>, queue: &QueueName, text: &str) -> JobId {
     let id = enqueue(engine, queue, text.to_owned()).await;
     let job = lease(engine, queue).await;
