@@ -1,4 +1,4 @@
-//! The shop's schema, and the picture of it in the README.
+//! The shop's schema, and the diagram of it in the README.
 
 use mesh_examples::Shop;
 
