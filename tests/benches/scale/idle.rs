@@ -54,7 +54,7 @@ fn one_side(
     first: &str,
     rest: impl Fn(usize) -> (String, String),
 ) -> Result<Side, Failure> {
-    // For each of the many nodes: a listener, a connection to the master, a link.
+    // Each of the many nodes needs a listener, a connection to the master and a link.
     let mut site = Site::start(2, 4 * links + 500, Heartbeat::Usual)?;
     let [alone, others] = site.crews.as_mut_slice() else {
         return Err("two crews were started".into());
