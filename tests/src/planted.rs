@@ -16,7 +16,7 @@ pub enum Defect {
     NeverAck,
     /// A job that failed for good is completed instead.
     NoDeadLetters,
-    /// The attempt counts of jobs that are given back.
+    /// If a job is given back without having run, the attempt counts anyway.
     ReleaseCounts,
     /// Deduplication keys are ignored.
     NoKeys,

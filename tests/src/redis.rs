@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::HeldPort;
 
-/// How long a server may take to respond after its start. It first reads back its data.
+/// How long a server may take to respond after its start. It first loads its data from disk.
 const START: Duration = Duration::from_secs(60);
 /// The polling interval while waiting for it to respond.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -154,7 +154,7 @@ impl RedisServer {
         self.ask(&["PING"]).await.is_ok_and(|said| said == "PONG")
     }
 
-    /// kill -9.
+    /// Kills it, like `kill -9`.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.end();

@@ -17,7 +17,7 @@ mesh_schema! {
         /// Returns the instance id, on each instance.
         broadcast fn front_names() -> String;
 
-        /// Is heard.
+        /// Reports its argument to the test.
         queued balanced fn front_job(text: String);
     }
 
@@ -29,22 +29,23 @@ mesh_schema! {
         /// Returns the instance id.
         balanced fn name() -> String;
 
-        /// Is heard, and returns nothing.
+        /// Reports its argument to the test, and returns nothing.
         balanced fn take(text: String);
 
         /// Returns the instance id, on each instance.
         broadcast fn names() -> String;
 
-        /// Is heard on each instance, without a reply.
+        /// Reports its argument to the test, on each instance, without a reply.
         broadcast fn hint(text: String);
 
-        /// Passes the gate, then is heard.
+        /// Waits at the gate, then reports its argument to the test.
         queued balanced fn job(text: String);
 
-        /// Passes the gate, then is heard; on each instance.
+        /// Waits at the gate, then reports its argument to the test; on each instance.
         queued broadcast fn jobs(text: String);
 
-        /// Is heard, passes the gate, then returns the instance id. If the handler is dropped, that is heard too.
+        /// Reports its argument, waits at the gate, then returns the instance id. If the handler is dropped, that is
+        /// reported too.
         balanced fn wait(text: String) -> String;
 
         /// The same, and may run twice.
@@ -73,7 +74,7 @@ mesh_schema! {
         /// Panics with this text.
         balanced fn fall(text: String) -> String;
 
-        /// Calls `Ledger` to write it, with a timeout of a minute, and returns the instance that did.
+        /// Calls `Ledger` with its argument and a timeout of a minute, and returns the id of the called instance.
         balanced fn record(text: String) -> String;
     }
 
@@ -82,7 +83,7 @@ mesh_schema! {
         allow: [Back];
         connect: [];
 
-        /// Is heard, passes the gate, then returns the instance id.
+        /// Reports its argument to the test, waits at the gate, then returns the instance id.
         balanced fn write(text: String) -> String;
     }
 }

@@ -68,7 +68,7 @@ impl Process {
         assert!(done.unwrap().success(), "{kill}");
     }
 
-    /// kill -9.
+    /// Kills it, like `kill -9`.
     async fn kill(mut self) {
         self.signal("KILL").await;
         self.child.wait().await.unwrap();

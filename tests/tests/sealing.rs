@@ -75,7 +75,7 @@ async fn calls() -> (Between, Between) {
     client.recognizable_errand(ARGUMENT.into()).await.unwrap();
     assert_eq!(done.recv().await.unwrap(), format!("{} bytes", big.len()));
     assert_eq!(done.recv().await.unwrap(), ARGUMENT);
-    // Include the closing handshakes.
+    // The recording must include the closing handshakes.
     caller.shutdown().await;
     worker.shutdown().await;
     (
@@ -152,7 +152,7 @@ async fn nothing_readable_is_on_the_wire_unless_sealing_is_switched_off() {
     .await;
 }
 
-/// Only where sealing can be switched off: scripts/test.sh builds the test a second time for this.
+/// Exists only if sealing can be switched off: scripts/test.sh builds the test a second time for this.
 #[cfg(mesh_sealing_switch)]
 async fn and_it_would_be_noticed() {
     use mesh_runtime::testing::set_sealing;

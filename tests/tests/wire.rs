@@ -181,7 +181,7 @@ impl Town {
 }
 
 async fn call_all_the_time(caller: Node<Caller>, answered: watch::Sender<usize>) {
-    // Often enough, and leaves processor time for the other tests.
+    // Calls often enough, and leaves processor time for the other tests.
     let mut pace = tokio::time::interval(Duration::from_millis(5));
     let client = caller.client::<Worker>();
     for number in 0.. {

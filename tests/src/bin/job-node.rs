@@ -1,5 +1,5 @@
 //! A process that runs jobs, for tests that kill it: `job-node INSTANCE LEASE_MS ORPHAN_LEASE_MS DEFECT`; the rest
-//! comes from `MESH_*`. Prints on its standard output what its jobs do. Shuts down in order on SIGTERM, and ends at
+//! comes from `MESH_*`. Prints on its standard output what its jobs do. Shuts down gracefully on SIGTERM, and ends at
 //! once when its standard input closes, so that it never outlives its test.
 //!
 //! `DEFECT` is `none`, `ack-first` or `never-ack`.

@@ -163,7 +163,7 @@ impl WorkerProcess {
         assert!(sent.unwrap().success(), "{kill}");
     }
 
-    /// kill -9.
+    /// Kills it, like `kill -9`.
     pub(crate) async fn kill(mut self) {
         self.signal("KILL").await;
         self.child.wait().await.unwrap();

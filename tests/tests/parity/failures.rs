@@ -116,7 +116,7 @@ async fn a_call_that_may_have_run_is_not_tried_again() {
                 if *peer.instance.as_str() == asked),
             "{error:?}"
         );
-        // A second attempt would have been heard at the other instance before this call returns.
+        // A second attempt would have reached the other instance before this call returns.
         client.name().await.unwrap();
         let texts: Vec<_> = scene.hearing.so_far().into_iter().map(|h| h.text).collect();
         assert!(!texts.contains(&"x".to_owned()), "{texts:?}");

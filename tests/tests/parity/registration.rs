@@ -1,4 +1,4 @@
-//! Nodes and their master: which nodes are in the registry, and which nodes are told.
+//! Nodes and their master: which nodes are in the registry, and which nodes are notified of changes.
 
 use mesh_runtime::{Event, Keys, NodeBuilder, NodeId, testing::TestMesh};
 use mesh_tests::{Back, Front, HeldPort, Parity, Stage, event, within};

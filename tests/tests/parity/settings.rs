@@ -1,4 +1,5 @@
-//! Settings that make no sense are errors of the start, which say what, where and how to fix it.
+//! A node with invalid settings does not start. The error names the setting and where it was set, and says how to fix
+//! it.
 
 use std::{error::Error, time::Duration};
 
@@ -7,7 +8,7 @@ use mesh_tests::{Back, Parity, Stage, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a node of these settings says at its start.
+/// The error of starting a node with these settings.
 async fn refused(set: impl FnOnce(NodeBuilder<Back>) -> NodeBuilder<Back>) -> StartError {
     let mesh = TestMesh::<Parity>::start().await.unwrap();
     let node = mesh.start_node(set(Back::node(Stage::quiet()))).await;

@@ -1,4 +1,4 @@
-//! What [`Queue`] promises, checked for every engine, and that the checks notice engines that do not keep it.
+//! Checks for every engine what [`Queue`] promises, and that these checks detect engines with a defect.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -83,7 +83,7 @@ impl EngineFactory for Defective {
     }
 }
 
-/// Whether the case of that name notices the defect.
+/// Whether the case with this name detects the defect.
 fn notices(case: &str, defect: Defect) -> bool {
     let all = cases();
     let case = all.iter().find(|known| known.name() == case).unwrap();

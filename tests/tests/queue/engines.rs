@@ -105,7 +105,7 @@ pub(crate) async fn enqueue(
     enqueued.job_id
 }
 
-/// Leases exactly one.
+/// Leases exactly one job.
 pub(crate) async fn lease(engine: &dyn Queue, queue: &QueueName) -> Job {
     let mut jobs = engine.lease(queue, 1).await.unwrap();
     assert_eq!(jobs.len(), 1);

@@ -1,4 +1,4 @@
-//! A small mesh with queued commands, and a handler that treats a job as its text says.
+//! A small mesh with queued commands, and a handler that does what the text of a job says.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ mesh_schema! {
     }
 }
 
-/// The queue of a command of `Bench`, for what is the same for several commands.
+/// The queue of a command of `Bench`, for code that is the same for several commands.
 pub(crate) fn queue(bench: &Node<Bench>, command: &str) -> CommandQueue<(String,)> {
     match command {
         "job" => bench.queues().job(),
@@ -99,7 +99,7 @@ impl Worker {
         (Self { runs, open }, Runs(told))
     }
 
-    /// Opens the gate for all that wait at it, and all that come later.
+    /// Opens the gate for all jobs that wait at it, and all that come later.
     pub(crate) fn open(&self) {
         self.open.send_replace(true);
     }

@@ -1,4 +1,4 @@
-//! Redis loses data, is full, or holds entries that are not jobs: everything that can go on goes on.
+//! Redis loses data, is full, or holds entries that are not jobs: everything that is not affected keeps working.
 
 use std::sync::Arc;
 

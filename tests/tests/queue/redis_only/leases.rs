@@ -11,7 +11,7 @@ use crate::{
     workshop::{Bench, Worker, Workshop},
 };
 
-/// Short, but longer than this process could be too busy to renew it.
+/// Short, but long enough that this process renews it in time even when it is busy.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// A server, a prefix, and two consumers.
@@ -64,7 +64,7 @@ async fn a_job_that_was_taken_over_cannot_be_ended_by_who_lost_it() {
         let queue = name("a");
         enqueue(&*late, &queue, "x").await;
         let lost = lease(&*late, &queue).await;
-        // As if it had not been heard from for a long time.
+        // Pretends that the consumer has been idle for a long time.
         let stream = format!("{prefix}:{{Shop/Billing.a}}:jobs");
         let steal = "
             local entry = redis.call('XRANGE', KEYS[1], '-', '+')[1][1]
@@ -91,7 +91,7 @@ async fn a_job_that_takes_longer_than_its_lease_runs_once() {
         let queue = name("a");
         enqueue(&*one, &queue, "long").await;
         let job = lease(&*one, &queue).await;
-        // This test must wait for real time to pass, several leases of it.
+        // This test must wait for the real time of several leases.
         let taken = tokio::time::timeout(LEASE * 3, other.lease(&queue, 8)).await;
         assert!(taken.is_err(), "it was taken over: {taken:?}");
         assert_eq!(one.complete(&queue, &job).await, Ok(()));
