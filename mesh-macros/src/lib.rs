@@ -150,6 +150,7 @@ use self::{
 /// | `#[attempts = 5]` | queued | how often a job is tried before it is a dead letter |
 /// | `#[backoff = "1s"]` | queued | the pause before the second attempt; it doubles with each further one |
 /// | `#[orphans = "adopt"]` | `queued broadcast` | what becomes of the jobs of an instance that never returns: `"dead_letter"` (default) or `"adopt"` |
+/// | `#[incompatible = "10m"]` | queued | how long a job that was queued under another declaration of the command waits for an instance that has it, before it is a dead letter; 10 minutes unless given |
 /// | `#[version = 2]` | all | raise it when the meaning changes but the written types do not |
 /// | `#[allow(Billing)]` | all | of the node types that have a link, only these may call the command |
 ///

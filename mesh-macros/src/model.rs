@@ -74,6 +74,7 @@ pub(crate) struct Options {
     pub(crate) concurrency: Option<u32>,
     pub(crate) attempts: Option<u32>,
     pub(crate) backoff_ms: Option<u64>,
+    pub(crate) incompatible_ms: Option<u64>,
     pub(crate) key: Option<Expr>,
     pub(crate) version: Option<u32>,
     pub(crate) adopt_orphans: bool,
@@ -107,6 +108,7 @@ pub(crate) enum OptionName {
     Concurrency,
     Attempts,
     Backoff,
+    Incompatible,
     Key,
     Version,
     Orphans,
@@ -114,12 +116,13 @@ pub(crate) enum OptionName {
 }
 
 impl OptionName {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Timeout,
         Self::Idempotent,
         Self::Concurrency,
         Self::Attempts,
         Self::Backoff,
+        Self::Incompatible,
         Self::Key,
         Self::Version,
         Self::Orphans,
@@ -133,6 +136,7 @@ impl OptionName {
             Self::Concurrency => "concurrency",
             Self::Attempts => "attempts",
             Self::Backoff => "backoff",
+            Self::Incompatible => "incompatible",
             Self::Key => "key",
             Self::Version => "version",
             Self::Orphans => "orphans",
@@ -145,7 +149,7 @@ impl OptionName {
         match self {
             Self::Timeout | Self::Concurrency | Self::Version | Self::Allow => true,
             Self::Idempotent => delivery.is_balanced_call(),
-            Self::Attempts | Self::Backoff => delivery.is_queued(),
+            Self::Attempts | Self::Backoff | Self::Incompatible => delivery.is_queued(),
             Self::Key => delivery.instances == Instances::One,
             Self::Orphans => delivery.is_queued() && delivery.instances == Instances::All,
         }

@@ -23,6 +23,9 @@ pub(crate) fn read(option: OptionName, attr: &Attr, command: &mut Command, error
     let outcome = match option {
         OptionName::Timeout => duration(option, attr).map(|ms| options.timeout_ms = Some(ms)),
         OptionName::Backoff => duration(option, attr).map(|ms| options.backoff_ms = Some(ms)),
+        OptionName::Incompatible => {
+            duration(option, attr).map(|ms| options.incompatible_ms = Some(ms))
+        }
         OptionName::Concurrency => number(option, attr).map(|n| options.concurrency = Some(n)),
         OptionName::Attempts => number(option, attr).map(|n| options.attempts = Some(n)),
         OptionName::Version => number(option, attr).map(|n| options.version = Some(n)),

@@ -257,13 +257,20 @@ impl Served {
         let schema = <N::Mesh as Mesh>::SCHEMA;
         let id = NodeId::new(N::NAME, "served");
         let engine = Arc::new(MemoryQueue::new());
-        let queues = NodeQueues::new(engine, Arc::clone(&keys), schema.mesh, id.clone());
+        let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
+        let queues = NodeQueues::new(
+            engine,
+            Arc::clone(&keys),
+            schema.mesh,
+            id.clone(),
+            fingerprints.of(N::NAME),
+        );
         let local = Arc::new(LocalNode::new(id, schema, Balance::default()));
         let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, node.into_serve(), &queues);
         let core = NodeCore::new(Parts {
             local,
             schema,
-            fingerprints: Fingerprints::known_to(schema, N::NAME).await,
+            fingerprints,
             config: Config::default(),
             keys: Arc::clone(&keys),
             dispatcher,

@@ -152,6 +152,14 @@ pub enum CodecError {
     /// The bytes are no such value.
     #[error("decoding failed: {0}")]
     Decode(String),
+    /// The bytes were encoded for another declaration of the command: other arguments or types, or another `#[version]`.
+    #[error("encoded for another declaration of the command: {found}, and here it is {expected}")]
+    DeclaredOtherwise {
+        /// The declaration that they were encoded for: version and fingerprint.
+        found: String,
+        /// The declaration here.
+        expected: String,
+    },
     /// Bytes were left over after the value.
     #[error("{0} bytes are left over after the value")]
     Trailing(usize),

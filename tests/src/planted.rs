@@ -22,6 +22,8 @@ pub enum Defect {
     NoKeys,
     /// Delays are ignored.
     NoDelays,
+    /// A job that is set aside is leased again at once, and nobody knows that it was.
+    SetAsideAtOnce,
 }
 
 /// An engine with a defect.
@@ -99,6 +101,18 @@ impl Queue for Planted {
                 .fail(queue, job, Bytes::new(), Failure::Retry { after });
         }
         self.engine.release(queue, job)
+    }
+
+    fn set_aside<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a Job,
+        wait: Duration,
+    ) -> QueueFuture<'a, ()> {
+        match self.defect {
+            Defect::SetAsideAtOnce => self.engine.release(queue, job),
+            _ => self.engine.set_aside(queue, job, wait),
+        }
     }
 
     fn leave<'a>(&'a self, queue: &'a QueueName) -> QueueFuture<'a, ()> {

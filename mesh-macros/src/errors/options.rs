@@ -123,6 +123,7 @@ pub(crate) fn option_shape(span: Span, option: OptionName) -> Error {
         OptionName::Concurrency => "#[concurrency = 8]",
         OptionName::Attempts => "#[attempts = 5]",
         OptionName::Backoff => "#[backoff = \"1s\"]",
+        OptionName::Incompatible => "#[incompatible = \"10m\"]",
         OptionName::Key => "#[key = order.id]",
         OptionName::Version => "#[version = 2]",
         OptionName::Orphans => "#[orphans = \"dead_letter\"]` or `#[orphans = \"adopt\"]",

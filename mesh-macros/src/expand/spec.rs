@@ -40,6 +40,9 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         .attempts
         .map(|attempts| quote!(.attempts(#attempts)));
     let backoff = options.backoff_ms.map(|ms| quote!(.backoff_ms(#ms)));
+    let incompatible = options
+        .incompatible_ms
+        .map(|ms| quote!(.incompatible_ms(#ms)));
     let version = options.version.map(|version| quote!(.version(#version)));
     let orphans = options
         .adopt_orphans
@@ -56,7 +59,7 @@ pub(super) fn constant(cx: &Cx<'_>, node: &NodeType, command: &Command) -> Token
         #[allow(non_upper_case_globals)]
         const #constant: #rt::CommandSpec =
             #rt::CommandSpec::new(#name, #id, #fingerprint, #rt::Delivery::#delivery, &[#(#args),*], #returns)
-                #shapes #doc #timeout #idempotent #concurrency #attempts #backoff #version #orphans #allow;
+                #shapes #doc #timeout #idempotent #concurrency #attempts #backoff #incompatible #version #orphans #allow;
     }
 }
 

@@ -77,7 +77,7 @@ fn an_option_is_refused_on_each_delivery_that_it_is_not_for() {
         "queued balanced",
         "queued broadcast",
     ];
-    let options: [(&str, &[&str]); 8] = [
+    let options: [(&str, &[&str]); 9] = [
         ("timeout = \"1s\"", &all),
         ("concurrency = 1", &all),
         ("version = 1", &all),
@@ -85,6 +85,10 @@ fn an_option_is_refused_on_each_delivery_that_it_is_not_for() {
         ("key = a", &["balanced", "queued balanced"]),
         ("attempts = 1", &["queued balanced", "queued broadcast"]),
         ("backoff = \"1s\"", &["queued balanced", "queued broadcast"]),
+        (
+            "incompatible = \"1s\"",
+            &["queued balanced", "queued broadcast"],
+        ),
         ("orphans = \"adopt\"", &["queued broadcast"]),
     ];
     for (option, allowed) in options {

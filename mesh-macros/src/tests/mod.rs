@@ -38,6 +38,7 @@ const SHOP: &str = r#"
         #[cfg(feature = "export")]
         #[attempts = 5]
         #[backoff = "250ms"]
+        #[incompatible = "1h"]
         queued balanced fn export(day: Date, r#type: u8);
     }
 

@@ -220,7 +220,13 @@ impl<N: NodeType> NodeBuilder<N> {
         if queue.is_durable() && !chosen {
             warn_of_orphans(N::SPEC);
         }
-        let queues = NodeQueues::new(queue, Arc::clone(&keys), schema.mesh, id.clone());
+        let queues = NodeQueues::new(
+            queue,
+            Arc::clone(&keys),
+            schema.mesh,
+            id.clone(),
+            fingerprints.of(N::NAME),
+        );
         let local = Arc::new(LocalNode::new(id, schema, self.config.balance));
         let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, self.serve, &queues);
         let core = NodeCore::new(Parts {

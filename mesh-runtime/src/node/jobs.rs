@@ -12,7 +12,7 @@ use crate::{
     serve::ServedCommand,
 };
 
-/// Everything that works jobs off. Dropping it ends it without a grace.
+/// Everything that processes jobs. Dropping it ends it without a grace.
 pub(crate) struct Jobs {
     workers: Vec<Worker>,
     watches: Vec<OrphanWatch>,
@@ -50,7 +50,7 @@ impl Jobs {
         self.workers.push(Worker::start(queue, options, run));
     }
 
-    /// Ends in good order, and returns how many jobs were not done within the grace.
+    /// Stops gracefully, and returns how many jobs were not done within the grace.
     pub(crate) async fn stop(self, grace: Duration) -> u64 {
         let workers = join_all(self.workers.into_iter().map(|worker| worker.stop(grace)));
         let watches = join_all(self.watches.into_iter().map(OrphanWatch::stop));
@@ -67,6 +67,7 @@ fn options(spec: &CommandSpec) -> WorkerOptions {
             .map_or(defaults.concurrency, |handlers| handlers as usize),
         attempts: spec.attempts.unwrap_or(defaults.attempts),
         backoff: spec.backoff.unwrap_or(defaults.backoff),
+        incompatible: spec.incompatible.unwrap_or(defaults.incompatible),
     }
 }
 

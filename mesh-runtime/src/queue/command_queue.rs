@@ -1,11 +1,12 @@
 //! One queue of an engine as a node sees it: with its name, and with the seal of what is kept outside the process.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
-    DeadLetter, Enqueued, Failure, Job, JobState, NewJob, Queue, QueueError, QueueFuture,
-    QueueName, QueueStats, QueuedJob, StoredDeadLetter, StoredJob,
+    DeadLetter, Declaration, Enqueued, Failure, Job, JobState, NewJob, Queue, QueueError,
+    QueueFuture, QueueName, QueueStats, QueuedJob, StoredDeadLetter, StoredJob, body,
     seal::{Seal, SealKind},
+    typed::StoredArgs,
 };
 use crate::{id::JobId, keys::DerivedKeys};
 use bytes::Bytes;
@@ -35,17 +36,33 @@ pub struct CommandQueue<A> {
     /// What seals; none where the engine does not outlive the process.
     keys: Option<Arc<DerivedKeys>>,
     seal: Seal,
+    /// How the command is declared here.
+    declaration: Declaration,
     args: PhantomData<fn() -> A>,
 }
 
+/// Why a leased job does not run here.
+pub(crate) enum Unopened {
+    /// Nobody can read it, and this is why.
+    Unreadable(String),
+    /// It was queued under another declaration of the command.
+    DeclaredOtherwise(Declaration),
+}
+
 impl<A> CommandQueue<A> {
-    pub(crate) fn new(engine: Arc<dyn Queue>, name: QueueName, keys: &Arc<DerivedKeys>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<dyn Queue>,
+        name: QueueName,
+        keys: &Arc<DerivedKeys>,
+        declaration: Declaration,
+    ) -> Self {
         let keys = engine.is_durable().then(|| Arc::clone(keys));
         Self {
             seal: seal_of(keys.as_deref(), &name),
             engine,
             name,
             keys,
+            declaration,
             args: PhantomData,
         }
     }
@@ -204,8 +221,8 @@ impl<A> CommandQueue<A> {
     }
 
     fn read_job(&self, job: StoredJob) -> QueuedJob<A> {
-        let payload = self.seal.open(SealKind::Payload, &job.job_id, &job.payload);
-        QueuedJob::new(job, payload.ok())
+        let args = self.read_args(&self.seal, &job.job_id, &job.payload);
+        QueuedJob::new(job, args)
     }
 
     fn read_letter(&self, letter: StoredDeadLetter) -> DeadLetter<A> {
@@ -214,9 +231,22 @@ impl<A> CommandQueue<A> {
             .open(SealKind::Error, &letter.job_id, &letter.error)
             .map(|error| String::from_utf8_lossy(&error).into_owned())
             .unwrap_or_else(|why| format!("(its error cannot be read: {why})"));
-        let payload = seal.open(SealKind::Payload, &letter.job_id, &letter.payload);
-        DeadLetter::new(letter, payload.ok(), error)
+        let args = self.read_args(&seal, &letter.job_id, &letter.payload);
+        DeadLetter::new(letter, args, error)
     }
+
+    fn read_args(&self, seal: &Seal, job: &JobId, payload: &Bytes) -> Option<StoredArgs> {
+        let (declared, encoded) = open_body(seal, job, payload).ok()?;
+        Some(StoredArgs {
+            encoded,
+            declared,
+            expected: self.declaration,
+        })
+    }
+}
+
+fn open_body(seal: &Seal, job: &JobId, payload: &Bytes) -> Result<(Declaration, Bytes), String> {
+    body::decode(seal.open(SealKind::Payload, job, payload)?)
 }
 
 /// What the node's own worker does with its queue.
@@ -226,6 +256,7 @@ impl<A> CommandQueue<A> {
     }
 
     pub(crate) async fn enqueue(&self, mut job: NewJob) -> Result<Enqueued, QueueError> {
+        job.payload = body::encode(self.declaration, &job.payload);
         if self.keys.is_some() {
             job.payload = self.seal.seal(SealKind::Payload, &job.id, &job.payload);
         }
@@ -237,9 +268,19 @@ impl<A> CommandQueue<A> {
         self.engine.lease(&self.name, max)
     }
 
-    /// What the handler of a leased job gets, or why it cannot be read.
-    pub(crate) fn open(&self, job: &Job) -> Result<Bytes, String> {
-        self.seal.open(SealKind::Payload, &job.id, &job.payload)
+    /// What the handler of a leased job gets: its encoded arguments.
+    pub(crate) fn open(&self, job: &Job) -> Result<Bytes, Unopened> {
+        let opened = open_body(&self.seal, &job.id, &job.payload);
+        let (declared, args) = opened.map_err(Unopened::Unreadable)?;
+        if declared != self.declaration {
+            return Err(Unopened::DeclaredOtherwise(declared));
+        }
+        Ok(args)
+    }
+
+    /// How the command is declared here.
+    pub(crate) fn declaration(&self) -> Declaration {
+        self.declaration
     }
 
     pub(crate) async fn complete(&self, job: &Job) -> Result<(), QueueError> {
@@ -258,6 +299,10 @@ impl<A> CommandQueue<A> {
 
     pub(crate) async fn release(&self, job: &Job) -> Result<(), QueueError> {
         self.engine.release(&self.name, job).await
+    }
+
+    pub(crate) async fn set_aside(&self, job: &Job, wait: Duration) -> Result<(), QueueError> {
+        self.engine.set_aside(&self.name, job, wait).await
     }
 
     pub(crate) async fn leave(&self) -> Result<(), QueueError> {
@@ -281,6 +326,7 @@ impl<A> Clone for CommandQueue<A> {
             name: self.name.clone(),
             keys: self.keys.clone(),
             seal: self.seal.clone(),
+            declaration: self.declaration,
             args: PhantomData,
         }
     }

@@ -1,5 +1,7 @@
 //! What an engine must do that keeps jobs: [`Queue`] is what nodes use, [`QueueAdmin`] what operators use.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
@@ -20,8 +22,9 @@ pub type QueueFuture<'a, T> = BoxFuture<'a, Result<T, QueueError>>;
 /// - A job whose [`enqueue`](Queue::enqueue) was answered `Ok` is leased at least once, as long as the engine
 ///   itself lives, unless it is [removed](QueueAdmin::remove).
 /// - Jobs are leased in the order in which they became ready to run.
-/// - A leased job stays with its holder until [`complete`](Queue::complete), [`fail`](Queue::fail) or
-///   [`release`](Queue::release). Where leases can run out, the engine renews them by itself.
+/// - A leased job stays with its holder until [`complete`](Queue::complete), [`fail`](Queue::fail),
+///   [`release`](Queue::release) or
+///   [`set_aside`](Queue::set_aside). Where leases can run out, the engine renews them by itself.
 /// - Jobs, deduplication keys and dead letters are bounded. Where there are too many dead letters the oldest goes, with
 ///   a warning in the log. The queues of a command's instances share their dead letters.
 /// - Every operation but [`lease`](Queue::lease) and [`orphans`](Queue::orphans) ends by itself, if need be with an
@@ -75,6 +78,19 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// [`QueueError::NotLeased`]; whatever befalls the engine.
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()>;
+
+    /// Gives a leased job back that this process cannot run, so that another may: it is not leased for `wait`, and this
+    /// attempt does not count. The engine notes when it was first set aside, and tells so with each further lease, in
+    /// [`Job::set_aside_since`], until an attempt of it [fails](Queue::fail).
+    ///
+    /// # Errors
+    /// [`QueueError::NotLeased`]; whatever befalls the engine.
+    fn set_aside<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a Job,
+        wait: Duration,
+    ) -> QueueFuture<'a, ()>;
 
     /// Says that this process leases no more jobs of the queue, until it does so again. What it has leased must have
     /// been ended or given back. Nothing to do for most engines.

@@ -116,6 +116,8 @@ pub struct Job {
     pub attempt: u32,
     /// When the engine accepted the job.
     pub enqueued_at: SystemTime,
+    /// Since when processes have [set it aside](crate::queue::Queue::set_aside); `None` if the last that leased it ran it.
+    pub set_aside_since: Option<SystemTime>,
 }
 
 impl Job {
@@ -126,7 +128,14 @@ impl Job {
             payload,
             attempt,
             enqueued_at,
+            set_aside_since: None,
         }
+    }
+
+    /// The same job, which processes have set aside since then.
+    pub fn set_aside_since(mut self, since: Option<SystemTime>) -> Self {
+        self.set_aside_since = since;
+        self
     }
 }
 

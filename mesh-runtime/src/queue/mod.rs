@@ -8,6 +8,7 @@
 // Inside: a node's own view of one queue with its seal is `command_queue`, and `worker` runs its jobs. Nothing here knows
 // of links, of frames, or of how a job's payload is encoded.
 
+mod body;
 mod command_queue;
 mod engine;
 mod error;
@@ -22,6 +23,7 @@ mod seal;
 mod typed;
 mod worker;
 
+pub(crate) use body::Declaration;
 pub use command_queue::CommandQueue;
 pub use engine::{Queue, QueueAdmin, QueueFuture};
 pub use error::QueueError;

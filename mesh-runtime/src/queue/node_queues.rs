@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{CommandQueue, Queue, QueueName};
+use super::{CommandQueue, Declaration, Queue, QueueName};
 use crate::{
     id::NodeId,
     keys::DerivedKeys,
@@ -17,6 +17,8 @@ pub struct NodeQueues {
     keys: Arc<DerivedKeys>,
     mesh: &'static str,
     node: NodeId,
+    /// Id and fingerprint of each command of the node.
+    fingerprints: Arc<[(u32, u64)]>,
 }
 
 /// A queue whose arguments nobody looks at: the node works on it as bytes.
@@ -28,12 +30,14 @@ impl NodeQueues {
         keys: Arc<DerivedKeys>,
         mesh: &'static str,
         node: NodeId,
+        fingerprints: &[(u32, u64)],
     ) -> Self {
         Self {
             engine,
             keys,
             mesh,
             node,
+            fingerprints: fingerprints.into(),
         }
     }
 
@@ -46,7 +50,13 @@ impl NodeQueues {
             command: command.name.into(),
             instance: of_instance.then(|| self.node.instance.clone()),
         };
-        CommandQueue::new(Arc::clone(&self.engine), name, &self.keys)
+        let mut fingerprints = self.fingerprints.iter();
+        let known = fingerprints.find(|(id, _)| *id == command.id);
+        let declaration = Declaration {
+            fingerprint: known.map_or_else(|| command.wire_fingerprint(), |(_, known)| *known),
+            version: command.version,
+        };
+        CommandQueue::new(Arc::clone(&self.engine), name, &self.keys, declaration)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Seals what a node gives to an engine that outlives it: a secretbox whose key belongs to the queue, and whose text
 //! says which job it is and what of it. So what was sealed for one queue or job opens for no other.
 //!
-//! A sealed text is `1: u8, key id: 8 bytes, nonce: 24 bytes, box`; in the box are the kind (`1` payload, `2` error),
+//! A sealed text is `2: u8, key id: 8 bytes, nonce: 24 bytes, box`; in the box are the kind (`1` payload, `2` error),
 //! the length of the job id (u16, little-endian), the job id and the text.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::{
     wire::secretbox::{Nonce, SecretBox, TAG},
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const KEY_ID_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
 /// Everything in front of the box.

@@ -5,12 +5,33 @@ use std::{fmt, marker::PhantomData, time::SystemTime};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{JobState, StoredDeadLetter, StoredJob};
+use super::{Declaration, JobState, StoredDeadLetter, StoredJob};
 use crate::{
     error::CodecError,
     id::{InstanceId, JobId},
     wire::codec,
 };
+
+/// Arguments as they were opened: encoded, and for which declaration of the command.
+#[derive(Clone)]
+pub(super) struct StoredArgs {
+    pub(super) encoded: Bytes,
+    pub(super) declared: Declaration,
+    /// How the command is declared here.
+    pub(super) expected: Declaration,
+}
+
+impl StoredArgs {
+    fn decode<A: DeserializeOwned>(&self) -> Result<A, CodecError> {
+        if self.declared != self.expected {
+            return Err(CodecError::DeclaredOtherwise {
+                found: self.declared.to_string(),
+                expected: self.expected.to_string(),
+            });
+        }
+        codec::decode(&self.encoded)
+    }
+}
 
 /// A job of a queue that waits, runs or is delayed. `A` is the tuple of its arguments.
 #[non_exhaustive]
@@ -19,23 +40,26 @@ pub struct QueuedJob<A> {
     pub job_id: JobId,
     /// Where it is.
     pub state: JobState,
-    /// What its handler gets, encoded: see [`QueuedJob::args`]. `None` if it cannot be opened, for example because its
-    /// key is no longer among those of this node.
-    pub payload: Option<Bytes>,
     /// How often it has been leased.
     pub attempts: u32,
     /// When the engine accepted the job.
     pub enqueued_at: SystemTime,
     /// When it may run. `None` unless it is [`JobState::Delayed`].
     pub due_at: Option<SystemTime>,
+    stored: Option<StoredArgs>,
     args: PhantomData<fn() -> A>,
 }
 
 impl<A> QueuedJob<A> {
-    /// `payload` is what was opened of it.
-    pub(super) fn new(job: StoredJob, payload: Option<Bytes>) -> Self {
+    /// The arguments as they are encoded; `None` if they cannot be opened.
+    pub fn encoded_args(&self) -> Option<&Bytes> {
+        self.stored.as_ref().map(|stored| &stored.encoded)
+    }
+
+    /// `stored` is what was opened of it.
+    pub(super) fn new(job: StoredJob, stored: Option<StoredArgs>) -> Self {
         Self {
-            payload,
+            stored,
             job_id: job.job_id,
             state: job.state,
             attempts: job.attempts,
@@ -47,12 +71,14 @@ impl<A> QueuedJob<A> {
 }
 
 impl<A: DeserializeOwned> QueuedJob<A> {
-    /// The arguments of the command, as a tuple. `None` if they cannot be opened.
+    /// The arguments of the command, as a tuple. `None` if they cannot be opened, for example because their key is no
+    /// longer among those of this node.
     ///
     /// # Errors
-    /// If they are of other types, because another version of the program queued the job.
+    /// [`CodecError::DeclaredOtherwise`] if another version of the program queued the job, and declared the command
+    /// otherwise.
     pub fn args(&self) -> Option<Result<A, CodecError>> {
-        self.payload.as_deref().map(codec::decode)
+        self.stored.as_ref().map(StoredArgs::decode)
     }
 }
 
@@ -61,7 +87,7 @@ impl<A> Clone for QueuedJob<A> {
     fn clone(&self) -> Self {
         Self {
             job_id: self.job_id.clone(),
-            payload: self.payload.clone(),
+            stored: self.stored.clone(),
             args: PhantomData,
             ..*self
         }
@@ -73,7 +99,6 @@ impl<A> fmt::Debug for QueuedJob<A> {
         f.debug_struct("QueuedJob")
             .field("job_id", &self.job_id)
             .field("state", &self.state)
-            .field("payload", &self.payload)
             .field("attempts", &self.attempts)
             .field("enqueued_at", &self.enqueued_at)
             .field("due_at", &self.due_at)
@@ -88,9 +113,6 @@ pub struct DeadLetter<A> {
     pub job_id: JobId,
     /// The instance whose queue it was in; `None` where all share one.
     pub instance: Option<InstanceId>,
-    /// What its handler got, encoded: see [`DeadLetter::args`]. `None` if it cannot be opened, for example because its
-    /// key is no longer among those of this node.
-    pub payload: Option<Bytes>,
     /// The error of the last attempt.
     pub error: String,
     /// How often it was tried.
@@ -99,14 +121,20 @@ pub struct DeadLetter<A> {
     pub enqueued_at: SystemTime,
     /// When it came to the dead letters.
     pub died_at: SystemTime,
+    stored: Option<StoredArgs>,
     args: PhantomData<fn() -> A>,
 }
 
 impl<A> DeadLetter<A> {
-    /// `payload` and `error` are what was opened of it.
-    pub(super) fn new(letter: StoredDeadLetter, payload: Option<Bytes>, error: String) -> Self {
+    /// The arguments as they are encoded; `None` if they cannot be opened.
+    pub fn encoded_args(&self) -> Option<&Bytes> {
+        self.stored.as_ref().map(|stored| &stored.encoded)
+    }
+
+    /// `stored` and `error` are what was opened of it.
+    pub(super) fn new(letter: StoredDeadLetter, stored: Option<StoredArgs>, error: String) -> Self {
         Self {
-            payload,
+            stored,
             error,
             job_id: letter.job_id,
             instance: letter.queue.instance,
@@ -119,12 +147,14 @@ impl<A> DeadLetter<A> {
 }
 
 impl<A: DeserializeOwned> DeadLetter<A> {
-    /// The arguments of the command, as a tuple. `None` if they cannot be opened.
+    /// The arguments of the command, as a tuple. `None` if they cannot be opened, for example because their key is no
+    /// longer among those of this node.
     ///
     /// # Errors
-    /// If they are of other types, because another version of the program queued the job.
+    /// [`CodecError::DeclaredOtherwise`] if another version of the program queued the job, and declared the command
+    /// otherwise.
     pub fn args(&self) -> Option<Result<A, CodecError>> {
-        self.payload.as_deref().map(codec::decode)
+        self.stored.as_ref().map(StoredArgs::decode)
     }
 }
 
@@ -133,7 +163,7 @@ impl<A> Clone for DeadLetter<A> {
         Self {
             job_id: self.job_id.clone(),
             instance: self.instance.clone(),
-            payload: self.payload.clone(),
+            stored: self.stored.clone(),
             error: self.error.clone(),
             args: PhantomData,
             ..*self
@@ -146,7 +176,6 @@ impl<A> fmt::Debug for DeadLetter<A> {
         f.debug_struct("DeadLetter")
             .field("job_id", &self.job_id)
             .field("instance", &self.instance)
-            .field("payload", &self.payload)
             .field("error", &self.error)
             .field("attempts", &self.attempts)
             .field("enqueued_at", &self.enqueued_at)

@@ -5,7 +5,11 @@
 mod tests;
 
 use std::{
-    collections::HashMap, future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+    collections::HashMap,
+    future::pending,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -15,7 +19,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
-use super::{Failure, Job, QueueError, QueueFuture, QueueName, UntypedQueue};
+use super::{
+    Declaration, Failure, Job, QueueError, QueueFuture, QueueName, UntypedQueue,
+    command_queue::Unopened,
+};
 use crate::{
     backoff::{Backoff, later, step, varied},
     error::JobError,
@@ -29,13 +36,18 @@ const LEASE_PAUSE: Duration = Duration::from_millis(200);
 const MAX_LEASE_PAUSE: Duration = Duration::from_secs(5);
 /// How long aborted jobs have to get out of the way, and then the engine to take back what is left.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How long a job of another declaration is set aside at a time: an eighth of the time that it has waited already, within
+/// these bounds. Each time it is due, any instance may lease it, so it is due often enough to meet the one that has its
+/// declaration: some 80 times in ten minutes.
+const SHORTEST_ASIDE: Duration = Duration::from_secs(1);
+const LONGEST_ASIDE: Duration = Duration::from_secs(10);
 /// The longest error text that is kept with a job.
 const MAX_ERROR_BYTES: usize = 4 * 1024;
 
 /// How a job's run ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum JobOutcome {
-    /// Its work is done.
+    /// It is done.
     Done,
     /// It failed with this text, and may be tried again.
     Retry(String),
@@ -60,7 +72,7 @@ impl From<Result<(), JobError>> for JobOutcome {
 /// Runs one job: decodes it, calls the handler, and says how that ended.
 pub(crate) type RunJob = Arc<dyn Fn(Job) -> BoxFuture<'static, JobOutcome> + Send + Sync>;
 
-/// How a worker goes about its queue.
+/// How a worker processes its queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct WorkerOptions {
     /// Jobs that run at once. At least one does.
@@ -70,6 +82,8 @@ pub(crate) struct WorkerOptions {
     /// The wait before the second attempt. It doubles with each further one up to ten minutes, and is then varied
     /// by a quarter either way, so that jobs that failed together do not come back together.
     pub(crate) backoff: Duration,
+    /// How long a job that was queued under another declaration of the command waits for an instance that has it.
+    pub(crate) incompatible: Duration,
 }
 
 impl Default for WorkerOptions {
@@ -78,6 +92,7 @@ impl Default for WorkerOptions {
             concurrency: 16,
             attempts: 5,
             backoff: Duration::from_secs(1),
+            incompatible: Duration::from_secs(10 * 60),
         }
     }
 }
@@ -129,6 +144,14 @@ impl Worker {
             StopReport::default()
         })
     }
+}
+
+/// Why a leased job is not run.
+enum NotRun {
+    /// No instance can run it, for this reason.
+    Never(String),
+    /// Another instance may run it: this one does not lease it again for that long.
+    SetAside { wait: Duration },
 }
 
 /// What all the tasks of one worker share.
@@ -299,7 +322,12 @@ impl WorkerContext {
     async fn run(self: Arc<Self>, mut job: Job) -> Finished {
         let outcome = match self.opened(&job) {
             Ok(opened) => self.attempt(opened).await,
-            Err(why) => JobOutcome::Unrun(why),
+            Err(NotRun::Never(why)) => JobOutcome::Unrun(why),
+            Err(NotRun::SetAside { wait }) => {
+                let set_aside = self.queue.set_aside(&job, wait).await;
+                self.settled(&job, set_aside);
+                return false;
+            }
         };
         let (error, retry) = match outcome {
             JobOutcome::Done => {
@@ -335,21 +363,52 @@ impl WorkerContext {
     }
 
     /// The job as its handler gets it, or why it is not to run.
-    fn opened(&self, job: &Job) -> Result<Job, String> {
-        let payload = self
-            .queue
-            .open(job)
-            .map_err(|why| format!("the job cannot be opened: {why}"))?;
+    fn opened(&self, job: &Job) -> Result<Job, NotRun> {
+        let payload = match self.queue.open(job) {
+            Ok(payload) => payload,
+            Err(Unopened::Unreadable(why)) => {
+                return Err(NotRun::Never(format!("the job cannot be opened: {why}")));
+            }
+            Err(Unopened::DeclaredOtherwise(declared)) => {
+                return Err(self.declared_otherwise(job, declared));
+            }
+        };
         if job.attempt > self.options.attempts.max(1) {
-            return Err(format!(
+            return Err(NotRun::Never(format!(
                 "attempt {} never ended: its node died, or lost the job to another, and no attempt is left",
                 job.attempt - 1
-            ));
+            )));
         }
         Ok(Job {
             payload,
             ..job.clone()
         })
+    }
+
+    /// A job that was queued under another declaration is left to the instances that have it, for a while.
+    fn declared_otherwise(&self, job: &Job, declared: Declaration) -> NotRun {
+        let here = self.queue.declaration();
+        let since = job.set_aside_since.unwrap_or_else(SystemTime::now);
+        // A clock that was set back makes it wait for longer.
+        let waited = since.elapsed().unwrap_or_default();
+        let limit = self.options.incompatible;
+        if job.set_aside_since.is_some() && waited >= limit {
+            return NotRun::Never(format!(
+                "it was queued for another declaration of the command ({declared}), and no instance that has it came \
+                 within {limit:?}; here it is {here}: requeue it where the program that queued it runs, or purge it"
+            ));
+        }
+        tracing::debug!(
+            queue = %self.queue.name(),
+            job = %job.id,
+            %declared,
+            %here,
+            "a job was queued for another declaration of the command: it is left to instances that have it"
+        );
+        let wait = varied((waited / 8).clamp(SHORTEST_ASIDE, LONGEST_ASIDE));
+        NotRun::SetAside {
+            wait: wait.min(limit.saturating_sub(waited)),
+        }
     }
 
     async fn attempt(&self, job: Job) -> JobOutcome {
@@ -392,7 +451,7 @@ impl WorkerContext {
             if self.queue.is_durable() {
                 // Nothing depends on it.
                 if let Err(error) = self.queue.leave().await {
-                    tracing::debug!(queue = %self.queue.name(), %error, "the queue was not left in order");
+                    tracing::debug!(queue = %self.queue.name(), %error, "the queue could not be left");
                 }
                 return Ok(aborted_count);
             }

@@ -78,6 +78,9 @@ pub struct CommandSpec {
     pub attempts: Option<u32>,
     /// `#[backoff]`: the wait before a job's second attempt; it doubles with each further one.
     pub backoff: Option<Duration>,
+    /// `#[incompatible]`: how long a job that was queued under another declaration of the command waits for an instance
+    /// that has it, before it is a dead letter.
+    pub incompatible: Option<Duration>,
     /// `#[version]`: 0 if none is given.
     pub version: u32,
     /// `#[orphans]`: what happens to the jobs of an instance that never returns.
@@ -223,6 +226,7 @@ impl CommandSpec {
             concurrency: None,
             attempts: None,
             backoff: None,
+            incompatible: None,
             version: 0,
             orphans: Orphans::DeadLetter,
             allow: None,
@@ -268,6 +272,12 @@ impl CommandSpec {
     #[doc(hidden)]
     pub const fn backoff_ms(mut self, ms: u64) -> Self {
         self.backoff = Some(Duration::from_millis(ms));
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn incompatible_ms(mut self, ms: u64) -> Self {
+        self.incompatible = Some(Duration::from_millis(ms));
         self
     }
 

@@ -105,6 +105,14 @@ fn the_suite_notices_engines_with_a_defect() {
         ),
         (Defect::NoKeys, "a_job_with_a_known_key_is_left_out"),
         (Defect::NoDelays, "a_delayed_job_waits"),
+        (
+            Defect::SetAsideAtOnce,
+            "a_job_that_is_set_aside_waits_and_loses_no_attempt",
+        ),
+        (
+            Defect::SetAsideAtOnce,
+            "a_job_says_since_when_it_is_set_aside_until_an_attempt_fails",
+        ),
     ] {
         assert!(notices(case, defect), "{case} does not notice {defect:?}");
     }

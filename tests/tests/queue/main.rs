@@ -22,6 +22,7 @@ macro_rules! both_engines {
     };
 }
 
+mod declarations;
 mod engine;
 mod engines;
 mod mesh;

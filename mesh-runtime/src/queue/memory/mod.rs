@@ -13,7 +13,7 @@ use std::{
     future::pending,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -74,6 +74,9 @@ struct Contents {
 struct MemoryEntry {
     state: QueueState,
     changed: Arc<Notify>,
+    /// Whoever holds it is the next to lease. First come, first served: so a worker that sets its jobs aside does not get
+    /// the same ones each time they are due, while another waits.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Contents {
@@ -205,7 +208,12 @@ impl Queue for MemoryQueue {
             if max == 0 {
                 return Ok(Vec::new());
             }
-            let changed = Arc::clone(&self.contents().entry(queue).changed);
+            let (changed, turn) = {
+                let mut contents = self.contents();
+                let entry = contents.entry(queue);
+                (Arc::clone(&entry.changed), Arc::clone(&entry.turn))
+            };
+            let _turn = turn.lock().await;
             loop {
                 // Listen first and look then: a job that comes in between rings the bell.
                 let mut bell = pin!(changed.notified());
@@ -274,5 +282,17 @@ impl Queue for MemoryQueue {
 
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
         Box::pin(async move { self.change(queue, |state| state.release(&job.id)) })
+    }
+
+    fn set_aside<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a Job,
+        wait: Duration,
+    ) -> QueueFuture<'a, ()> {
+        Box::pin(async move {
+            let (now, wall) = (Instant::now(), SystemTime::now());
+            self.change(queue, |state| state.set_aside(&job.id, wait, now, wall))
+        })
     }
 }

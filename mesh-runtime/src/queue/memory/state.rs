@@ -68,6 +68,8 @@ struct Held {
     /// How often it has been leased.
     attempts: u32,
     enqueued_at: SystemTime,
+    /// Since when processes have set it aside.
+    set_aside_since: Option<SystemTime>,
 }
 
 impl Held {
@@ -166,6 +168,7 @@ impl QueueState {
             payload: job.payload,
             attempts: 0,
             enqueued_at: wall,
+            set_aside_since: None,
         };
         match delay(job.due, wall) {
             Some(delay) => self.put_off(held, later(now, delay)),
@@ -194,6 +197,7 @@ impl QueueState {
             payload,
             attempts: 0,
             enqueued_at,
+            set_aside_since: None,
         });
     }
 
@@ -232,12 +236,9 @@ impl QueueState {
         let mut jobs = Vec::with_capacity(count);
         for mut held in self.waiting.drain(..count) {
             held.attempts = held.attempts.saturating_add(1);
-            jobs.push(Job::new(
-                held.id.clone(),
-                held.payload.clone(),
-                held.attempts,
-                held.enqueued_at,
-            ));
+            let (id, payload) = (held.id.clone(), held.payload.clone());
+            let job = Job::new(id, payload, held.attempts, held.enqueued_at);
+            jobs.push(job.set_aside_since(held.set_aside_since));
             self.running.insert(held.id.clone(), held);
         }
         jobs
@@ -263,9 +264,10 @@ impl QueueState {
         failure: Failure,
         now: Instant,
     ) -> Result<Option<Ended>, QueueError> {
-        let held = self.end_lease(job)?;
+        let mut held = self.end_lease(job)?;
         match failure {
             Failure::Retry { after } => {
+                held.set_aside_since = None;
                 self.put_off(held, later(now, after));
                 Ok(None)
             }
@@ -284,6 +286,21 @@ impl QueueState {
         let mut held = self.end_lease(job)?;
         held.attempts -= 1;
         self.waiting.push_front(held);
+        Ok(())
+    }
+
+    /// The job is as it was before its lease, but waits, and it is known since when that is so.
+    pub(super) fn set_aside(
+        &mut self,
+        job: &JobId,
+        wait: Duration,
+        now: Instant,
+        wall: SystemTime,
+    ) -> Result<(), QueueError> {
+        let mut held = self.end_lease(job)?;
+        held.attempts -= 1;
+        held.set_aside_since.get_or_insert(wall);
+        self.put_off(held, later(now, wait));
         Ok(())
     }
 

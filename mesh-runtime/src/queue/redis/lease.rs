@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     line,
-    queue_entry::Core,
+    queue_entry::{Core, SetAside},
     scripts,
     server::{RedisConnection, failed},
     values::{RawEntry, millis},
@@ -261,7 +261,7 @@ async fn unblock(core: &Core, id: i64) {
 /// These attempts do not count.
 async fn give_back(core: &Core, jobs: Vec<Job>) {
     for job in jobs {
-        if let Err(error) = core.put_back(&job, job.attempt - 1, Duration::ZERO).await {
+        if let Err(error) = core.give_back(&job, Duration::ZERO, SetAside::Keep).await {
             tracing::warn!(
                 queue = %core.name,
                 job = %job.id,

@@ -32,7 +32,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     lease::LeaseReader,
-    queue_entry::{Batches, Core},
+    queue_entry::{Batches, Core, SetAside},
     server::{Pool, RedisAddr, failed},
 };
 use super::{
@@ -388,10 +388,20 @@ impl Queue for RedisQueue {
 
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
         Box::pin(async move {
-            let attempts = job.attempt.saturating_sub(1);
-            self.core_of(queue)
-                .put_back(job, attempts, Duration::ZERO)
-                .await
+            let core = self.core_of(queue);
+            core.give_back(job, Duration::ZERO, SetAside::Keep).await
+        })
+    }
+
+    fn set_aside<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a Job,
+        wait: Duration,
+    ) -> QueueFuture<'a, ()> {
+        Box::pin(async move {
+            let core = self.core_of(queue);
+            core.give_back(job, wait, SetAside::Set).await
         })
     }
 

@@ -48,6 +48,25 @@ pub(super) struct Core {
     pub(super) due: watch::Sender<Option<Instant>>,
 }
 
+/// What becomes of the note since when a job is set aside.
+#[derive(Clone, Copy)]
+pub(super) enum SetAside {
+    Clear,
+    Keep,
+    /// The first time counts.
+    Set,
+}
+
+impl SetAside {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Keep => "keep",
+            Self::Set => "set",
+        }
+    }
+}
+
 /// A job that runs here.
 struct Leased {
     entry: String,
@@ -249,17 +268,32 @@ impl Core {
         failure: Failure,
     ) -> Result<(), QueueError> {
         match failure {
-            Failure::Retry { after } => self.put_back(job, job.attempt, after).await,
+            Failure::Retry { after } => {
+                self.put_back(job, job.attempt, after, SetAside::Clear)
+                    .await
+            }
             Failure::Dead => self.bury(job, &error).await,
         }
     }
 
+    /// The job waits again, as if it had not been leased.
+    pub(super) async fn give_back(
+        &self,
+        job: &Job,
+        wait: Duration,
+        set_aside: SetAside,
+    ) -> Result<(), QueueError> {
+        let attempts = job.attempt.saturating_sub(1);
+        self.put_back(job, attempts, wait, set_aside).await
+    }
+
     /// The job waits again, as one that has been tried `attempts` times.
-    pub(super) async fn put_back(
+    async fn put_back(
         &self,
         job: &Job,
         attempts: u32,
         wait: Duration,
+        set_aside: SetAside,
     ) -> Result<(), QueueError> {
         let entry = self.ending(job)?;
         let keys = &self.keys;
@@ -267,7 +301,7 @@ impl Core {
         call.key(&keys.jobs).key(&keys.later).key(&keys.paused);
         call.key(&keys.seq);
         call.arg(&self.consumer).arg(&entry).arg(attempts);
-        call.arg(millis(wait));
+        call.arg(millis(wait)).arg(set_aside.text());
         let done: bool = self.ended(job, &entry, self.invoke(&call).await)?;
         if !done {
             return Err(not_leased(job));

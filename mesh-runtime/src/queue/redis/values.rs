@@ -19,12 +19,10 @@ pub(super) fn read(fields: &[Bytes], delivered: u32) -> Option<Job> {
     let number = |name| std::str::from_utf8(&field(name)?).ok()?.parse::<u64>().ok();
     let id = field("i")?;
     let attempts = u32::try_from(number("n")?).ok()?;
-    Some(Job {
-        id: std::str::from_utf8(&id).ok()?.into(),
-        payload: field("p")?,
-        attempt: attempts.saturating_add(delivered),
-        enqueued_at: time(number("t")?),
-    })
+    let id = std::str::from_utf8(&id).ok()?.into();
+    let attempt = attempts.saturating_add(delivered);
+    let job = Job::new(id, field("p")?, attempt, time(number("t")?));
+    Some(job.set_aside_since(number("s").map(time)))
 }
 
 /// How the script is told when a job is due.

@@ -7,9 +7,10 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::*;
 use crate::{
+    error::CodecError,
     id::JobId,
     keys::DerivedKeys,
-    queue::{DeadLetter, Enqueued, MemoryQueue, NewJob, Queue, QueueAdmin, QueueStats},
+    queue::{DeadLetter, Enqueued, MemoryQueue, NewJob, Queue, QueueAdmin, QueueStats, body},
 };
 
 const LONG: Duration = Duration::from_secs(3_600);
@@ -26,10 +27,26 @@ where
     Arc::new(move |job| run(job).boxed())
 }
 
+/// The declaration of the command in most tests, and another one.
+const DECLARED: Declaration = Declaration {
+    fingerprint: 1,
+    version: 0,
+};
+const DECLARED_OTHERWISE: Declaration = Declaration {
+    fingerprint: 2,
+    version: 7,
+};
+
 /// The queue as the node that has it sees it. All with the same keys.
 fn view<Q: Queue>(engine: &Arc<Q>) -> UntypedQueue {
+    view_as(engine, DECLARED)
+}
+
+/// The same queue, as a node sees it that declares the command in that way.
+fn view_as<Q: Queue>(engine: &Arc<Q>, declaration: Declaration) -> UntypedQueue {
     let engine: Arc<dyn Queue> = engine.clone();
-    UntypedQueue::new(engine, name(), &DerivedKeys::for_tests("shop", &[1]))
+    let keys = DerivedKeys::for_tests("shop", &[1]);
+    UntypedQueue::new(engine, name(), &keys, declaration)
 }
 
 fn start(engine: &Arc<impl Queue>, options: WorkerOptions, run: RunJob) -> Worker {
@@ -126,7 +143,7 @@ async fn a_failing_job_is_tried_again_after_a_growing_backoff_and_is_then_a_dead
     assert_eq!(letters[0].job_id, id);
     assert_eq!(letters[0].attempts, 3);
     assert_eq!(letters[0].error, "attempt 3 failed");
-    assert_eq!(letters[0].payload.as_deref(), Some(&b"x"[..]));
+    assert_eq!(letters[0].encoded_args(), Some(&"x".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,7 +259,7 @@ async fn no_more_jobs_run_at_once_than_the_concurrency_allows_and_no_fewer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stop_works_off_what_waits_in_memory_and_reports_what_is_put_off() {
+async fn stop_runs_what_waits_in_memory_and_reports_what_is_put_off() {
     let queue = Arc::new(MemoryQueue::new());
     for _ in 0..5 {
         enqueue(&queue, "x").await;
@@ -368,6 +385,14 @@ impl Queue for Durable {
     fn release<'a>(&'a self, queue: &'a QueueName, job: &'a Job) -> QueueFuture<'a, ()> {
         self.inner.release(queue, job)
     }
+    fn set_aside<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        job: &'a Job,
+        wait: Duration,
+    ) -> QueueFuture<'a, ()> {
+        self.inner.set_aside(queue, job, wait)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -456,7 +481,7 @@ async fn a_durable_engine_sees_neither_payloads_nor_errors() {
         assert!(!text.windows(6).any(|window| window == b"secret"));
     }
     let letter = dead_letters(&engine).await.remove(0);
-    assert_eq!(letter.payload.as_deref(), Some(&b"a secret order"[..]));
+    assert_eq!(letter.encoded_args(), Some(&"a secret order".into()));
     assert_eq!(letter.error, "a secret error");
 }
 
@@ -474,7 +499,7 @@ async fn an_engine_in_memory_is_given_everything_as_it_is() {
         .await
         .unwrap()
         .remove(0);
-    assert_eq!(kept.payload, "x");
+    assert_eq!(kept.payload, body::encode(DECLARED, b"x"));
     assert_eq!(kept.error, "a secret error");
 }
 
@@ -482,7 +507,8 @@ async fn an_engine_in_memory_is_given_everything_as_it_is() {
 async fn a_dead_letter_of_a_durable_engine_runs_after_it_was_requeued_by_another_instance() {
     let engine = Arc::new(Durable::default());
     let keys = DerivedKeys::for_tests("shop", &[1]);
-    let of = |instance: &str| UntypedQueue::new(engine.clone(), name().of(instance), &keys);
+    let of =
+        |instance: &str| UntypedQueue::new(engine.clone(), name().of(instance), &keys, DECLARED);
     let (one, other) = (of("one"), of("other"));
     let accepted = one.enqueue(NewJob::new("x")).await.unwrap();
     let job = one.lease(1).await.unwrap().remove(0);
@@ -495,7 +521,7 @@ async fn a_dead_letter_of_a_durable_engine_runs_after_it_was_requeued_by_another
     assert_eq!(one.stats().await.unwrap(), QueueStats::default());
     let again = other.lease(1).await.unwrap().remove(0);
     assert_eq!((&again.id, again.attempt), (&accepted.job_id, 1));
-    assert_eq!(other.open(&again).unwrap(), "x");
+    assert_eq!(other.open(&again).ok(), Some("x".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -509,7 +535,7 @@ async fn a_payload_that_cannot_be_opened_is_a_dead_letter_at_once() {
     assert_eq!(runs.recv().await, None, "the handler did not run");
 
     let letter = dead_letters(&engine).await.remove(0);
-    assert_eq!((letter.attempts, letter.payload), (0, None));
+    assert_eq!((letter.attempts, letter.encoded_args()), (0, None));
     assert!(
         letter.error.starts_with("the job cannot be opened"),
         "{}",
@@ -525,7 +551,7 @@ async fn a_payload_that_cannot_be_opened_is_a_dead_letter_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_whose_attempts_never_ended_is_buried_without_another() {
+async fn a_job_whose_attempts_never_ended_is_a_dead_letter_without_another() {
     let engine = Arc::new(Durable::default());
     enqueue(&engine, "x").await;
     let attempts = WorkerOptions::default().attempts;
@@ -543,7 +569,108 @@ async fn a_job_whose_attempts_never_ended_is_buried_without_another() {
     assert_eq!(runs.recv().await, None, "the handler did not run");
     let letter = dead_letters(&engine).await.remove(0);
     assert!(letter.error.contains("never ended"), "{}", letter.error);
-    assert_eq!(letter.payload.as_deref(), Some(&b"x"[..]));
+    assert_eq!(letter.encoded_args(), Some(&"x".into()));
+}
+
+/// A runner that says which jobs it ran, and what it ran.
+fn noting() -> (RunJob, mpsc::UnboundedReceiver<JobId>) {
+    let (ran, runs) = mpsc::unbounded_channel();
+    let run = runner(move |job| {
+        ran.send(job.id).unwrap();
+        async { JobOutcome::Done }
+    });
+    (run, runs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_declarations_each_worker_runs_only_the_jobs_of_its_own() {
+    let engine = Arc::new(Durable::default());
+    let mut sent = [Vec::new(), Vec::new()];
+    for _ in 0..20 {
+        for (sent, declared) in sent.iter_mut().zip([DECLARED, DECLARED_OTHERWISE]) {
+            let queue = view_as(&engine, declared);
+            sent.push(queue.enqueue(NewJob::new("x")).await.unwrap().job_id);
+        }
+    }
+    let mut workers = Vec::new();
+    for (mut sent, declared) in sent.into_iter().zip([DECLARED, DECLARED_OTHERWISE]) {
+        let (run, mut runs) = noting();
+        let queue = view_as(&engine, declared);
+        workers.push(Worker::start(queue, WorkerOptions::default(), run));
+        while !sent.is_empty() {
+            let ran = runs.recv().await.unwrap();
+            let position = sent.iter().position(|id| *id == ran);
+            sent.remove(position.expect("a job of this declaration, once"));
+        }
+    }
+    for worker in workers {
+        worker.stop(LONG).await;
+    }
+    assert_eq!(stats(&engine).await, QueueStats::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_another_declaration_is_a_dead_letter_after_its_time_and_runs_where_it_belongs() {
+    let engine = Arc::new(Durable::default());
+    let there = view_as(&engine, DECLARED_OTHERWISE);
+    let id = there.enqueue(NewJob::new("x")).await.unwrap().job_id;
+    let options = WorkerOptions {
+        incompatible: Duration::ZERO,
+        ..WorkerOptions::default()
+    };
+    let (run, mut runs) = noting();
+    let worker = start(&engine, options, run);
+    engine.is_dead.notified().await;
+    worker.stop(LONG).await;
+    assert_eq!(runs.recv().await, None, "the handler did not run");
+
+    let letter = dead_letters(&engine).await.remove(0);
+    assert_eq!((&letter.job_id, letter.attempts), (&id, 0));
+    for part in [
+        "another declaration of the command",
+        "version 7",
+        "version 0",
+    ] {
+        assert!(letter.error.contains(part), "{part}: {}", letter.error);
+    }
+    let args = letter.args().unwrap();
+    assert!(
+        matches!(args, Err(CodecError::DeclaredOtherwise { .. })),
+        "{args:?}"
+    );
+
+    // Requeued by a node that cannot run it, it is still the job of the declaration that it was queued for.
+    assert_eq!(view(&engine).requeue(&id).await, Ok(true));
+    let (run, mut runs) = noting();
+    let worker = Worker::start(there, WorkerOptions::default(), run);
+    assert_eq!(runs.recv().await, Some(id));
+    worker.stop(LONG).await;
+    assert_eq!(stats(&engine).await, QueueStats::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_set_aside_for_longer_each_time_and_not_beyond_its_limit() {
+    let engine = Arc::new(MemoryQueue::new());
+    let context = WorkerContext {
+        queue: view(&engine),
+        options: WorkerOptions::default(),
+        run: noting().0,
+    };
+    let job = |waited: Duration| {
+        let job = Job::new("job".into(), Bytes::new(), 1, SystemTime::now());
+        job.set_aside_since(Some(SystemTime::now() - waited))
+    };
+    let wait = |waited| match context.declared_otherwise(&job(waited), DECLARED_OTHERWISE) {
+        NotRun::SetAside { wait } => Some(wait.as_secs_f64()),
+        NotRun::Never(_) => None,
+    };
+    let secs = Duration::from_secs;
+    for (waited, shortest, longest) in [(0, 0.75, 1.25), (40, 3.74, 6.26), (400, 7.5, 12.5)] {
+        let wait = wait(secs(waited)).unwrap();
+        assert!((shortest..=longest).contains(&wait), "{waited}: {wait}");
+    }
+    assert!(wait(secs(599)).unwrap() <= 1.0);
+    assert_eq!(wait(secs(600)), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,7 @@ mod dead_letters;
 mod delays;
 mod leasing;
 mod limits;
+mod set_aside;
 
 use std::{
     collections::HashSet,
@@ -156,6 +157,10 @@ macro_rules! queue_conformance {
             leasing::a_job_that_is_complete_is_leased_no_more
             leasing::a_job_that_failed_is_leased_again_with_a_higher_attempt
             leasing::a_job_that_was_given_back_has_lost_no_attempt
+            set_aside::a_job_that_is_set_aside_waits_and_loses_no_attempt
+            set_aside::a_job_says_since_when_it_is_set_aside_until_an_attempt_fails
+            set_aside::a_job_is_still_set_aside_after_a_pause
+            set_aside::only_a_leased_job_can_be_set_aside
             leasing::queues_are_apart
             leasing::of_many_jobs_each_is_leased_once
             delays::a_job_that_failed_waits_for_its_backoff

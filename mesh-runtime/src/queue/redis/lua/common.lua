@@ -1,5 +1,6 @@
 -- In front of every script. A job is a stream entry while it waits or runs (`i` id, `n` attempts so far, `t` accepted
--- at, `p` payload), and a member of the sorted set `later`, scored by its time, until it may run.
+-- at, `p` payload, and `s` set aside since, if it is), and a member of the sorted set `later`, scored by its time, until
+-- it may run.
 
 local GROUP = 'workers'
 
@@ -8,17 +9,21 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function add(jobs, id, attempts, accepted, payload)
-  redis.call('XADD', jobs, '*', 'i', id, 'n', attempts, 't', accepted, 'p', payload)
+local function add(jobs, id, attempts, accepted, payload, set_aside_since)
+  if set_aside_since then
+    redis.call('XADD', jobs, '*', 'i', id, 'n', attempts, 't', accepted, 'p', payload, 's', set_aside_since)
+  else
+    redis.call('XADD', jobs, '*', 'i', id, 'n', attempts, 't', accepted, 'p', payload)
+  end
 end
 
 -- Equal scores keep their order by the number in front.
-local function put_off(later, seq, due, id, attempts, accepted, payload)
+local function put_off(later, seq, due, id, attempts, accepted, payload, set_aside_since)
   local order = string.format('%016x', redis.call('INCR', seq))
-  redis.call('ZADD', later, due, order .. cmsgpack.pack({id, attempts, accepted, payload}))
+  redis.call('ZADD', later, due, order .. cmsgpack.pack({id, attempts, accepted, payload, set_aside_since}))
 end
 
--- A job that was put off: {id, attempts, accepted, payload}, or nil if it is none.
+-- A job that was put off: {id, attempts, accepted, payload, set aside since or nil}, or nil if it is none.
 local function put_off_job(member)
   local is_job, job = pcall(cmsgpack.unpack, string.sub(member, 17))
   if is_job and type(job) == 'table' and job[4] then return job end
@@ -31,7 +36,7 @@ local function promote(jobs, later, max)
   local at = now()
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', at, 'LIMIT', 0, max)) do
     local job = put_off_job(member)
-    if job then add(jobs, job[1], job[2], job[3], job[4]) end
+    if job then add(jobs, job[1], job[2], job[3], job[4], job[5]) end
     redis.call('ZREM', later, member)
   end
   local next = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')

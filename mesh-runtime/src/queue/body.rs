@@ -1,0 +1,97 @@
+//! What an engine keeps as the payload of a job, within the seal: under which declaration of the command the arguments were
+//! encoded, and the arguments. So a job never reaches a handler that was declared otherwise.
+//!
+//! A body is `fingerprint: u64, version: u32, flags: u8, arguments`; numbers are little-endian, and no flag is in use.
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// Everything in front of the arguments.
+const HEADER_BYTES: usize = 8 + 4 + 1;
+
+/// How a command is declared, as far as its jobs depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Declaration {
+    /// [`CommandSpec::wire_fingerprint`](crate::schema::CommandSpec::wire_fingerprint). Covers the version.
+    pub(crate) fingerprint: u64,
+    /// `#[version]`, for people.
+    pub(crate) version: u32,
+}
+
+impl fmt::Display for Declaration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "version {}, fingerprint {:#018x}",
+            self.version, self.fingerprint
+        )
+    }
+}
+
+/// The body of a job with these arguments.
+pub(super) fn encode(declaration: Declaration, args: &[u8]) -> Bytes {
+    let mut body = BytesMut::with_capacity(HEADER_BYTES + args.len());
+    body.put_u64_le(declaration.fingerprint);
+    body.put_u32_le(declaration.version);
+    body.put_u8(0);
+    body.put_slice(args);
+    body.freeze()
+}
+
+/// Under which declaration a job was queued, and its arguments.
+///
+/// # Errors
+/// Why it cannot be read, for people.
+pub(super) fn decode(mut body: Bytes) -> Result<(Declaration, Bytes), String> {
+    if body.len() < HEADER_BYTES {
+        return Err("it is too short to be a job".into());
+    }
+    let declaration = Declaration {
+        fingerprint: body.get_u64_le(),
+        version: body.get_u32_le(),
+    };
+    match body.get_u8() {
+        0 => Ok((declaration, body)),
+        flags => Err(format!(
+            "it was queued by a later version of mesh-runtime: unknown flags {flags:#04x}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DECLARATION: Declaration = Declaration {
+        fingerprint: 0x0102_0304_0506_0708,
+        version: 3,
+    };
+
+    #[test]
+    fn a_body_is_read_as_it_was_written() {
+        let body = encode(DECLARATION, b"args");
+        assert_eq!(
+            &body[..],
+            b"\x08\x07\x06\x05\x04\x03\x02\x01\x03\0\0\0\0args"
+        );
+        let (declaration, args) = decode(body).unwrap();
+        assert_eq!(declaration, DECLARATION);
+        assert_eq!(args, "args");
+    }
+
+    #[test]
+    fn what_is_no_body_is_an_error() {
+        let body = encode(DECLARATION, b"");
+        for end in 0..body.len() {
+            assert!(decode(body.slice(..end)).is_err(), "{end}");
+        }
+        let mut unknown = body.to_vec();
+        unknown[HEADER_BYTES - 1] = 1;
+        assert!(
+            decode(unknown.into())
+                .unwrap_err()
+                .contains("later version")
+        );
+    }
+}
