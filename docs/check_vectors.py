@@ -354,6 +354,35 @@ def discovery():
     yield "discovery.answer.wrong-name", b"\2"
 
 
+# --- section 11: routing by key ---------------------------------------------------------------------------------
+
+
+def fnv1a(data):
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return value
+
+
+def mixed(bits):
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        bits = (bits ^ bits >> 33) * factor % 2**64
+    return bits ^ bits >> 33
+
+
+def routes():
+    def weight(key, instance):
+        return struct.pack("<Q", mixed(fnv1a(key) ^ mixed(fnv1a(instance.encode()))))
+
+    return {
+        "empty-key.billing-1": weight(b"", "billing-1"),
+        "u64-4711.billing-1": weight(uint(4711), "billing-1"),
+        "u64-4711.billing-2": weight(uint(4711), "billing-2"),
+        "string-day.billing-1": weight(string("day"), "billing-1"),
+        "string-day.umlaut": weight(string("day"), "b\u00fcro"),
+    }
+
+
 def published():
     lines = (pathlib.Path(__file__).parent / "vectors.txt").read_text().splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
@@ -367,6 +396,7 @@ def main():
     computed.update({"job." + name: value for name, value in jobs().items()})
     computed.update(handshake())
     computed.update(discovery())
+    computed.update({"route." + name: value for name, value in routes().items()})
     wrong = [name for name in {**VECTORS, **computed} if VECTORS.get(name) != computed.get(name)]
     for name in wrong:
         print(f"{name}: published {VECTORS.get(name)}, computed {computed.get(name)}")

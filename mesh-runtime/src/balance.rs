@@ -1,11 +1,11 @@
 //! Which instance gets a balanced call. Pure choice: knows who is linked, not how they are called.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::id::InstanceId;
+use crate::{
+    id::InstanceId,
+    rendezvous::{Hashed, weight},
+};
 
 /// How a node spreads its balanced calls over the instances of a node type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +24,8 @@ pub enum Balance {
 /// What the choice needs to know of an instance.
 pub(crate) trait Candidate {
     fn instance(&self) -> &InstanceId;
+    /// [`Hashed::instance`] of it.
+    fn hashed(&self) -> Hashed;
     fn load(&self) -> usize;
 }
 
@@ -50,10 +52,14 @@ pub(crate) fn pick<'a, C: Candidate>(
         Placing::To(instance) => candidates
             .iter()
             .find(|candidate| candidate.instance() == instance && usable(candidate)),
-        Placing::Key(key) => candidates
-            .iter()
-            .filter(|candidate| usable(candidate))
-            .max_by_key(|candidate| rendezvous(key, candidate.instance())),
+        Placing::Key(key) => {
+            let key = Hashed::key(key);
+            // Of equal weights the greater id decides.
+            candidates
+                .iter()
+                .filter(|candidate| usable(candidate))
+                .max_by_key(|candidate| (weight(key, candidate.hashed()), candidate.instance()))
+        }
         Placing::Policy(Balance::RoundRobin) => {
             next_from(cursor.fetch_add(1, Ordering::Relaxed), candidates, usable)
         }
@@ -80,17 +86,15 @@ fn next_from<C>(start: usize, candidates: &[C], usable: impl Fn(&C) -> bool) -> 
         .find(|candidate| usable(candidate))
 }
 
-/// Highest-random-weight hashing: when an instance comes or goes, only its own keys move.
-fn rendezvous(key: &[u8], instance: &InstanceId) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    instance.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+
+    use proptest::{
+        collection::{hash_set, vec},
+        prelude::*,
+        sample::Index,
+    };
 
     use super::*;
 
@@ -99,6 +103,10 @@ mod tests {
     impl Candidate for Instance {
         fn instance(&self) -> &InstanceId {
             &self.0
+        }
+
+        fn hashed(&self) -> Hashed {
+            Hashed::instance(&self.0)
         }
 
         fn load(&self) -> usize {
@@ -136,16 +144,29 @@ mod tests {
         assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
     }
 
-    #[test]
-    fn a_key_keeps_its_instance_when_another_one_goes() {
-        let (cursor, all) = (AtomicUsize::new(0), instances(&["a", "b", "c", "d"]));
-        for key in 0..50_u8 {
-            let before = name(pick(Placing::Key(&[key]), &cursor, &all, |_| true));
-            let without = if before == "a" { "b" } else { "a" };
-            let after = name(pick(Placing::Key(&[key]), &cursor, &all, |c| {
-                c.0 != without
-            }));
-            assert_eq!(before, after);
+    proptest! {
+        #[test]
+        fn when_an_instance_leaves_only_its_keys_move(
+            ids in hash_set(".{1,20}", 2..20),
+            keys in vec(vec(any::<u8>(), 0..40), 1..50),
+            leaving in any::<Index>(),
+        ) {
+            let cursor = AtomicUsize::new(0);
+            let all: Vec<_> = ids.iter().map(|id| Instance(id.as_str().into(), 0)).collect();
+            let leaving = &leaving.get(&all).0;
+            let mut in_another_order: Vec<_> = ids.iter().map(|id| Instance(id.as_str().into(), 0)).collect();
+            in_another_order.sort_by(|a, b| b.0.cmp(&a.0));
+            for key in &keys {
+                let key = Placing::Key(key);
+                let before = name(pick(key, &cursor, &all, |_| true));
+                let after = name(pick(key, &cursor, &all, |c| c.0 != *leaving));
+                if before == leaving.as_str() {
+                    prop_assert_ne!(after, before);
+                } else {
+                    prop_assert_eq!(after, before);
+                }
+                prop_assert_eq!(name(pick(key, &cursor, &in_another_order, |_| true)), before);
+            }
         }
     }
 

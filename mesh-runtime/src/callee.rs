@@ -9,6 +9,7 @@ use crate::{
     balance::{Candidate, Placing, pick},
     id::InstanceId,
     link::link::Link,
+    rendezvous::Hashed,
     schema::NodeSpec,
 };
 
@@ -70,6 +71,10 @@ impl Callee {
 impl Candidate for Arc<Link> {
     fn instance(&self) -> &InstanceId {
         &self.peer.id.instance
+    }
+
+    fn hashed(&self) -> Hashed {
+        self.hashed
     }
 
     fn load(&self) -> usize {

@@ -37,6 +37,7 @@ mod master;
 mod node;
 mod panic_text;
 pub mod queue;
+mod rendezvous;
 pub mod schema;
 mod serve;
 mod shape;

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     close::{CloseCode, CloseReason},
     id::{BootEpoch, NodeId},
+    rendezvous::Hashed,
     verdict::Verdicts,
     wire::frame::{FirstPart, Frame, PayloadKind, Status},
 };
@@ -77,6 +78,8 @@ pub(crate) trait LinkHost: Send + Sync + 'static {
 /// A link between this node and [`Link::peer`].
 pub(crate) struct Link {
     pub(crate) peer: Peer,
+    /// The peer's instance id, for calls with a key.
+    pub(crate) hashed: Hashed,
     pub(crate) role: Role,
     pub(super) channel: Channel,
     grant: Grant,
@@ -119,6 +122,7 @@ impl Link {
     ) -> Arc<Self> {
         let bytes = usize::try_from(grant.bytes).unwrap_or(usize::MAX);
         Arc::new_cyclic(|this| Self {
+            hashed: Hashed::instance(&peer.id.instance),
             peer,
             role,
             channel,

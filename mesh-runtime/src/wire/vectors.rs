@@ -1,6 +1,6 @@
 //! Checks the code against the protocol's test vectors in `docs/vectors.txt`: lines of `name = hex`.
 
-use crate::{discovery, keys, wire};
+use crate::{discovery, keys, rendezvous, wire};
 
 const FILE: &str = include_str!("../../../docs/vectors.txt");
 
@@ -12,6 +12,7 @@ fn computed() -> Vec<String> {
         wire::job_options::tests::vectors(),
         wire::handshake::tests::vectors(),
         discovery::tests::vectors(),
+        rendezvous::tests::vectors(),
     ];
     let lines = all.iter().flatten().map(|(name, bytes)| {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
