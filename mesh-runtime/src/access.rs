@@ -1,4 +1,5 @@
-//! The traits that carry the schema into the type system. Implemented by `mesh_schema!` only.
+//! The traits that express the schema in the type system. Only the output of the macros implements them, apart from the
+//! blanket implementations here.
 
 use crate::{
     call::ClientCore,
@@ -27,7 +28,7 @@ pub trait NodeDeclaration: Sized + Send + Sync + 'static {
     /// Its commands, in the order of the schema.
     const COMMANDS: &'static [CommandSpec];
 
-    /// Wraps what is common to all stubs into the typed one.
+    /// Wraps the core that all stubs share in the typed stub.
     #[doc(hidden)]
     fn client<Caller: NodeType>(core: ClientCore) -> Self::Client<Caller>;
 }
@@ -56,7 +57,8 @@ pub trait MayCall<Callee: NodeType>: NodeType {}
 
 /// A node type that `Caller` may call: [`MayCall`], seen from the other end.
 ///
-/// One bound that says everything is one error where it does not hold, for a type that is no node as well.
+/// This one bound implies all others, so that the compiler reports one error where it does not hold, also for a type
+/// that is no node.
 #[diagnostic::on_unimplemented(
     message = "node `{Caller}` may not call node `{Self}`",
     label = "the schema has no link between `{Caller}` and `{Self}`",
@@ -69,12 +71,12 @@ impl<Caller: MayCall<Callee>, Callee: NodeType> CalledBy<Caller> for Callee {}
 
 /// The stub with which `Caller` calls a node type: there is one for every [`CalledBy`].
 ///
-/// A trait of its own, as a type that is no node has no `Client` either, and that would be a second error.
+/// This is a separate trait because a type that is no node has no `Client` either, which would be a second error.
 pub trait StubFor<Caller: NodeType> {
     /// The typed stub.
     type Stub;
 
-    /// Wraps what is common to all stubs into the typed one.
+    /// Wraps the core that all stubs share in the typed stub.
     #[doc(hidden)]
     fn stub(core: impl FnOnce(&'static NodeSpec) -> ClientCore) -> Self::Stub;
 }
@@ -90,7 +92,7 @@ impl<Caller: NodeType, Callee: CalledBy<Caller>> StubFor<Caller> for Callee {
 
 /// Says that a node type is one of those that a command's `#[allow(..)]` lists.
 ///
-/// `Command` is a hidden type that is called like the command, so that the message can name it.
+/// `Command` is a hidden type with the name of the command, so that the message can name it.
 #[diagnostic::on_unimplemented(
     message = "node `{Self}` may not call command `{Command}` of node `{Callee}`",
     label = "`#[allow(..)]` on `{Command}` does not list `{Self}`",
@@ -113,7 +115,7 @@ pub trait HasQueues: NodeDeclaration {
     /// Its queues, with a method for each queued command.
     type Queues;
 
-    /// Wraps what is common to all queues into the typed ones.
+    /// Wraps what all queues share in the typed queues.
     #[doc(hidden)]
     fn queues(queues: NodeQueues) -> Self::Queues;
 }

@@ -1,14 +1,14 @@
-//! How long to wait before trying again, and how waits are spread so that not all wait alike. Pure but for
+//! How long to wait before trying again, with jitter, so that not all wait equally long. Pure except for
 //! [`Backoff::wait`].
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least of a wait with full jitter, as a part of the first step: so that nothing spins.
+/// The shortest wait with full jitter is the first step divided by this, so that there is no busy loop.
 const FLOOR: u32 = 10;
 
-/// Waits that grow after each failure, with full jitter: for connecting again, and for asking a failed server again.
+/// Waits that grow after each failure, with full jitter: for reconnecting, and for retrying a failed server.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -26,7 +26,7 @@ impl Backoff {
         }
     }
 
-    /// It has worked: the next failure is the first again.
+    /// Called after a success: the next failure counts as the first.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -52,12 +52,13 @@ pub(crate) fn step(first: Duration, failures: u32, max: Duration) -> Duration {
     first.saturating_mul(doubled).min(max)
 }
 
-/// A span that is varied by a quarter either way: where a certain wait is promised, or something is done regularly.
+/// A span varied at random by up to a quarter in either direction. For waits of a promised length, and for what is done
+/// at regular intervals.
 pub(crate) fn varied(span: Duration) -> Duration {
     span.mul_f64(rand::random_range(0.75..=1.25))
 }
 
-/// `now` and `after` together, or 30 years from now if that is sooner: an `Instant` cannot be arbitrarily late.
+/// `now + after`, but at most 30 years after `now`, because an `Instant` cannot be arbitrarily late.
 pub(crate) fn later(now: Instant, after: Duration) -> Instant {
     const MAX: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     now + after.min(MAX)

@@ -1,4 +1,4 @@
-//! Which instance gets a balanced call. Pure choice: knows who is linked, not how they are called.
+//! Chooses the instance that gets a balanced call. Pure: it knows the linked instances, but not how they are called.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,11 +11,11 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Balance {
-    /// Each instance in turn, counted for each command: while membership is stable and no call fails over, n calls
-    /// over k instances differ by at most one.
+    /// Each instance in turn, counted separately for each command. While membership is stable and no call fails over,
+    /// the numbers of calls that the instances get differ by at most one.
     #[default]
     RoundRobin,
-    /// Of two instances at random, the one with fewer calls of this node in flight.
+    /// Of two instances chosen at random, the one with fewer calls of this node in flight.
     LeastInFlight,
     /// Any instance.
     Random,
@@ -38,7 +38,7 @@ pub(crate) enum Placing<'a> {
     To(&'a InstanceId),
 }
 
-/// Chooses among the candidates that `usable` lets pass. `cursor` is the command's.
+/// Chooses among the candidates for which `usable` returns true. `cursor` is the round-robin position of the command.
 pub(crate) fn pick<'a, C: Candidate>(
     placing: Placing<'_>,
     cursor: &AtomicUsize,

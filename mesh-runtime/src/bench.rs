@@ -1,8 +1,8 @@
-//! Entry points for the instruction counts in `tests/benches/instructions`: the pieces of a call's way are private, and
-//! each function here hands on to one of them and adds nothing. Exists only with the feature `bench`; not API.
+//! Entry points for the instruction-count benchmarks in `tests/benches/instructions`. The steps of a call are private;
+//! each function here calls one of them and adds nothing. Exists only with the feature `bench`; not API.
 //!
-//! What is not counted, such as making an envelope that is then sealed, is here too, so that the counted functions are
-//! fed with what they get in a running node. No sockets are opened.
+//! The preparation, such as building an envelope that is then sealed, is here too, but is not counted. It gives the
+//! counted functions the same input as in a running node. No sockets are opened.
 
 use std::sync::{Arc, Weak};
 
@@ -72,11 +72,11 @@ pub fn ends() -> (SealingEnd, OpeningEnd) {
     )
 }
 
-/// Calls that are to leave.
+/// Calls to be sent.
 pub struct Calls(Vec<Frame>);
 
 impl Calls {
-    /// As many calls with this payload, which must fit one frame.
+    /// `count` calls with this payload, which must fit one frame.
     #[must_use]
     pub fn new(count: u64, payload: &Bytes) -> Self {
         Self(
@@ -121,13 +121,13 @@ impl Unsealed {
     /// Seals it.
     ///
     /// # Errors
-    /// What the cipher says.
+    /// If the cipher fails.
     pub fn seal(self, sealing: &mut SealingEnd) -> Result<Bytes, String> {
         let sealed = self.0.seal(0, &mut sealing.0);
         sealed.map_err(|error| error.to_string())
     }
 
-    /// The answer in it, if there is one and it is a good one: to see that what was counted has worked.
+    /// The answer in it, if there is one and it is a success. Used to check that the counted code has worked.
     #[must_use]
     pub fn answer(self) -> Option<Bytes> {
         let (mut sealing, mut opening) = ends();
@@ -151,13 +151,13 @@ impl OpenedEnvelope {
     /// Opens an envelope.
     ///
     /// # Errors
-    /// If it was not sealed by the other end, or not in this turn.
+    /// If it was not sealed by the other end, or is out of order.
     pub fn open(sealed: Bytes, opening: &mut OpeningEnd) -> Result<Self, String> {
         let opened = Envelope::open(sealed, &mut opening.0);
         opened.map(Self).map_err(|error| error.to_string())
     }
 
-    /// Decodes its frames, and says how many they are.
+    /// Decodes its frames, and returns how many there are.
     ///
     /// # Errors
     /// If one of them is broken.
@@ -179,7 +179,7 @@ pub struct Instances {
 pub struct Picked(#[expect(dead_code, reason = "held, not read")] Arc<Link>);
 
 impl Instances {
-    /// As many instances. They are linked to nobody, and all can be called.
+    /// `count` instances. Their links have no other end, but all of them can be chosen.
     #[must_use]
     pub fn linked(spec: &'static NodeSpec, count: usize) -> Self {
         let host: Weak<dyn LinkHost> = Weak::<NodeCore>::new();
@@ -238,7 +238,7 @@ fn link(id: NodeId, channel: Channel, host: Weak<dyn LinkHost>, verdicts: Verdic
     Link::new(peer, Role::Accepted, channel, Config::default().grant, host)
 }
 
-/// A node with one link whose other end is the caller of this.
+/// A node with one link. The user of this type acts as the other end.
 pub struct Served {
     core: Arc<NodeCore>,
     link: Arc<Link>,
@@ -250,7 +250,7 @@ impl Served {
     /// The node, without a server and without a master, and its link to a node of type `caller`.
     ///
     /// # Errors
-    /// If there are no keys or the link may not be.
+    /// If the keys cannot be derived, or the link rejects the confirmation.
     pub async fn start<N: NodeType>(node: NodeBuilder<N>, caller: &str) -> Result<Self, String> {
         let keys = Keys::new("bench", Keys::generate()).derive().await;
         let keys = keys.map_err(|error| error.to_string())?;
@@ -310,7 +310,7 @@ impl Served {
     /// is sealed or opened. The handler must not wait for anything.
     ///
     /// # Errors
-    /// If the frame breaks the rules.
+    /// If the frame breaks the protocol.
     pub async fn call(&mut self, command: u32, args: Bytes) -> Result<Option<Unsealed>, String> {
         self.calls += 1;
         self.link.on_frame(call_frame(self.calls, command, args))?;

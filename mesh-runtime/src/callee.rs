@@ -1,5 +1,5 @@
-//! The instances of one node type, as their callers see them: who is linked, and whose turn it is. Does not know how a
-//! link comes about, nor what a call over it does.
+//! The instances of one node type, as their callers see them: which are linked, and whose turn it is. It does not know
+//! how a link is made, or what a call over it does.
 
 use std::sync::{Arc, atomic::AtomicUsize};
 
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Callee {
     spec: &'static NodeSpec,
     links: ArcSwap<Vec<Arc<Link>>>,
-    /// Whose turn it is, by the id of the command.
+    /// The round-robin position of each command, by its id.
     cursors: Box<[(u32, AtomicUsize)]>,
 }
 
@@ -47,7 +47,8 @@ impl Callee {
         self.links.store(Arc::new(links));
     }
 
-    /// Chooses the link that a call of `command` goes over, among those that `usable` lets pass and that take new calls.
+    /// Chooses the link that a call of `command` goes over, among those for which `usable` returns true and that may
+    /// carry new calls.
     pub(crate) fn pick(
         &self,
         command: u32,

@@ -1,4 +1,5 @@
-//! Why a connection ends: the code that goes over the wire, and what its ends tell of it. Knows nothing of frames.
+//! Why a connection ends: the code that is sent over the wire, and the reason that each side reports. Knows nothing of
+//! frames.
 
 use std::{fmt, time::Duration};
 
@@ -6,13 +7,13 @@ use std::{fmt, time::Duration};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseCode {
-    /// It is shutting down; calls in flight were given their grace.
+    /// It is shutting down. Calls in flight had the grace period to finish.
     #[error("it is shutting down")]
     ShuttingDown,
-    /// A node with the same id and a higher boot epoch has taken its place.
+    /// A node with the same id and a higher boot epoch has replaced the node at the other end.
     #[error("a newer node with the same instance id has taken the place")]
     Replaced,
-    /// There is another link between the two, and that one stays.
+    /// There is another link between the two nodes, and that one stays open.
     #[error("another link between the two stays")]
     Duplicate,
     /// The other side broke the protocol.
@@ -67,7 +68,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the other side is to blame: worth a warning.
+    /// Whether the other side is at fault. Then a warning is logged.
     pub(crate) fn is_fault(&self) -> bool {
         matches!(self, Self::Violation(_) | Self::Silent(_))
     }

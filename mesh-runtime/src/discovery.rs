@@ -1,9 +1,9 @@
-//! The discovery port: tells where a master listens that was given no fixed port, to those who know the mesh's
-//! public name.
+//! The discovery port: tells where a master without a fixed port listens, to those who know the public name of the
+//! mesh.
 //!
-//! Plain TCP, one short exchange for each connection: a nonce each way, a proof of the name, the port sealed.
-//! Knowing the name lets nobody into the mesh; the handshake with the master comes after. Must not know of
-//! Socket.IO, nodes or registries.
+//! It uses plain TCP, with one short exchange for each connection: a nonce from each side, a proof of knowing the name,
+//! and the sealed port. Knowing the name does not admit anybody to the mesh: the handshake with the master comes after
+//! that. This module must not know of Socket.IO, nodes or registries.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,12 +26,12 @@ use crate::{
     },
 };
 
-/// Where masters are looked for if nothing else is said.
+/// The default discovery port.
 pub(crate) const DEFAULT_PORT: u16 = 8765;
 
-/// The whole exchange, on either side.
+/// How long the whole exchange may take, on either side.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Exchanges at once. Further connections wait in the listener's backlog.
+/// How many exchanges may run at once. Further connections wait in the listener's backlog.
 const MAX_EXCHANGES: usize = 64;
 /// A pause after a failed accept (no more file descriptors, say), so that it is not tried in a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LABEL_PROOF: &[u8] = b"mesh/1 discovery proof";
 const LABEL_PORT: &[u8] = b"mesh/1 discovery port";
 
-/// First byte of the answer to a good proof; the sealed port follows.
+/// The first byte of the answer to a valid proof. The sealed port follows.
 const FOUND: u8 = 1;
 /// The whole answer to any other proof.
 const WRONG_NAME: u8 = 2;
@@ -78,7 +78,7 @@ impl Discovery {
     /// Closes the port and every exchange; both are gone when this returns.
     pub(crate) async fn stop(mut self) {
         self.task.abort();
-        // The outcome is the abort just asked for.
+        // The task ends because it was aborted, so its result does not matter.
         let _ = (&mut self.task).await;
     }
 }
@@ -193,7 +193,7 @@ async fn ask(
         .await
         .map_err(DiscoverError::Unreachable)?;
 
-    // One byte more than there should be, so that a longer answer is seen.
+    // One byte more than expected, so that an answer that is too long is noticed.
     let mut reply = Vec::with_capacity(1 + SEALED_PORT + 1);
     let limit = reply.capacity() as u64;
     stream
@@ -286,7 +286,7 @@ pub(crate) enum DiscoverError {
 pub(crate) mod tests {
     use super::*;
 
-    /// One exchange with nonces that are not random.
+    /// The messages of one exchange with fixed nonces.
     pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         let keys = keys("shop");
         let nonces = Challenges {
@@ -326,12 +326,12 @@ pub(crate) mod tests {
         stream.read_exact(&mut greeting).await.unwrap();
         stream.write_all(message).await.unwrap();
         let mut reply = Vec::new();
-        // A reset is as good as an end.
+        // A reset counts as the end of the answer.
         let _ = stream.read_to_end(&mut reply).await;
         reply
     }
 
-    /// Something that listens and says `message` to the first who connects.
+    /// Listens, and sends `message` to the first client that connects.
     async fn impostor(message: Vec<u8>) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();

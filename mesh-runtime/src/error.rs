@@ -1,4 +1,4 @@
-//! What can go wrong, typed. Every error says what was wrong and, where it is known, how to mend it.
+//! The error types. Every error says what went wrong and, where that is known, how to fix it.
 
 use std::{fmt, time::Duration};
 
@@ -8,9 +8,9 @@ use crate::{
     keys::KeysError,
 };
 
-/// Why a call brought no answer.
+/// Why a call got no answer.
 ///
-/// [`CallError::maybe_executed`] tells whether the handler may have run all the same.
+/// [`CallError::maybe_executed`] tells whether the handler may have run nevertheless.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -30,43 +30,44 @@ pub enum CallError {
         /// Whether the handler may have run.
         maybe_executed: bool,
     },
-    /// The schema of the instance does not let this node type call this command.
+    /// The schema, here or at the instance, does not allow this node type to call this command.
     #[error("denied: {command} may not be called by this node type")]
     Denied {
         /// The command, as `NodeType.command`.
         command: String,
     },
-    /// The two sides do not mean the same thing by this command: it is unknown there, or declared otherwise.
+    /// The two sides do not agree on this command: the instance does not know it, declares it differently, does not
+    /// serve it, or cannot decode its arguments.
     #[error("incompatible: {what}")]
     Incompatible {
         /// What differs.
         what: String,
     },
-    /// The link closed before the answer came.
+    /// The link closed before the answer arrived.
     #[error("the link to {peer} was lost: {reason}")]
     LinkLost {
         /// The other end.
         peer: NodeId,
         /// Why the link closed.
         reason: CloseReason,
-        /// Whether the call had been handed to the link.
+        /// Whether the call may have been sent.
         maybe_executed: bool,
     },
     /// No answer within the deadline.
     #[error("no answer within {after:?}")]
     DeadlineExceeded {
-        /// The whole time that the call had.
+        /// The total time that the call had.
         after: Duration,
-        /// Whether the call had been handed to a link.
+        /// Whether the call may have been sent.
         maybe_executed: bool,
     },
-    /// The instance gave the call up, for example because it is shutting down without a grace.
+    /// The instance ended the call without an answer, for example because it is shutting down without a grace period.
     #[error("cancelled by {peer}")]
     Cancelled {
         /// The instance.
         peer: NodeId,
     },
-    /// An argument could not be encoded or an answer not be decoded.
+    /// The arguments could not be encoded, or the answer could not be encoded or decoded.
     #[error("{what}: {source}")]
     Codec {
         /// What was being encoded or decoded.
@@ -76,10 +77,10 @@ pub enum CallError {
         /// Whether the handler may have run.
         maybe_executed: bool,
     },
-    /// The handler panicked; its node goes on.
+    /// The handler panicked. Its node keeps running.
     #[error("the handler panicked on {peer}: {message}")]
     HandlerPanicked {
-        /// Where.
+        /// The node that it ran on.
         peer: NodeId,
         /// The text of the panic.
         message: String,
@@ -89,15 +90,15 @@ pub enum CallError {
     QueueFull {
         /// Whose queue.
         peer: NodeId,
-        /// Which bound it has reached.
+        /// Which limit it has reached.
         what: String,
     },
-    /// The queue of the instance failed to take the job.
+    /// The queue of the instance failed to accept the job.
     #[error("the queue of {peer} failed: {message}")]
     Queue {
         /// Whose queue.
         peer: NodeId,
-        /// What its engine says.
+        /// The error of its engine.
         message: String,
     },
     /// This node, or the instance, is shutting down and takes no new calls.
@@ -116,7 +117,7 @@ fn chosen(instance: &Option<InstanceId>) -> String {
 }
 
 impl CallError {
-    /// Whether the handler may have run although no answer came: in any attempt, where several instances were tried.
+    /// Whether the handler may have run although no answer arrived, in any attempt if several instances were tried.
     /// `false` is certain: the call can be repeated without doing its work twice.
     pub fn maybe_executed(&self) -> bool {
         match self {
@@ -134,7 +135,7 @@ impl CallError {
     }
 }
 
-/// Why bytes and values did not convert.
+/// Why a value could not be encoded or decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
@@ -149,7 +150,7 @@ pub enum CodecError {
     /// The value could not be encoded.
     #[error("encoding failed: {0}")]
     Encode(String),
-    /// The bytes are no such value.
+    /// The bytes are not a value of this type.
     #[error("decoding failed: {0}")]
     Decode(String),
     /// The bytes were encoded for another declaration of the command: other arguments or types, or another `#[version]`.
@@ -169,12 +170,12 @@ pub enum CodecError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A setting is missing or does not make sense.
+    /// A setting is missing or invalid.
     #[error("{setting}: {problem}")]
     Config {
         /// Which setting, as method and environment variable.
         setting: &'static str,
-        /// What is wrong, and how to mend it.
+        /// What is wrong, and how to fix it.
         problem: String,
     },
     /// The keys cannot be used.
@@ -219,13 +220,13 @@ pub enum Refusal {
     /// The schema there has no such link.
     #[error("the schema there allows no link from this node type")]
     NotAllowed,
-    /// Another node answered than the one that was dialled.
+    /// The node that answered is not the one that was dialled.
     #[error("another node answers at this address")]
     WrongTarget,
-    /// A node with the same id and a higher boot epoch is there.
+    /// There is a node with the same id and a higher boot epoch.
     #[error("a newer node with the same instance id has taken the place")]
     Replaced,
-    /// There is a link between the two already, and it stays.
+    /// There already is a link between the two nodes, and it stays open.
     #[error("the two are linked already")]
     Duplicate,
     /// The other side is shutting down.
@@ -239,7 +240,7 @@ pub enum Refusal {
     Malformed,
 }
 
-/// How a queued job failed. Any error converts by `?`, into one that is tried again.
+/// How a queued job failed. Any error converts with `?` into a `JobError` that lets the job be tried again.
 ///
 /// ```
 /// use mesh_runtime::JobError;
@@ -266,7 +267,7 @@ impl JobError {
         }
     }
 
-    /// The job goes to the dead letters at once: no attempt can mend it.
+    /// The job goes to the dead letters at once, because another attempt would fail too.
     pub fn discard(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             retry: false,

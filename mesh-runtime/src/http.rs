@@ -1,4 +1,4 @@
-//! The plain HTTP beside Socket.IO: for probes. Tells an unauthenticated client nothing about the mesh.
+//! Plain HTTP beside Socket.IO, for health probes. Tells an unauthenticated client nothing about the mesh.
 
 use std::{
     convert::Infallible,

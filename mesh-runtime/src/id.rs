@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 /// Names one running node among those of its node type. Chosen with
 /// [`NodeBuilder::instance`](crate::NodeBuilder::instance), else random.
 ///
-/// Any text converts into one; a node refuses to start with an id that is empty, longer than
-/// [`InstanceId::MAX_BYTES`] or holds control characters or blanks.
+/// Any text converts into one; a node refuses to start with an id that is empty, longer than [`InstanceId::MAX_BYTES`]
+/// or holds control characters or whitespace.
 ///
 /// ```
 /// use mesh_runtime::InstanceId;
@@ -95,7 +95,7 @@ impl fmt::Debug for InstanceId {
     }
 }
 
-/// One running node, told apart from all others of its mesh: node type and instance id.
+/// Identifies one node of a mesh by its node type and instance id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeId {
@@ -121,8 +121,8 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Tells one life of a node from the next: when it started, and a random number for ties.
-/// Of two nodes with the same [`NodeId`] the one with the higher boot epoch stays.
+/// Distinguishes one start of a node from the next: the time of the start, and a random number that breaks ties. Of two
+/// nodes with the same [`NodeId`] the one with the higher boot epoch stays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BootEpoch {
@@ -145,7 +145,7 @@ impl BootEpoch {
     }
 }
 
-/// Names a queued job. Stable over all attempts, so that handlers can tell a repetition.
+/// Names a queued job. Stable over all attempts, so that handlers can recognize a repetition.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct JobId(Arc<str>);
 
@@ -164,7 +164,7 @@ impl JobId {
     }
 }
 
-/// An id that was printed or stored. One that no job has does no harm: nothing is found under it.
+/// Converts an id that was printed or stored. An id that no job has does no harm: no job is found by it.
 impl From<&str> for JobId {
     fn from(id: &str) -> Self {
         Self(id.into())

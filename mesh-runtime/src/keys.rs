@@ -1,7 +1,7 @@
 //! The keys of a mesh: from two texts to the secrets that handshakes and discovery use.
 //!
-//! The public name is no secret to members and proves nothing beyond knowing it; the private key is
-//! the secret. This module must not know what the derived keys seal.
+//! The public name is not the secret: to know it proves nothing else. The private key is the secret. This module must
+//! not know what the derived keys seal.
 
 use std::{
     collections::VecDeque,
@@ -16,23 +16,23 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-/// What a generated private key begins with; a passphrase has no reason to.
+/// The prefix of a generated private key. A passphrase is not expected to have it.
 const GENERATED_PREFIX: &str = "meshkey1-";
 /// Random bytes in a generated key.
 const GENERATED_BYTES: usize = 32;
-/// Bytes of checksum behind them, so that a mistyped key is noticed and not taken for a passphrase.
+/// Checksum bytes after them, so that a mistyped key is noticed and not taken for a passphrase.
 const CHECKSUM_BYTES: usize = 4;
 /// The most private keys in one ring. Rotation needs two or three.
 const MAX_RING: usize = 16;
-/// Derived keys remembered in this process. More are derived again when they are needed.
+/// How many derived keys this process caches. Keys beyond that are derived again when they are needed.
 const MAX_CACHED: usize = 64;
 
-// Argon2id as OWASP's first recommendation for 19 MiB. Part of the protocol: all sides must agree.
+// Argon2id with the parameters that OWASP recommends for 19 MiB. They are part of the protocol: all sides must agree.
 const ARGON2_KIB: u32 = 19 * 1024;
 const ARGON2_PASSES: u32 = 2;
 const ARGON2_LANES: u32 = 1;
 
-// Every derivation has its own label, so that no derived secret can stand for another.
+// Every derivation has its own label, so that no derived secret can be used in place of another.
 const LABEL_SALT: &[u8] = b"mesh/1 salt";
 const LABEL_GENERATED: &[u8] = b"mesh/1 generated key";
 const LABEL_CHECKSUM: &[u8] = b"mesh/1 key checksum";
@@ -49,9 +49,9 @@ const LABEL_CACHE: &[u8] = b"mesh/1 cache";
 /// the private key seals everything. Make the private key with [`Keys::generate`], or choose a
 /// passphrase: the longer, the better.
 ///
-/// A ring of private keys lets them be changed without a stop. The first is used to dial, all are
-/// accepted: give every node `Keys::new("shop", old).accept(new)`, then `Keys::new("shop", new).accept(old)`,
-/// then `Keys::new("shop", new)`.
+/// A ring of private keys allows them to be changed without downtime. The first is used to dial, all are accepted: give
+/// every node `Keys::new("shop", old).accept(new)`, then `Keys::new("shop", new).accept(old)`, then
+/// `Keys::new("shop", new)`.
 ///
 /// ```
 /// use mesh_runtime::Keys;
@@ -83,7 +83,7 @@ impl Keys {
         generated_text(&rand::random())
     }
 
-    /// Accepts a further private key from those who dial here. At most 16 private keys in all.
+    /// Accepts a further private key from peers that dial this side. At most 16 private keys in all.
     #[must_use]
     pub fn accept(mut self, private: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.private).push(Zeroizing::new(private.into()));
@@ -126,7 +126,7 @@ impl Keys {
     async fn derive_one(&self, private: PrivateKey) -> Result<MeshKey, KeysError> {
         let cell = CACHE.entry(cache_key(&self.public, &private));
         let public = Arc::clone(&self.public);
-        // Concurrent callers wait for the first; if that one is dropped, the next begins anew.
+        // Concurrent callers wait for the first; if that one is dropped, the next starts over.
         cell.get_or_try_init(|| async move {
             match private {
                 PrivateKey::Generated(bytes) => {
@@ -170,7 +170,7 @@ pub enum KeysError {
         "private key number {} is empty: use `Keys::generate()` or a long passphrase", .position + 1
     )]
     EmptyPrivate {
-        /// Which of the ring, from 0.
+        /// Its position in the ring, counted from 0.
         position: usize,
     },
     /// A private key begins like a generated one, but its checksum does not match.
@@ -179,7 +179,7 @@ pub enum KeysError {
         .position + 1
     )]
     Damaged {
-        /// Which of the ring, from 0.
+        /// Its position in the ring, counted from 0.
         position: usize,
     },
     /// More private keys than a ring holds.
@@ -192,7 +192,7 @@ pub enum KeysError {
         /// How many there may be.
         limit: usize,
     },
-    /// The passphrase could not be stretched, for example for want of memory.
+    /// The passphrase could not be stretched, for example because there was not enough memory.
     #[error("deriving the key from the passphrase failed: {0}")]
     Derivation(String),
     /// The runtime stopped while the key was being derived.
@@ -204,7 +204,8 @@ pub enum KeysError {
 pub(crate) struct DerivedKeys {
     /// Never empty. The first is used to dial, all are accepted.
     pub(crate) ring: Vec<MeshKey>,
-    /// From the public name only: proves knowing that name, and hides the port from those who do not.
+    /// Derived from the public name only. It proves knowledge of that name, and hides the port from those who do not
+    /// know it.
     pub(crate) discovery: Zeroizing<[u8; 32]>,
 }
 
@@ -214,7 +215,8 @@ impl DerivedKeys {
         &self.ring[0]
     }
 
-    /// The key of that id. Keys are chosen by id, never by trying: the cipher does not commit to its key.
+    /// The key with this id. Keys are chosen by id, never by trial decryption, because the cipher is not
+    /// key-committing.
     pub(crate) fn by_id(&self, id: KeyId) -> Option<&MeshKey> {
         self.ring.iter().find(|key| key.id == id)
     }
@@ -226,7 +228,7 @@ impl fmt::Debug for DerivedKeys {
     }
 }
 
-/// Names a key on the wire without telling anything about it.
+/// Names a key on the wire without revealing anything about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyId(pub(crate) [u8; 8]);
 
@@ -242,7 +244,7 @@ pub(crate) struct MeshKey {
     pub(crate) id: KeyId,
     /// The pre-shared key of the handshake.
     pub(crate) psk: Zeroizing<[u8; 32]>,
-    /// What the keys of queues are derived from.
+    /// The keys of queues are derived from this.
     queues: Zeroizing<[u8; 32]>,
 }
 
@@ -281,7 +283,7 @@ impl fmt::Debug for MeshKey {
     }
 }
 
-/// A private key as it was written.
+/// A private key as it was given.
 enum PrivateKey {
     Generated(Zeroizing<[u8; GENERATED_BYTES]>),
     Passphrase(Zeroizing<String>),
@@ -292,7 +294,7 @@ impl PrivateKey {
         if text.is_empty() {
             return Err(KeysError::EmptyPrivate { position });
         }
-        // A key file often ends with a line break. In a passphrase a blank may be meant.
+        // A key file often ends with a line break. In a passphrase, whitespace may be intended.
         let Some(encoded) = text.trim().strip_prefix(GENERATED_PREFIX) else {
             return Ok(Self::Passphrase(text.clone()));
         };
@@ -364,7 +366,7 @@ fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The derived keys of this process, so that many nodes in it pay for a passphrase once.
+/// The cache of derived keys, so that many nodes in one process derive a passphrase only once.
 static CACHE: Cache = Cache(Mutex::new(VecDeque::new()));
 
 type Cell = Arc<OnceCell<MeshKey>>;
@@ -415,7 +417,7 @@ impl DerivedKeys {
 pub(crate) mod tests {
     use super::*;
 
-    /// From texts to keys, each step.
+    /// Test vectors for each step from texts to keys.
     pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         let (public, passphrase) = ("shop", "correct horse battery staple");
         let bytes = [1; 32];

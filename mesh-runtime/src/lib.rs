@@ -1,22 +1,23 @@
 //! A typed service mesh from one macro: [`mesh_schema!`] turns a declaration of node types and their commands into
 //! client stubs and handler traits; this crate runs them, over sealed Socket.IO links between the nodes.
 //!
-//! Start with the README's tour, or with `mesh-examples/examples/quickstart.rs`. What you meet, in that order:
+//! Start with the README's tour, or with `mesh-examples/examples/quickstart.rs`. The main items, in the order in which
+//! you meet them:
 //!
 //! - [`mesh_schema!`]: the grammar, every option, and what is generated.
 //! - [`Keys`]: the two texts that all nodes of a mesh share.
 //! - [`MasterBuilder`] and [`Master`]: registration and discovery.
 //! - [`NodeBuilder`] and [`Node`]: a running node; its links, events and shutdown.
 //! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`], [`QueuedGatherCall`]: calls, before they are
-//!   awaited; [`Gather`], [`Sent`], [`Queued`]: what they bring; [`CallError`]: why they did not.
-//! - [`Context`]: what a handler knows, and how it calls on.
-//! - [`queue`]: where jobs wait, how many, and which are dead.
-//! - `testing`: a whole mesh in one process, a peer that breaks the rules, and the tests that every engine of job queues
-//!   passes (feature `testing`).
+//!   awaited; [`Gather`], [`Sent`], [`Queued`]: their results; [`CallError`]: why they failed.
+//! - [`Context`]: what a handler knows about its call, and how it makes further calls.
+//! - [`queue`]: job queues and their engines, the jobs in them, and dead letters.
+//! - `testing`: a whole mesh in one process, a peer that breaks the protocol, and the tests that every engine of job
+//!   queues passes (feature `testing`).
 //!
 //! Inside, imports point one way: `id`, `error` ← `wire` (bytes, no I/O) ← `socketio` (the transport) ← `link` (one
-//! sealed connection and its books) ← `call`, `serve` (the two sides of a call) ← `node`; `master` uses `wire` and
-//! `link`. ARCHITECTURE.md is the map.
+//! sealed connection and its flow-control state) ← `call`, `serve` (the two sides of a call) ← `node`; `master` uses
+//! `wire` and `link`. ARCHITECTURE.md is the map.
 
 mod access;
 mod backoff;
@@ -71,14 +72,14 @@ pub use serve::{Caller, Context, JobInfo};
 #[doc(hidden)]
 pub use socketio::interop as __interop;
 
-/// The pieces of a call's way, for the instruction counts of this workspace. May change at any time.
+/// The steps of a call, for the instruction-count benchmarks of this workspace. May change at any time.
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod __bench {
     pub use crate::bench::*;
 }
 
-/// What the macro's output names. Not for hand-written code; may change at any time.
+/// What the macro's output refers to. Not for hand-written code; may change at any time.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{

@@ -1,5 +1,5 @@
-//! This node, as far as its calls and its handlers see it: who it is, whom it may call, and what is under way. They see
-//! neither the table of links nor the keys, nor how the node is registered.
+//! The part of a node that its calls and its handlers see: its id, the node types that it calls, and what is under way.
+//! They see neither the table of links nor the keys, nor how the node is registered.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -44,14 +44,14 @@ impl LocalNode {
         }
     }
 
-    /// A node type as this node calls it.
+    /// The given node type, as a callee of this node.
     pub(crate) fn callee(&self, spec: &'static NodeSpec) -> Arc<Callee> {
         self.callee_named(spec.name)
             .cloned()
             .unwrap_or_else(|| Arc::new(Callee::new(spec)))
     }
 
-    /// The same by its name, if the schema has it.
+    /// The callee with this name, if the schema has such a node type.
     pub(crate) fn callee_named(&self, node_type: &str) -> Option<&Arc<Callee>> {
         self.callees.get(node_type)
     }

@@ -1,5 +1,5 @@
-//! What may be called over one link, decided once, when the link opens. Pure: knows the schema and what the two ends say
-//! of their commands; nothing of links.
+//! Which commands may be called over one link. This is decided once, when the link is created. Pure: it knows the
+//! schema and what the two ends declare about their commands, but nothing of links.
 
 use std::collections::HashMap;
 
@@ -9,9 +9,9 @@ use crate::schema::{NodeSpec, Schema};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Allowed,
-    /// The schema does not let the caller call it.
+    /// The schema does not allow the caller to call it.
     Denied,
-    /// The callee declares it otherwise, or not at all.
+    /// The callee declares it differently, or not at all.
     Incompatible,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Ends<'a> {
     pub(crate) peer: &'a str,
     /// Id and fingerprint of each command of the peer's node type, as they are known here.
     pub(crate) known: &'a [(u32, u64)],
-    /// Id and fingerprint of each command of the peer, as the peer says.
+    /// Id and fingerprint of each command of the peer, as the peer declares them.
     pub(crate) declared: &'a [(u32, u64)],
 }
 
@@ -72,7 +72,7 @@ impl Verdicts {
         self.incoming.of(command)
     }
 
-    /// The peer's commands that this node knows otherwise than the peer itself.
+    /// The number of the peer's commands that the peer declares differently than they are known here, or not at all.
     pub(crate) fn incompatible(&self) -> usize {
         let verdicts = self.outgoing.0.iter();
         verdicts
@@ -94,7 +94,7 @@ fn access(schema: &Schema, caller: &str, callee: Option<&NodeSpec>, command: u32
     }
 }
 
-/// Verdicts by the ids of commands, in their order.
+/// Verdicts, sorted by the ids of their commands.
 #[derive(Debug)]
 struct Table(Box<[(u32, Verdict)]>);
 

@@ -1,9 +1,9 @@
-//! What a type must be to travel as an argument or an answer, and the calls of the macro's output that rely on it.
+//! What a type must implement to be an argument or an answer, and the functions for the macro's output that rely on it.
 //!
-//! The output could call `ClientCore` and `Request` directly, but then each use of a type that lacks something
-//! would be an error of its own. So for each distinct type of a schema the macro writes one function that gives its
-//! [`WireType`], as an `impl WireType`. The type is checked in there, once; everything else calls that function, and
-//! the compiler believes its signature. Must not know what a call does.
+//! The output could call `ClientCore` and `Request` directly, but then each use of a type that lacks a trait would be a
+//! separate error. So the macro writes one function for each distinct type of a schema, which returns the [`WireType`]
+//! of that type as an `impl WireType`. The compiler checks the type once, in that function. Everything else calls the
+//! function and relies on its signature. This module must not know what a call does.
 
 use std::{future::Future, marker::PhantomData};
 
@@ -19,9 +19,10 @@ use crate::{
     shape,
 };
 
-/// What is asked of the types of arguments and answers.
+/// What the types of arguments and answers must implement.
 ///
-/// The implementation is `do_not_recommend`, so that a type which lacks several of these is one error, with this text.
+/// The implementation is `do_not_recommend`, so that a type that lacks several of these traits causes one error, with
+/// this text.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument or an answer of a command",
     label = "must be `Serialize + DeserializeOwned + Send + 'static`",
@@ -32,7 +33,7 @@ pub trait WireValue: Serialize + DeserializeOwned + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> WireValue for T {}
 
-/// Stands for a type that can travel, or for a tuple of such types. It has no content.
+/// Stands for a type that can be an argument or an answer, or for a tuple of such types. Its values hold no data.
 pub trait WireType: Copy {
     /// The type that it stands for.
     type Type: Serialize + DeserializeOwned + Send + 'static;
@@ -43,7 +44,7 @@ pub trait WireType: Copy {
     }
 }
 
-/// The [`WireType`] of one type, if that can travel.
+/// The [`WireType`] of one type, if that type is a `WireValue`.
 pub struct Wire<T>(PhantomData<fn() -> T>);
 
 impl<T> Clone for Wire<T> {
@@ -58,13 +59,13 @@ impl<T: WireValue> WireType for Wire<T> {
     type Type = T;
 }
 
-/// The body of the function that gives the [`WireType`] of a type. It asks nothing of the type: what the function
-/// returns does, at the place of the type in the schema.
+/// The body of the function that returns the [`WireType`] of a type. It has no bounds on the type. The return type of
+/// the function has them, so that an error points to the type in the schema.
 pub const fn wire<T>() -> Wire<T> {
     Wire(PhantomData)
 }
 
-/// [`WireType::shape`] of a wire type that is at hand as a value.
+/// [`WireType::shape`] of a wire type that is given as a value.
 pub const fn shape<T: WireType>(_: T) -> fn() -> u64 {
     T::shape
 }

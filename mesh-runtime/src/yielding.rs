@@ -1,12 +1,12 @@
-//! Taking turns with the other tasks of a thread.
+//! Yielding to the other tasks of a thread.
 
 use std::{future::poll_fn, mem, task::Poll};
 
-/// Goes on when all tasks have had their turn that are ready on this thread now.
+/// Yields, and continues when all tasks that are ready to run on this thread now have had their turn.
 ///
-/// A writer that waits so finds all that they have to send, and writes it at once; a reader that waits so gives those a
-/// turn that it has woken. Unlike [`tokio::task::yield_now`] it does not look for what has arrived from outside
-/// meanwhile: for that a call that is alone would have to wait.
+/// After yielding, a writer finds everything that these tasks send, and writes it at once. A reader that yields lets
+/// the tasks run that it has woken. Unlike [`tokio::task::yield_now`], this does not poll for I/O events before it
+/// continues, because a call that is alone would have to wait for that.
 pub(crate) async fn yield_to_ready_tasks() {
     let mut waited = false;
     poll_fn(|cx| {

@@ -1,6 +1,6 @@
-//! One attempt of a call over one link: the only place that hands a call or a tell to a link. Here are the verdict on it,
-//! what its failure means to the caller, whether another instance may be tried, and which error of several attempts is
-//! told.
+//! One attempt of a call over one link. This is the only module that hands a call or a tell to a link. It checks the
+//! verdict on the command, turns a failure into the caller's error, and decides whether another instance may be tried
+//! and which error of several attempts is reported.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use crate::{
     wire::frame::FailureCode,
 };
 
-/// Calls over `link` and waits for the encoded reply. Dropping the future cancels the call there.
+/// Calls over `link` and waits for the encoded reply. Dropping the future cancels the call at the other end.
 pub(super) async fn call(call: &StartedCall<'_>, link: &Link) -> Result<Bytes, CallError> {
     permitted(call, link)?;
     link.call(call.spec().id, call.payload.clone(), call.deadline.at)
@@ -21,7 +21,8 @@ pub(super) async fn call(call: &StartedCall<'_>, link: &Link) -> Result<Bytes, C
         .map_err(|failure| error(call, &link.peer.id, failure))
 }
 
-/// Tells the other end of `link`, which does not reply. Cancel safe: what was not handed over yet is not sent.
+/// Sends a tell over `link`, to which the other end does not reply. Cancel safe: a tell that was not handed to the link
+/// yet is not sent.
 pub(super) async fn tell(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
     permitted(call, link)?;
     link.tell(call.spec().id, call.payload.clone(), call.deadline.at)
@@ -45,7 +46,7 @@ fn permitted(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
     }
 }
 
-/// What a failed attempt means to the caller.
+/// The caller's error for a failed attempt.
 fn error(call: &StartedCall<'_>, peer: &NodeId, failure: CallFailure) -> CallError {
     match failure {
         CallFailure::Full { what } => CallError::Overloaded {
@@ -103,7 +104,8 @@ fn remote(call: &StartedCall<'_>, peer: NodeId, code: FailureCode, text: String)
     }
 }
 
-/// Whether a call that has failed may be tried on another instance: if it certainly did not run, or may run twice.
+/// Whether a failed call may be tried on another instance. That needs an error that another instance may not give, and
+/// either a call that certainly did not run or an idempotent command.
 pub(super) fn may_try_elsewhere(error: &CallError, idempotent: bool) -> bool {
     match error {
         CallError::Overloaded { maybe_executed, .. }
@@ -121,15 +123,15 @@ pub(super) fn may_try_elsewhere(error: &CallError, idempotent: bool) -> bool {
     }
 }
 
-/// The error of a call that was tried several times: that of the last attempt, unless that one certainly did not run
-/// and an earlier one may have.
+/// The error to report for a call that was tried several times. It is the error of the last attempt, unless the last
+/// attempt certainly did not run and an earlier one may have.
 pub(super) fn of_attempts(earlier: Option<CallError>, last: CallError) -> CallError {
     let Some(earlier) = earlier.filter(CallError::maybe_executed) else {
         return last;
     };
     match last {
         _ if last.maybe_executed() => last,
-        // The time is over: what the caller acts on, wherever the call may have run.
+        // The passed deadline is what the caller acts on, so it is reported, but an earlier attempt may have run.
         CallError::DeadlineExceeded { after, .. } => CallError::DeadlineExceeded {
             after,
             maybe_executed: true,

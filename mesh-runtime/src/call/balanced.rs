@@ -1,4 +1,4 @@
-//! Calls to one instance: chosen, tried, and tried elsewhere if that is safe.
+//! Calls to one instance: chooses an instance, calls it, and tries another one if that is safe.
 
 use std::{
     future::IntoFuture,
@@ -25,8 +25,9 @@ use crate::{
 
 /// A call to one instance, chosen by the node's [`Balance`]. Nothing happens until it is awaited.
 ///
-/// An instance that the call did not reach is passed over for the next; a call that may have run is tried again
-/// only if its command is `#[idempotent]`. Errors are [`CallError`]s; dropping the future cancels the call.
+/// If the call did not reach the chosen instance, or that instance is overloaded, shutting down or incompatible,
+/// another one is tried. A call that may have run is tried again only if its command is `#[idempotent]`. Errors are
+/// [`CallError`]s; dropping the future cancels the call.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct BalancedCall<T> {
     placed: Placed,
@@ -59,7 +60,7 @@ impl<T> BalancedCall<T> {
         self
     }
 
-    /// Written by the macro for `#[key]`.
+    /// Called by the macro's output for `#[key]`.
     #[doc(hidden)]
     pub fn keyed<K: Serialize + ?Sized>(mut self, key: &K) -> Self {
         self.placed.set_key(key);
@@ -79,7 +80,8 @@ impl<T: 'static> IntoFuture for BalancedCall<T> {
     }
 }
 
-/// A job for one instance, chosen like that of a [`BalancedCall`]. `Ok` means that its queue has the job.
+/// Queues a job with one instance, which is chosen like that of a [`BalancedCall`]. `Ok` means that the queue of that
+/// instance has accepted the job.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct QueuedCall {
     placed: Placed,
@@ -92,7 +94,7 @@ impl QueuedCall {
         }
     }
 
-    /// How long the job may take to be queued, counted from the await. Default: the command's `#[timeout]`, or 3 s.
+    /// How long queueing the job may take, counted from the await. Default: the command's `#[timeout]`, or 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.placed.prepared.set_timeout(timeout);
         self
@@ -104,32 +106,34 @@ impl QueuedCall {
         self
     }
 
-    /// The job does not run for this long after it was accepted. Of `delay` and [`at`](Self::at) the last one given
-    /// counts.
+    /// Does not run the job until this much time has passed since the queue accepted it. If both `delay` and
+    /// [`at`](Self::at) are given, the last one counts.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.placed.prepared.set_delay(delay);
         self
     }
 
-    /// The job does not run before `time`, by the clock of the instance that takes it, or its engine's; at once if that
-    /// has passed. Of [`delay`](Self::delay) and `at` the last one given counts.
+    /// Does not run the job before `time`, by the clock of the instance that accepts it or of its queue engine. If that
+    /// time has passed, the job may run at once. If both [`delay`](Self::delay) and `at` are given, the last one
+    /// counts.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.placed.prepared.set_at(time);
         self
     }
 
-    /// Leaves the job out if its queue has accepted one of this command with the same key within the last `window`, run
-    /// or not: the answer then has the id of that one, and is a [`duplicate`](Queued::duplicate). Instances that share
-    /// a queue share its keys; in memory each instance has its own, so choose it by [`to`](Self::to) or a `#[key]`.
+    /// Does not queue the job if its queue has accepted a job of this command with the same key within the last
+    /// `window`, whether that job has run or not. The answer then has the id of the earlier job, and is a
+    /// [`duplicate`](Queued::duplicate). Instances that share a queue share its keys. In memory each instance has its
+    /// own keys, so choose the instance by [`to`](Self::to) or a `#[key]`.
     ///
-    /// A key has 1 to 256 bytes; another is an error before anything is sent. Whoever does not know what became of a
-    /// call can make it again with the same key.
+    /// A key has 1 to 256 bytes; with any other length the call fails before anything is sent. A caller that does not
+    /// know whether its call succeeded can repeat it with the same key.
     pub fn dedupe(mut self, key: impl Into<String>, window: Duration) -> Self {
         self.placed.prepared.set_dedupe(key.into(), window);
         self
     }
 
-    /// Written by the macro for `#[key]`.
+    /// Called by the macro's output for `#[key]`.
     #[doc(hidden)]
     pub fn keyed<K: Serialize + ?Sized>(mut self, key: &K) -> Self {
         self.placed.set_key(key);

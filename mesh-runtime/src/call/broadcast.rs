@@ -1,4 +1,4 @@
-//! Telling all instances something, without an answer.
+//! Broadcasts to all instances, without an answer.
 
 use std::{future::IntoFuture, time::Duration};
 
@@ -7,23 +7,23 @@ use futures_util::future::{BoxFuture, join_all};
 use super::{PreparedCall, attempt, gather::Audience};
 use crate::{error::CallError, id::InstanceId};
 
-/// Tells all linked instances something and does not wait for what they do. Nothing happens until it is awaited.
+/// A broadcast to all linked instances that waits for no answer. Nothing happens until it is awaited.
 ///
-/// The membership at the await decides. Waits while a link has no room, until the deadline. An error means that
-/// nothing was sent.
+/// It goes to the instances that are linked when it is awaited. While the budget of a link is used up, it waits, until
+/// the deadline. An error means that nothing was sent.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct BroadcastCall {
     prepared: PreparedCall,
     audience: Audience,
 }
 
-/// To whom a broadcast was handed over.
+/// Which instances a broadcast was sent to.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Sent {
-    /// The instances whose links have it.
+    /// The instances whose links have accepted it.
     pub to: Vec<InstanceId>,
-    /// The instances whose links did not take it, and why.
+    /// The instances whose links did not accept it, and why.
     pub failed: Vec<(InstanceId, CallError)>,
 }
 
@@ -35,19 +35,19 @@ impl BroadcastCall {
         }
     }
 
-    /// How long a link may take to have room, counted from the await. Default: the command's `#[timeout]`, or 3 s.
+    /// How long to wait for the budget of a link, counted from the await. Default: the command's `#[timeout]`, or 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.prepared.set_timeout(timeout);
         self
     }
 
-    /// Tells only these instances. An empty list is nobody.
+    /// Sends to these instances only. An empty list means no instance.
     pub fn only(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
         self.audience.only(instances);
         self
     }
 
-    /// Tells all but these instances.
+    /// Sends to all but these instances.
     pub fn except(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
         self.audience.except(instances);
         self

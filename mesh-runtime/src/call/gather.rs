@@ -23,7 +23,7 @@ impl Audience {
         self.except.extend(instances.into_iter().map(Into::into));
     }
 
-    /// The linked instances that are meant, at this moment.
+    /// The instances that the broadcast goes to, of those that are linked now.
     pub(super) fn links(&self, callee: &Callee) -> Vec<Arc<Link>> {
         let meant = |link: &&Arc<Link>| {
             let instance = &link.peer.id.instance;
@@ -40,9 +40,9 @@ impl Audience {
 
 /// A call to all linked instances, gathering their answers. Nothing happens until it is awaited.
 ///
-/// The membership at the await decides. At the deadline the result is `Ok` with what has come, and the rest is
-/// [`missing`](Gather::missing). Without any instance the gather is empty. An error means that nothing was sent.
-/// Dropping the future cancels the call everywhere.
+/// It goes to the instances that are linked when it is awaited. At the deadline the result is `Ok` with the answers
+/// that have arrived, and the other instances are [`missing`](Gather::missing). If no instance is linked, the result is
+/// empty. An error means that nothing was sent. Dropping the future cancels the call on all instances.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct GatherCall<T> {
     pub(super) prepared: PreparedCall,
@@ -67,7 +67,7 @@ impl<T> GatherCall<T> {
         self
     }
 
-    /// Calls only these instances. An empty list is nobody.
+    /// Calls only these instances. An empty list means no instance.
     pub fn only(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
         self.audience.only(instances);
         self
@@ -79,7 +79,7 @@ impl<T> GatherCall<T> {
         self
     }
 
-    /// Waits for this many answers only, and gives up the calls that are then open.
+    /// Stops waiting after this many answers, and cancels the calls that are still open then.
     pub fn first(mut self, answers: usize) -> Self {
         self.first = answers;
         self
@@ -118,7 +118,7 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
                 wanted -= 1;
                 Outcome::Answered(value)
             }
-            // Whichever side sees first that the time is over.
+            // Either side may be the first to see that the deadline has passed.
             Err(CallError::DeadlineExceeded { .. }) => Outcome::Missing,
             Err(error) => Outcome::Failed(error),
         };
@@ -126,15 +126,15 @@ async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     Ok(Gather { outcomes })
 }
 
-/// What came of one instance's part in a gather.
+/// How a gather ended for one instance.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outcome<T> {
     /// It answered.
     Answered(T),
-    /// It failed, or the way there or back did.
+    /// The call failed: on the instance, or on the way there or back.
     Failed(CallError),
-    /// It had not answered when the call ended: at the deadline, or once enough others had.
+    /// It had not answered when the call ended: at the deadline, or when enough other instances had answered.
     Missing,
 }
 
@@ -186,7 +186,7 @@ impl<T> Gather<T> {
             })
     }
 
-    /// Every answer, or an error if a single instance failed or is missing.
+    /// All answers, or an error if any instance failed or is missing.
     pub fn require_all(self) -> Result<Vec<T>, Incomplete> {
         let asked = self.outcomes.len();
         let mut answers = Vec::with_capacity(asked);
@@ -214,7 +214,7 @@ impl<T> Gather<T> {
         self.outcomes.len()
     }
 
-    /// Whether nobody was asked.
+    /// Whether no instance was asked.
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
     }

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What all stubs have in common. Written into by the macro; use the generated stubs.
+/// What all stubs have in common. Called by the macro's output; use the generated stubs instead.
 #[doc(hidden)]
 #[derive(Clone)]
 pub struct ClientCore {
@@ -64,7 +64,7 @@ impl ClientCore {
         GatherCall::new(self.prepared(spec, args), codec::decode)
     }
 
-    /// Something to tell all instances.
+    /// A broadcast to all instances, without an answer.
     pub fn broadcast<A: Serialize>(&self, spec: &'static CommandSpec, args: &A) -> BroadcastCall {
         BroadcastCall::new(self.prepared(spec, args))
     }
@@ -110,7 +110,7 @@ impl ClientCore {
     }
 }
 
-/// How an answer is decoded: kept as a function, so that awaiting a call asks nothing more of its type.
+/// How an answer is decoded. It is kept as a function pointer, so that awaiting a call needs no bounds on its type.
 pub(super) type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
 
 /// A call that has not been made yet.
@@ -119,14 +119,14 @@ pub(super) struct PreparedCall {
     pub(super) callee: Arc<Callee>,
     pub(super) spec: &'static CommandSpec,
     args: Result<Bytes, CodecError>,
-    /// What is said of the job, if it is one. A command that merely answers with a `Queued` is none, and takes no
-    /// options.
+    /// The options of the job, if the call queues one. A call that merely has an answer of type `Queued` is not a job,
+    /// and has no options.
     job: Option<JobOptions>,
     timeout: Option<Duration>,
     inherited: Option<Instant>,
 }
 
-/// When a call ends, and how long it had in all.
+/// When a call ends, and how long it had in total.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     pub(super) at: Instant,
@@ -138,12 +138,12 @@ impl PreparedCall {
         self.timeout = Some(timeout);
     }
 
-    /// The job is not to be run for this long.
+    /// Delays the job by this long.
     pub(super) fn set_delay(&mut self, delay: Duration) {
         self.set_due(JobDue::After(millis(delay)));
     }
 
-    /// The job is not to be run before `time`.
+    /// Does not run the job before `time`.
     pub(super) fn set_at(&mut self, time: SystemTime) {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.set_due(JobDue::At(millis(since_epoch)));
@@ -155,14 +155,14 @@ impl PreparedCall {
         }
     }
 
-    /// The job is left out if the queue has had one with that key.
+    /// Does not queue the job if the queue has accepted one with that key within the last `window`.
     pub(super) fn set_dedupe(&mut self, key: String, window: Duration) {
         if let Some(job) = &mut self.job {
             job.dedupe = Some((key, millis(window)));
         }
     }
 
-    /// Begins the call: from here on its time counts, and a shutdown waits for it.
+    /// Begins the call: its timeout counts from here on, and a shutdown waits for it.
     ///
     /// # Errors
     /// If the arguments or the job's options could not be encoded, or this node has ended.
@@ -175,7 +175,7 @@ impl PreparedCall {
         })
     }
 
-    /// What is sent: the encoded arguments, behind the options of a job.
+    /// What is sent: the encoded arguments, preceded by the options if it is a job.
     fn payload(&self) -> Result<Bytes, CallError> {
         if self.local.is_closed() {
             return Err(CallError::ShuttingDown {
@@ -202,8 +202,8 @@ impl PreparedCall {
         }
     }
 
-    /// The deadline, counted from now: that of the call, of the command, or the default; and never later than that
-    /// of the call that is being served.
+    /// The deadline, counted from now, by the timeout of the call, else that of the command, else the default. It is
+    /// never later than the deadline of the call that is being served.
     fn deadline(&self) -> Deadline {
         let after = self
             .timeout
@@ -255,13 +255,13 @@ impl StartedCall<'_> {
         self.prepared.command()
     }
 
-    /// Whether the time is over.
+    /// Whether the deadline has passed.
     pub(super) fn is_over(&self) -> bool {
         Instant::now() >= self.deadline.at
     }
 }
 
-/// Whole milliseconds, no less than the span: a job must not run too early.
+/// The span in milliseconds, rounded up, because a job must not run too early.
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -10,12 +10,13 @@ use futures_util::future::BoxFuture;
 use super::{Gather, GatherCall, Queued};
 use crate::{error::CallError, id::InstanceId};
 
-/// Puts a job into the queue of each linked instance, and gathers what the queues say. Nothing happens until it is
+/// Puts a job into the queue of each linked instance, and gathers the confirmations. Nothing happens until it is
 /// awaited.
 ///
-/// The membership at the await decides. At the deadline the result is `Ok` with the jobs that were confirmed, and the
-/// other instances are [`missing`](Gather::missing). Without any instance the gather is empty. An error means that
-/// nothing was sent. Dropping the future gives up waiting; jobs that an instance has accepted stay in its queue.
+/// It goes to the instances that are linked when it is awaited. At the deadline the result is `Ok` with the jobs that
+/// were confirmed, and the other instances are [`missing`](Gather::missing). If no instance is linked, the result is
+/// empty. An error means that nothing was sent. Dropping the future stops the waiting; jobs that an instance has
+/// accepted stay in its queue.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -55,7 +56,7 @@ impl QueuedGatherCall {
         self
     }
 
-    /// Queues the job with these instances only. An empty list is nobody.
+    /// Queues the job with these instances only. An empty list means no instance.
     pub fn only(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
         self.gather = self.gather.only(instances);
         self
@@ -67,33 +68,34 @@ impl QueuedGatherCall {
         self
     }
 
-    /// Waits for this many confirmations only. An instance that has not confirmed the job by then may have it all the
-    /// same.
+    /// Stops waiting after this many confirmations. An instance that has not confirmed the job by then may still have
+    /// queued it.
     pub fn first(mut self, answers: usize) -> Self {
         self.gather = self.gather.first(answers);
         self
     }
 
-    /// The job does not run for this long after it was accepted. Of `delay` and [`at`](Self::at) the last one given
-    /// counts.
+    /// Does not run the job until this much time has passed since the queue accepted it. If both `delay` and
+    /// [`at`](Self::at) are given, the last one counts.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.gather.prepared.set_delay(delay);
         self
     }
 
-    /// The job does not run before `time`, by the clock of the instance that takes it, or its engine's; at once if that
-    /// has passed. Of [`delay`](Self::delay) and `at` the last one given counts.
+    /// Does not run the job before `time`, by the clock of the instance that accepts it or of its queue engine. If that
+    /// time has passed, the job may run at once. If both [`delay`](Self::delay) and `at` are given, the last one
+    /// counts.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.gather.prepared.set_at(time);
         self
     }
 
-    /// Leaves the job out of the queue of each instance that has accepted one of this command with the same key within
-    /// the last `window`, run or not: its answer then has the id of that one, and is a
-    /// [`duplicate`](Queued::duplicate).
+    /// Does not queue the job with an instance that has accepted a job of this command with the same key within the
+    /// last `window`, whether that job has run or not. The answer of that instance then has the id of the earlier job,
+    /// and is a [`duplicate`](Queued::duplicate).
     ///
-    /// A key has 1 to 256 bytes; another is an error before anything is sent. Whoever does not know what became of a
-    /// call can make it again with the same key.
+    /// A key has 1 to 256 bytes; with any other length the call fails before anything is sent. A caller that does not
+    /// know whether its call succeeded can repeat it with the same key.
     pub fn dedupe(mut self, key: impl Into<String>, window: Duration) -> Self {
         self.gather.prepared.set_dedupe(key.into(), window);
         self

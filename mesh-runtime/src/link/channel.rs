@@ -62,7 +62,8 @@ impl Default for Pace {
     }
 }
 
-/// The token of the drain ping, which a node sends after its last call. The tokens of heartbeat pings are smaller.
+/// The token of the drain ping, which a node sends after its draining notice. The tokens of heartbeat pings are
+/// smaller.
 const DRAIN_PING: u64 = u64::MAX;
 
 /// What a connection hands up. The methods are called inline and in order, and must not block.
@@ -388,7 +389,7 @@ async fn pump(
                     channel.close(CloseReason::Silent(pace.heartbeat.silence));
                 }
                 let sent = channel.outbound().sent;
-                // The first frame of each side must be its confirmation, whenever that comes.
+                // No ping before the confirmation, which must be the first frame of each side.
                 if sent > 0 && sent == sent_at_last_tick {
                     channel.send(Frame::Ping { token: u64::from(sent) });
                 }

@@ -238,7 +238,7 @@ fn answer(
     Phase::Sealed(inlet, channel)
 }
 
-/// A peer was turned away.
+/// A peer was refused, and is sent this reply.
 struct Turned {
     refusal: Refusal,
     reply: Bytes,

@@ -1,11 +1,11 @@
-//! How a connection shows that it is alive. Pure data.
+//! The heartbeat of a connection. Pure data.
 
 use std::time::Duration;
 
-/// How often an idle connection shows that it is alive, and after how much silence of the other side it is given up.
+/// How often an idle connection sends a heartbeat, and after how much silence of the other side it is closed.
 ///
-/// Both must be at least 1 ms and at most 24 h, and the silence longer than the interval: better several times as
-/// long, so that one late heartbeat does not cost a healthy link. Default: 2 s and 10 s.
+/// Both must be at least 1 ms and at most 24 h, and the silence must be longer than the interval. It should be several
+/// times as long, so that one late heartbeat does not close a healthy link. Default: 2 s and 10 s.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,14 +18,14 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Heartbeat {
-    /// The longest that this side is silent while its connection is idle.
+    /// The longest time that this side is silent while its connection is idle.
     pub interval: Duration,
     /// After how much silence of the other side the connection is closed.
     pub silence: Duration,
 }
 
 impl Heartbeat {
-    /// A heartbeat that often; five times as much silence closes the connection.
+    /// A heartbeat at this interval. The connection is closed after five times as much silence of the other side.
     pub const fn every(interval: Duration) -> Self {
         Self {
             interval,

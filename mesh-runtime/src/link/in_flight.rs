@@ -108,7 +108,7 @@ impl Pending {
 }
 
 struct InFlightEntry {
-    /// The higher bits of the call id. They keep a delayed reply to an earlier call in the same permit from reaching the
+    /// The higher bits of the call id. They keep a delayed reply to an earlier call in the same slot from reaching the
     /// new call.
     generation: u32,
     pending: Arc<Pending>,

@@ -27,7 +27,7 @@ use crate::{
     socketio::{Limits, Server},
 };
 
-/// How long a start waits for the first word of the master before it goes on in the background.
+/// How long a start waits for the first attempt to register. After that, registering continues in the background.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Sets a node up. Made by the generated `X::node(..)`.
@@ -83,8 +83,8 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// Where the master is: `host:port`, or a host alone, whose discovery port then tells the master's port.
-    /// Default: discovery on this machine.
+    /// The address of the master: `host:port`, or a host alone. With a host alone, the master's port is asked for at
+    /// the discovery port of that host. Default: discovery on this machine.
     pub fn master(mut self, addr: impl ToString) -> Self {
         self.master = Some(addr.to_string());
         self
@@ -96,29 +96,30 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// Where this node listens: `ip:port`; port 0 is any free one. Default `0.0.0.0:0`.
+    /// Where this node listens: `ip:port`. Port 0 stands for any free port. Default `0.0.0.0:0`.
     pub fn bind(mut self, addr: impl ToString) -> Self {
         self.bind = Some(addr.to_string());
         self
     }
 
-    /// The address that others are to dial, as `host` or `host:port`. Default: the host as the master sees it, and the
-    /// port that this node listens on. Where the master runs on the same machine it sees the loopback address, which
-    /// nodes on other machines cannot dial: give the machine's name or address then.
+    /// The address at which others dial this node, as `host` or `host:port`. Default: the host as the master sees it,
+    /// and the port that this node listens on. A master on the same machine sees the loopback address, which nodes on
+    /// other machines cannot dial. In that case give the machine's name or address.
     pub fn advertise(mut self, addr: impl Into<String>) -> Self {
         self.advertise = Some(addr.into());
         self
     }
 
-    /// This node's instance id: 1 to 128 bytes without blanks or control characters, and unique in its node type. A
-    /// node that comes later under the same id takes the place of the earlier one. Default: random.
+    /// This node's instance id: 1 to 128 bytes without whitespace or control characters, and unique in its node type. A
+    /// node that starts later with the same id replaces the earlier one. Default: random.
     pub fn instance(mut self, instance: impl Into<InstanceId>) -> Self {
         self.instance = Some(instance.into());
         self
     }
 
-    /// Where this node keeps the jobs of its queued commands. Default: the Redis of `MESH_REDIS_URL` if that is set (and
-    /// the feature `redis` on), else a [`MemoryQueue`](crate::queue::MemoryQueue), bounded, and lost with the process.
+    /// Where this node keeps the jobs of its queued commands. Default: the Redis server at `MESH_REDIS_URL` if that is
+    /// set and the node type has queued commands, else a [`MemoryQueue`](crate::queue::MemoryQueue), which is bounded
+    /// and lost with the process. Redis needs the feature `redis`; without it, a start that would use Redis fails.
     ///
     /// ```
     /// # use mesh_runtime::{NodeBuilder, NodeType};
@@ -140,41 +141,41 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// How often an idle connection of this node shows that it is alive, and after how much silence it is given up.
-    /// Default: every 2 s, and 10 s.
+    /// How often an idle connection of this node sends a heartbeat, and after how much silence of the other side it is
+    /// closed. Default: every 2 s, and 10 s.
     pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
         self.config.pace.heartbeat = heartbeat;
         self
     }
 
-    /// What each side of a link may have outstanding: calls, as many broadcasts without an answer, and bytes of
-    /// payload. Defaults: 16,384 and 64 MiB; a link uses the smaller of what its two nodes say. At least 1 of each, and
-    /// fewer than 2^61 bytes.
+    /// How much each side of a link may have outstanding: calls, separately the same number of broadcasts without an
+    /// answer, and bytes of payload. Defaults: 16,384 and 64 MiB. Of each limit, a link uses the smaller of the values
+    /// that its two nodes have. At least 1 of each, and fewer than 2^61 bytes.
     pub fn budget(mut self, calls: u32, bytes: u64) -> Self {
         self.config.grant.calls = calls;
         self.config.grant.bytes = bytes;
         self
     }
 
-    /// How long a shutdown waits for what is under way. Default 10 s, at most 24 h.
+    /// How long a shutdown waits for calls and jobs under way. Default 10 s, at most 24 h.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.config.grace = grace;
         self
     }
 
-    /// Calls back whenever the master has taken this node into its registry.
+    /// Sets a callback that is called whenever the master has registered this node.
     pub fn on_registered(mut self, call: impl Fn() + Send + Sync + 'static) -> Self {
         self.callbacks.registered = Some(Arc::new(call));
         self
     }
 
-    /// Calls back whenever a link is up.
+    /// Sets a callback that is called whenever a link is up.
     pub fn on_link_up(mut self, call: impl Fn(&NodeId) + Send + Sync + 'static) -> Self {
         self.callbacks.link_up = Some(Arc::new(call));
         self
     }
 
-    /// Calls back whenever a link is gone.
+    /// Sets a callback that is called whenever a link is gone.
     pub fn on_link_down(
         mut self,
         call: impl Fn(&NodeId, &CloseReason) + Send + Sync + 'static,
@@ -183,17 +184,18 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// The handler alone: for the instruction counts, which need no server.
+    /// The handler alone, for the instruction-count benchmarks, which need no server.
     #[cfg(feature = "bench")]
     pub(crate) fn into_serve(self) -> Option<Box<dyn Serve>> {
         self.serve
     }
 
-    /// Listens and registers. `Ok` once the master has this node in its registry; also if the master cannot be
-    /// reached yet: the node then goes on trying, and says so in the log ([`Node::registered`] waits for it).
+    /// Listens, and registers with the master. Returns `Ok` once the master has registered this node. Also returns `Ok`
+    /// if the master cannot be reached yet: the node then keeps trying and logs each failure, and [`Node::registered`]
+    /// waits for the registration.
     ///
     /// # Errors
-    /// Settings that make no sense, a port that cannot be bound, a master that refuses this node.
+    /// If a setting is missing or invalid, if the port cannot be bound, or if the master refuses this node.
     pub async fn start(self) -> Result<Node<N>, StartError> {
         self.config.check()?;
         let discovery_port = config::discovery_port(self.discovery_port)?;
@@ -290,7 +292,8 @@ fn advertised_addr(text: &str) -> Result<(String, Option<u16>), StartError> {
     })
 }
 
-/// Opens a listener at the address given in code, else that of `MESH_BIND`, else any port of any interface.
+/// Opens a listener at the address given in code, else at that of `MESH_BIND`, else at any free port of all IPv4
+/// interfaces.
 pub(crate) async fn listen(
     given: Option<String>,
     setting: &'static str,
@@ -309,7 +312,8 @@ pub(crate) async fn listen(
         .map_err(|source| StartError::Bind { addr, source })
 }
 
-/// Jobs of `queued broadcast` commands belong to their instance.
+/// Warns if the node type has a `queued broadcast` command: its jobs belong to one instance, and a random instance id
+/// is a different one after a restart.
 fn warn_of_orphans(spec: &NodeSpec) {
     let mine = |command: &&CommandSpec| command.delivery == Delivery::QueuedBroadcast;
     if let Some(command) = spec.commands.iter().find(mine) {

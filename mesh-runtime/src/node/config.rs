@@ -16,7 +16,7 @@ use crate::{
     wire::control::MAX_HOST,
 };
 
-/// How long a shutdown waits for what is under way.
+/// How long a shutdown waits for calls and jobs under way.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// What the discovery port is called in errors.
@@ -27,7 +27,7 @@ const DEFAULT_CALLS: u32 = 16_384;
 /// Payload bytes that each side of a link may have outstanding.
 const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What every part of a running node needs to know.
+/// The settings that the parts of a running node use.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) balance: Balance,
@@ -57,7 +57,7 @@ pub(crate) enum MasterAddr {
         host: String,
         port: u16,
     },
-    /// The discovery port on that host tells.
+    /// The master's port is asked for at this discovery port.
     Discover {
         host: String,
         port: u16,
@@ -65,7 +65,7 @@ pub(crate) enum MasterAddr {
 }
 
 impl MasterAddr {
-    /// `host:port`, or `host` alone, whose discovery port then tells.
+    /// Parses `host:port`, or `host` alone, whose master is then found by discovery.
     pub(crate) fn parse(text: &str, discovery_port: u16) -> Result<Self, StartError> {
         let (host, port) = host_and_port(text).map_err(|problem| StartError::Config {
             setting: "master() or MESH_MASTER",
@@ -101,7 +101,8 @@ impl fmt::Display for MasterAddr {
     }
 }
 
-/// Takes `host`, `host:port`, `[v6]:port` or a bare IPv6 address apart: an address to dial, so the port is not 0.
+/// Splits `host`, `host:port`, `[v6]:port` or a bare IPv6 address into host and port. The address is to be dialled, so
+/// port 0 is an error.
 pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
     let malformed = || format!("`{text}` is neither `host:port` nor `host`");
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
@@ -143,7 +144,8 @@ pub(crate) fn keys(given: Option<Keys>) -> Result<Keys, StartError> {
     }
 }
 
-/// The instance id given in code, else that of the environment, else a random one; and whether it was chosen.
+/// The instance id given in code, else that of the environment, else a random one. The second value tells whether the
+/// id was given.
 pub(crate) fn instance(given: Option<InstanceId>) -> Result<(InstanceId, bool), StartError> {
     let chosen = given.or_else(|| variable("MESH_INSTANCE").map(InstanceId::from));
     let is_chosen = chosen.is_some();
@@ -186,7 +188,7 @@ pub(crate) async fn queue(spec: &NodeSpec) -> Result<Arc<dyn Queue>, StartError>
 
 #[cfg(feature = "redis")]
 async fn redis(url: &str) -> Result<Arc<dyn Queue>, String> {
-    // Not the URL: there may be a password in it.
+    // The error must not contain the URL, which may hold a password.
     let queue = crate::queue::RedisQueue::connect(url).await;
     queue
         .map(|queue| Arc::new(queue) as Arc<dyn Queue>)
@@ -203,22 +205,23 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Keys, ready for use.
+/// Derives the secrets that are used from the keys.
 pub(crate) async fn derived(keys: &Keys) -> Result<Arc<crate::keys::DerivedKeys>, StartError> {
     keys.derive().await.map_err(StartError::Keys)
 }
 
-/// The longest span that a setting may have: far more than makes sense, and no clock overflows by it.
+/// The longest duration that a setting may have. It is far more than makes sense, and adding it to a time does not
+/// overflow.
 const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The shortest interval of heartbeats: more often than this, a node would do little else.
+/// The shortest interval of heartbeats: with a shorter one, a node would do little else.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The most bytes that a link's budget may have: what a semaphore of Tokio can count.
+/// The most bytes that a link's budget may have: the most permits of a Tokio semaphore.
 const MAX_BUDGET: u64 = Semaphore::MAX_PERMITS as u64;
 
 /// # Errors
-/// If the heartbeat makes no sense.
+/// If the heartbeat is invalid.
 pub(crate) fn check_heartbeat(heartbeat: Heartbeat) -> Result<(), StartError> {
     let problem = |problem| StartError::Config {
         setting: "heartbeat()",
@@ -241,7 +244,7 @@ pub(crate) fn check_heartbeat(heartbeat: Heartbeat) -> Result<(), StartError> {
 
 impl Config {
     /// # Errors
-    /// If a setting makes no sense.
+    /// If a setting is invalid.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         check_heartbeat(self.pace.heartbeat)?;
         let Grant { calls, bytes } = self.grant;

@@ -1,4 +1,4 @@
-//! What all parts of one node share: the local node, whom it is linked to, its keys, its registration, what it serves.
+//! What all parts of one node share: the local node, its links, its keys, whether it is registered, and what it serves.
 
 use std::{
     net::SocketAddr,
@@ -33,12 +33,13 @@ use crate::{
     wire::handshake::{Hello, SchemaDigest, Target, Welcome},
 };
 
-/// Of two links between the same nodes one goes, after that long, so that the calls on it can end.
+/// How long a link stays open after it was replaced by one that was dialled in the opposite direction, so that the
+/// calls on it can end.
 const RETIREMENT: Duration = Duration::from_secs(3);
 
 /// The state of one node.
 pub(crate) struct NodeCore {
-    /// What its calls and handlers see of it.
+    /// The part of the node that its calls and handlers see.
     pub(crate) local: Arc<LocalNode>,
     pub(crate) epoch: BootEpoch,
     pub(crate) schema: &'static Schema,
@@ -50,16 +51,16 @@ pub(crate) struct NodeCore {
     pub(crate) events: EventSender,
     /// The tasks that own connections.
     pub(crate) connections: TaskTracker,
-    /// Cancelled when a newer node has taken this one's place.
+    /// Cancelled when a newer node with the same id has replaced this one.
     pub(crate) replaced: CancellationToken,
     table: Mutex<Table<LinkEntry>>,
-    /// Told whenever the table has changed.
+    /// Notified whenever the table has changed.
     changed: watch::Sender<()>,
     registered: watch::Sender<bool>,
     this: Weak<NodeCore>,
 }
 
-/// What a new core is made of.
+/// What a new core is built from.
 pub(crate) struct Parts {
     pub(crate) local: Arc<LocalNode>,
     pub(crate) schema: &'static Schema,
@@ -109,7 +110,7 @@ impl NodeCore {
         })
     }
 
-    /// Whether there is a link to that node, in this life of it or a later one.
+    /// Whether there is a link to that node with this boot epoch or a later one.
     pub(crate) fn is_linked(&self, peer: &NodeId, epoch: BootEpoch) -> bool {
         self.table()
             .get(peer)
@@ -148,7 +149,7 @@ impl NodeCore {
         self.registered.send_replace(registered);
     }
 
-    /// Waits until `done` is true of the links. Cancel safe.
+    /// Waits until `done` returns true, which is checked whenever the links have changed. Cancel safe.
     pub(crate) async fn links_until(&self, mut done: impl FnMut(&Self) -> bool) {
         let mut changed = self.changed.subscribe();
         while !done(self) {
@@ -158,7 +159,7 @@ impl NodeCore {
         }
     }
 
-    /// Takes no new calls, and says so to every peer.
+    /// Stops accepting new calls, and tells every peer so.
     pub(crate) fn drain(&self) {
         self.local.draining.cancel();
         for link in self.links() {
@@ -166,7 +167,7 @@ impl NodeCore {
         }
     }
 
-    /// A newer node with this id is there: this one dials nobody any more.
+    /// A newer node with this id exists: this one stops dialling.
     pub(crate) fn on_replaced(&self) {
         if !self.replaced.is_cancelled() {
             tracing::error!(node = %self.local.id, "a newer node with the same instance id has taken this node's place");
@@ -175,7 +176,7 @@ impl NodeCore {
         }
     }
 
-    /// How this node introduces itself.
+    /// The hello with which this node begins a handshake.
     pub(crate) fn hello(&self, target: Target) -> Hello {
         Hello {
             mesh: self.schema.mesh.to_owned(),
@@ -187,7 +188,7 @@ impl NodeCore {
         }
     }
 
-    /// A link to whoever has just introduced itself.
+    /// Creates a link from what the other side says about itself in the handshake.
     pub(crate) fn link_to(
         &self,
         id: NodeId,
@@ -218,7 +219,7 @@ impl NodeCore {
         Link::new(peer, role, channel, self.config.grant, host)
     }
 
-    /// What this node says of its own commands.
+    /// What this node declares about its own commands.
     fn digest(&self) -> SchemaDigest {
         SchemaDigest {
             fingerprint: self.schema.fingerprint(),
@@ -230,7 +231,7 @@ impl NodeCore {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets callers know who is there now.
+    /// Updates the links that callers of this node type choose from.
     fn update_callee(&self, node_type: &str) {
         let Some(callee) = self.local.callee_named(node_type) else {
             return;
@@ -275,7 +276,7 @@ impl LinkHost for NodeCore {
 
     fn opened(&self, link: &Arc<Link>) {
         if self.table().get(&link.peer.id) != Some(&LinkEntry(Arc::clone(link))) {
-            // Lost at the very moment at which it opened.
+            // The link was lost or replaced while it was being opened.
             return;
         }
         tracing::info!(node = %self.local.id, peer = %link.peer.id, "linked");
@@ -383,7 +384,7 @@ impl Host for NodeCore {
     }
 
     fn refused(&self, from: SocketAddr, refusal: Refusal) {
-        // Logged, and no event: a stranger, or whoever repeats a recorded handshake, is not to be heard of.
+        // Only logged: an unauthenticated peer, or one that replays a recorded handshake, must not cause an event.
         tracing::warn!(node = %self.local.id, %from, %refusal, "refused a link");
     }
 }

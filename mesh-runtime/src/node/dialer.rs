@@ -1,4 +1,5 @@
-//! Keeps one link up: dials a peer of the view, again and again, for as long as the view has it.
+//! Keeps one link up: dials a peer again whenever there is no link to it, for as long as the master's view has that
+//! peer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,11 +15,11 @@ use crate::{
     wire::{control::PeerEntry, handshake::Target},
 };
 
-/// The first wait after a dial that failed; it doubles up to [`MAX_WAIT`].
+/// The first step of the backoff. It doubles with each failure, up to [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the higher of two ids waits for the lower one to dial, where both may.
+/// Where both nodes of a pair may dial, this is how long the one with the higher id waits for the other to dial.
 const YIELD: Duration = Duration::from_secs(2);
 
 /// The waits between attempts to connect, to a peer or to the master.
@@ -26,7 +27,8 @@ pub(crate) const fn reconnecting() -> Backoff {
     Backoff::new(FIRST_WAIT, MAX_WAIT)
 }
 
-/// Keeps a link to `peer` up until the node ends, is replaced, or this future is dropped. Links outlive it.
+/// Keeps a link to `peer` up until the node shuts down, is replaced, or this future is dropped. The link stays open
+/// after that.
 pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
     tokio::select! {
         () = keep_dialling(&core, &peer) => {}
@@ -39,7 +41,7 @@ pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
 async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
     let mut backoff = reconnecting();
     loop {
-        // A link to an earlier node of that id does not count: it goes when there is one to the later.
+        // A link to an earlier node with that id does not count: it is replaced when there is a link to the later node.
         core.links_until(|core| !core.is_linked(&peer.node, peer.epoch))
             .await;
         if yields(core, &peer.node) {

@@ -1,4 +1,4 @@
-//! What a node tells of its links and of its master.
+//! The events that a node reports about its links and its master.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::broadcast;
 
 use crate::{close::CloseReason, error::Refusal, id::NodeId};
 
-/// Events that a slow listener may lag behind before it misses some.
+/// How many events a slow listener may lag behind before it misses some.
 const BACKLOG: usize = 1024;
 
 /// Something that happened to a node.
@@ -15,7 +15,7 @@ const BACKLOG: usize = 1024;
 pub enum Event {
     /// The master has this node in its registry.
     Registered,
-    /// The connection to the master is gone. Links go on; the node registers again by itself.
+    /// The connection to the master is lost. The links stay open, and the node registers again by itself.
     MasterLost {
         /// What happened to the connection.
         reason: String,
@@ -32,20 +32,20 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// A peer or the master has refused this node. (Those whom this node refuses are in the log only.)
+    /// A peer or the master has refused this node. Peers that this node refuses are only logged.
     Refused {
         /// The address of the other side.
         addr: String,
         /// Why.
         refusal: Refusal,
     },
-    /// A newer node with the same instance id has taken this node's place: it dials nobody any more.
+    /// A newer node with the same instance id has replaced this node, which stops dialling.
     Replaced,
     /// This listener was too slow and has missed that many events.
     Missed(u64),
 }
 
-/// Events as they happen, from the moment on at which they were asked for.
+/// Receives the events of a node that happen after this was created.
 #[derive(Debug)]
 pub struct Events(broadcast::Receiver<Event>);
 
@@ -60,7 +60,7 @@ impl Events {
     }
 }
 
-/// Where events are told.
+/// Sends the events of a node to all listeners.
 #[derive(Debug, Clone)]
 pub(crate) struct EventSender(broadcast::Sender<Event>);
 
@@ -82,7 +82,7 @@ impl EventSender {
 type OnLinkUp = Arc<dyn Fn(&NodeId) + Send + Sync>;
 type OnLinkDown = Arc<dyn Fn(&NodeId, &CloseReason) + Send + Sync>;
 
-/// The callbacks of a node. They run one after the other in a task of their own, so that they hold nothing up.
+/// The callbacks of a node. They run one after the other in a task of their own, so that they delay nothing else.
 #[derive(Default, Clone)]
 pub(crate) struct NodeCallbacks {
     pub(crate) registered: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -95,7 +95,7 @@ impl NodeCallbacks {
         self.registered.is_none() && self.link_up.is_none() && self.link_down.is_none()
     }
 
-    /// Calls back until the node is gone.
+    /// Runs the callbacks until the node is gone.
     pub(crate) async fn run(self, mut events: Events) {
         while let Some(event) = events.next().await {
             match &event {

@@ -1,5 +1,5 @@
-//! The jobs of a running node: a worker for each queued command, and a watch for those of instances that did not
-//! return.
+//! The jobs of a running node: a worker for each queued command, and a watch for orphans, which are the jobs of
+//! instances that did not return.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     serve::ServedCommand,
 };
 
-/// Everything that processes jobs. Dropping it ends it without a grace.
+/// The tasks that process jobs. Dropping this ends them without a grace period.
 pub(crate) struct Jobs {
     workers: Vec<Worker>,
     watches: Vec<OrphanWatch>,
@@ -50,7 +50,7 @@ impl Jobs {
         self.workers.push(Worker::start(queue, options, run));
     }
 
-    /// Stops gracefully, and returns how many jobs were not done within the grace.
+    /// Stops gracefully. Returns how many jobs were not finished within the grace period.
     pub(crate) async fn stop(self, grace: Duration) -> u64 {
         let workers = join_all(self.workers.into_iter().map(|worker| worker.stop(grace)));
         let watches = join_all(self.watches.into_iter().map(OrphanWatch::stop));

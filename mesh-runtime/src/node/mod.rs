@@ -26,8 +26,8 @@ use crate::{
     link::link::{Link, Role},
 };
 
-/// A running node of type `N`. Cheap to clone; when the last clone is dropped, the node ends without a grace. Stubs
-/// and contexts do not keep it running.
+/// A running node of type `N`. Cheap to clone; when the last clone is dropped, the node ends without a grace period.
+/// Stubs and contexts do not keep it running.
 pub struct Node<N: NodeType> {
     running: Arc<RunningNode>,
     node: PhantomData<fn() -> N>,
@@ -39,11 +39,11 @@ pub struct Node<N: NodeType> {
 pub struct LinkInfo {
     /// The other end.
     pub id: NodeId,
-    /// Where it was dialled, or where it dialled from.
+    /// The address at which it was dialled, or from which it dialled.
     pub addr: String,
     /// Whether this node has dialled.
     pub dialled: bool,
-    /// Calls of this node that wait for their answer on this link.
+    /// The number of calls of this node that wait for their answer on this link.
     pub in_flight: usize,
 }
 
@@ -66,14 +66,14 @@ impl<N: NodeType> Node<N> {
         }
     }
 
-    /// The stub for calling nodes of type `T`. What the schema forbids does not compile.
+    /// The stub for calling nodes of type `T`. A call that the schema forbids does not compile.
     pub fn client<T: StubFor<N>>(&self) -> T::Stub {
         let local = Arc::clone(&self.running.core.local);
         T::stub(|callee| ClientCore::new(local, callee, None))
     }
 
-    /// Waits until at least `instances` nodes of type `T` are linked; 10 s at most, unless told otherwise by
-    /// [`Ready::timeout`].
+    /// Waits until at least `instances` nodes of type `T` are linked, for at most 10 s unless [`Ready::timeout`] sets
+    /// another limit.
     pub fn ready<T: CalledBy<N>>(&self, instances: usize) -> Ready {
         Ready::new(Arc::clone(&self.running.core), T::SPEC, instances)
     }
@@ -109,8 +109,8 @@ impl<N: NodeType> Node<N> {
         self.running.core.link(&id).as_ref().map(LinkInfo::of)
     }
 
-    /// The queues of this node's queued commands, each with a method that is called like its command: how full it is, its
-    /// dead letters, pausing and resuming.
+    /// The queues of this node's queued commands. For each of these commands there is a method with its name. A queue
+    /// gives access to its statistics, jobs and dead letters, and can be paused and resumed.
     ///
     /// ```no_run
     /// use mesh_runtime::{Context, JobError, Node, mesh_schema, queue::QueueError};
@@ -139,14 +139,15 @@ impl<N: NodeType> Node<N> {
         N::queues(self.running.core.queues.clone())
     }
 
-    /// What happens to this node from now on.
+    /// The events of this node from now on.
     pub fn events(&self) -> Events {
         self.running.core.events.listen()
     }
 
-    /// Ends the node in good order: master and peers are told, new calls are refused, calls and jobs under way have
-    /// the grace to end ([`NodeBuilder::grace`], 10 s), then everything is closed. Takes little longer than the grace.
-    /// Not cancel safe: a shutdown that was begun goes on by itself.
+    /// Shuts the node down gracefully. The master and the peers are told, new calls are refused, and calls and jobs
+    /// under way may finish within the grace period ([`NodeBuilder::grace`], by default 10 s). Then everything is
+    /// closed. This takes little longer than the grace period. Not cancel safe: a shutdown that has begun continues
+    /// even if the future is dropped.
     pub async fn shutdown(&self) -> ShutdownReport {
         self.running.shutdown().await
     }

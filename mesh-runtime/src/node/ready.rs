@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use super::core::NodeCore;
 use crate::schema::NodeSpec;
 
-/// How long to wait unless told otherwise.
+/// How long to wait by default.
 const DEFAULT: Duration = Duration::from_secs(10);
 
 /// Waits for linked instances of a node type. Cancel safe.
@@ -33,7 +33,7 @@ pub struct NotReady {
     pub wanted: usize,
     /// How many are linked.
     pub linked: usize,
-    /// How long was waited.
+    /// How long the wait lasted.
     pub after: Duration,
     /// Whether the master has this node in its registry.
     pub registered: bool,

@@ -1,4 +1,4 @@
-//! Keeps a node registered with its master, and its dialling in step with what the master tells of others.
+//! Keeps a node registered with its master, and keeps links to the peers that the master announces.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -29,10 +29,10 @@ use crate::{
     },
 };
 
-/// Messages of the master that may wait to be worked off.
+/// How many messages of the master may wait to be processed.
 const BACKLOG: usize = 4096;
 
-/// What a node tells the master of itself.
+/// The address that a node registers. Without a host, the master uses the host that it sees.
 #[derive(Debug, Clone)]
 pub(crate) struct Advertised {
     pub(crate) host: Option<String>,
@@ -43,16 +43,17 @@ pub(crate) struct Advertised {
 #[derive(Debug)]
 pub(crate) enum FirstAttempt {
     Registered,
-    /// The node is not wanted; nothing goes on.
+    /// The node was refused, and does not try again.
     Refused {
         addr: String,
         refusal: Refusal,
     },
-    /// The master could not be reached; it is tried again.
+    /// The master could not be reached. The node tries again.
     Unreachable,
 }
 
-/// Registers, again whenever the connection is lost, until the node ends or is replaced.
+/// Registers, and registers again whenever the connection is lost, until the node ends or is replaced. Gives up only if
+/// the first attempt is refused.
 pub(crate) async fn keep_registered(
     core: Arc<NodeCore>,
     master: MasterAddr,
@@ -81,7 +82,7 @@ struct Registration {
     first: Option<oneshot::Sender<FirstAttempt>>,
 }
 
-/// The task that keeps one peer linked; it ends with this value, the link does not.
+/// The task that keeps one peer linked. Dropping this ends the task, but not the link.
 struct Dialer {
     entry: PeerEntry,
     task: JoinHandle<()>,
@@ -136,7 +137,8 @@ impl Registration {
         }
     }
 
-    /// Whether to try again: the first refusal ends the start, a later one may pass (a master that is being replaced).
+    /// Returns whether to try again. If the first attempt is refused, the start fails. A later refusal may be
+    /// temporary, for example while the master is being replaced.
     fn on_refused(&mut self, addr: String, refusal: Refusal) -> bool {
         tracing::error!(node = %self.core.local.id, master = addr, %refusal, "the master refused this node");
         self.core.events.tell(Event::Refused {
@@ -185,7 +187,7 @@ impl Registration {
         Ok((channel, inbox))
     }
 
-    /// Registers and follows the view until the connection ends. Whether the master took the node in.
+    /// Registers and follows the view until the connection ends. Returns whether the master registered the node.
     async fn follow(&mut self, channel: &Channel, inbox: &mut mpsc::Receiver<ToNode>) -> bool {
         send(
             channel,
@@ -206,7 +208,7 @@ impl Registration {
                         registered = true;
                         self.core.set_registered(true);
                         self.core.events.tell(Event::Registered);
-                        // Last: whoever waits for the start finds all of this done.
+                        // This comes last, so that the rest is done when the start returns.
                         self.first_attempt(FirstAttempt::Registered);
                     }
                     Some(ToNode::View { epoch, seq, peers, last }) => {
@@ -282,7 +284,8 @@ fn end_of(channel: &Channel) -> String {
         .map_or_else(|| "the connection ended".into(), ToString::to_string)
 }
 
-/// Where a node is in the master's numbering.
+/// How far a node has followed the master's view: the last change, by its number, and the parts of a view that have
+/// arrived.
 #[derive(Debug, Default)]
 struct Viewing {
     at: Option<(BootEpoch, u64)>,
@@ -300,7 +303,7 @@ enum Step {
 }
 
 impl Viewing {
-    /// Takes a part of a view; all of it once it is complete.
+    /// Takes a part of a view. Returns the whole view once the last part has arrived.
     fn part(
         &mut self,
         epoch: BootEpoch,
@@ -374,7 +377,7 @@ impl NotConnected {
     }
 }
 
-/// Takes what the master sends.
+/// Receives the frames of the master.
 struct MasterConnection {
     messages: mpsc::Sender<ToNode>,
 }

@@ -12,26 +12,27 @@ use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use super::{core::NodeCore, jobs::Jobs};
 use crate::{close::CloseCode, socketio::Server};
 
-/// How long the last words on all connections may take.
+/// How long the drain pings on all links may take, and later the closing handshakes on all connections.
 const CLOSING_HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// What a shutdown had to leave unfinished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Handlers that were still running at the end of the grace, and were dropped.
+    /// Handlers that were still running at the end of the grace period, and were dropped.
     pub unfinished_calls: usize,
-    /// Jobs that were not done at the end of the grace. With a durable engine: those that had to be given back, for
-    /// others to run. In memory: those that were waiting or running, and are lost.
+    /// Jobs that were not finished at the end of the grace period. With a durable engine, these are the jobs that were
+    /// returned to the queue, for others to run. In memory, these are all jobs that were waiting, delayed or running;
+    /// they are lost.
     pub unfinished_jobs: u64,
 }
 
-/// A running node. Dropping it ends the node without a grace.
+/// A running node. Dropping it ends the node without a grace period.
 pub(crate) struct RunningNode {
     pub(crate) core: Arc<NodeCore>,
     pub(crate) addr: SocketAddr,
     jobs: Mutex<Option<Jobs>>,
-    /// Told once everything is closed.
+    /// Set once everything is closed.
     ended: watch::Receiver<Option<ShutdownReport>>,
     report: watch::Sender<ShutdownReport>,
 }
@@ -61,7 +62,8 @@ impl RunningNode {
         })
     }
 
-    /// Drains, closes, and reports what was left. Goes on by itself once begun; a second call waits for the first.
+    /// Drains, closes, and reports what was left. Once begun, it continues even if the future is dropped. A second call
+    /// waits for the first.
     pub(crate) async fn shutdown(self: &Arc<Self>) -> ShutdownReport {
         if !self.core.local.draining.is_cancelled() {
             self.core.drain();
@@ -82,7 +84,7 @@ impl Drop for RunningNode {
     }
 }
 
-/// Lets calls and jobs end, within the grace; then closes.
+/// Lets calls and jobs end within the grace period, then closes.
 async fn drain(running: Arc<RunningNode>) {
     let core = &running.core;
     let grace = core.config.grace;
@@ -105,7 +107,8 @@ async fn drain(running: Arc<RunningNode>) {
         core.local.handlers.wait().await;
         core.local.calls.wait().await;
     });
-    // A call that was sent before the other end knew is still on its way, and is to be told that it did not run.
+    // A call that was sent before the other end knew of the shutdown may still be on its way. Its caller must be told
+    // that it did not run.
     let links = core.links();
     let settled = join_all(links.iter().map(|link| link.settled()));
     let settled =
@@ -122,7 +125,7 @@ async fn drain(running: Arc<RunningNode>) {
     core.local.closed.cancel();
 }
 
-/// Closes every connection, says goodbye on each, and stops listening.
+/// Closes every connection with a goodbye, and stops listening.
 async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
     let _ = registration.await;
     for link in core.links() {

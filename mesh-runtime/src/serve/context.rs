@@ -1,4 +1,4 @@
-//! What a handler knows of its call, and how it calls on.
+//! What a handler knows about its call, and how it makes further calls.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ pub struct Context<N: NodeType> {
     node: PhantomData<fn() -> N>,
 }
 
-/// On which node a handler runs, and for whom.
+/// The node that a handler runs on, and the call or job that it runs for.
 #[derive(Clone)]
 pub(super) struct Origin {
     pub(super) local: Arc<LocalNode>,
@@ -45,11 +45,12 @@ pub struct Caller {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobInfo {
-    /// The same for every attempt: a handler that must not do its work twice remembers it.
+    /// The id of the job, which is the same for every attempt. A handler that must not do its work twice can recognize
+    /// a repetition by it.
     pub id: JobId,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// When the queue took the job.
+    /// When the queue accepted the job.
     pub enqueued_at: SystemTime,
 }
 
@@ -61,13 +62,13 @@ impl<N: NodeType> Context<N> {
         }
     }
 
-    /// The stub for calling nodes of type `T` from this handler. What the schema forbids does not compile.
+    /// The stub for calling nodes of type `T` from this handler. A call that the schema forbids does not compile.
     pub fn client<T: StubFor<N>>(&self) -> T::Stub {
         let local = Arc::clone(&self.origin.local);
         T::stub(|callee| ClientCore::new(local, callee, self.origin.deadline))
     }
 
-    /// Who called; `None` for a job, whose caller has long gone on.
+    /// Who called. `None` for a job, because its caller does not wait for it to run.
     pub fn caller(&self) -> Option<&Caller> {
         self.origin.caller.as_ref()
     }
@@ -77,8 +78,8 @@ impl<N: NodeType> Context<N> {
         &self.origin.local.id.instance
     }
 
-    /// What is left until the caller stops waiting; the handler is dropped then. `None` for jobs and for broadcasts
-    /// without an answer, which have no deadline.
+    /// How much time is left until the caller stops waiting and the handler is dropped. `None` for jobs and for
+    /// broadcasts without an answer, which have no deadline.
     pub fn remaining(&self) -> Option<Duration> {
         self.origin
             .deadline

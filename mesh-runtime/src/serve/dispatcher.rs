@@ -1,5 +1,5 @@
-//! From a call, a tell or a job to the macro's dispatch: is the command known, may this caller use it, is it delivered
-//! that way, is it to be queued?
+//! Passes calls, tells and jobs to the macro's dispatch. For a call or tell it first checks whether the command is
+//! known, whether the caller may call it, whether it is delivered in this way, and whether it is to be queued.
 
 use std::{
     sync::Arc,
@@ -30,10 +30,10 @@ use crate::{
     },
 };
 
-/// What a node serves.
+/// The commands that a node serves.
 pub(crate) struct Dispatcher {
     local: Arc<LocalNode>,
-    /// In the order of their ids.
+    /// Sorted by id.
     commands: Box<[ServedCommand]>,
     serve: Option<Box<dyn Serve>>,
 }
@@ -59,7 +59,7 @@ impl Dispatcher {
     ) -> Self {
         let served = |spec: &'static CommandSpec| ServedCommand {
             spec,
-            // A job's worker sees to its concurrency.
+            // The worker of a queue limits the concurrency of its jobs.
             permits: spec
                 .concurrency
                 .filter(|_| !spec.delivery.is_queued())
@@ -75,7 +75,7 @@ impl Dispatcher {
         }
     }
 
-    /// The commands that are jobs.
+    /// The queued commands.
     pub(crate) fn queued(&self) -> impl Iterator<Item = &ServedCommand> {
         self.commands
             .iter()
@@ -136,7 +136,7 @@ impl Dispatcher {
         found.ok().map(|index| &self.commands[index])
     }
 
-    /// The command, if this node has it and takes calls, and the caller may call it.
+    /// The command, if this node has it and accepts calls, and if the caller may call it.
     fn authorized(&self, command: u32, caller: &Peer) -> Result<&ServedCommand, Refused> {
         let node_type = &self.local.id.node_type;
         let Some(served) = self.find(command) else {
@@ -196,10 +196,10 @@ fn log_refused(caller: &Peer, (code, why): &Refused) {
     tracing::warn!(caller = %caller.id, ?code, %why, "refused a call");
 }
 
-/// Puts a job into its queue, and replies only when the engine has it.
+/// Puts a job into its queue. Replies with success only once the engine has accepted the job.
 fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: &[u8], reply: CallReply) {
     let job = match JobOptions::split(payload) {
-        // A copy, because the payload may be a small part of an envelope, all of which it would keep in memory.
+        // Copied, because the payload may be a small slice of an envelope, and would keep the whole envelope in memory.
         Ok((options, args)) => new_job(options, Bytes::copy_from_slice(args)),
         Err(error) => {
             reply.fail(
@@ -242,7 +242,7 @@ fn new_job(options: JobOptions, args: Bytes) -> NewJob {
         JobDue::After(ms) => job.delay(Duration::from_millis(ms)),
         JobDue::At(ms) => match UNIX_EPOCH.checked_add(Duration::from_millis(ms)) {
             Some(time) => job.at(time),
-            // Some systems cannot reckon with a time so far off. A wait of as long does as well.
+            // On some systems a `SystemTime` cannot be that far in the future. A delay of that length serves as well.
             None => job.delay(Duration::from_millis(ms)),
         },
     };

@@ -1,4 +1,4 @@
-//! The handler's side of a call: what a handler is given, how it runs, and how its result finds its way back.
+//! The handler's side of a call: what a handler is given, how it runs, and how its result is returned.
 
 mod context;
 mod dispatcher;

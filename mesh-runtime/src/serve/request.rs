@@ -1,4 +1,4 @@
-//! A request to be served: a call, a tell or a job, from its encoded arguments on. The macro's dispatch hands it to the
+//! A request to be served: a call, a tell or a job, with its encoded arguments. The macro's dispatch hands it to the
 //! handler's method. What a handler must return depends on the kind of the request, so that a wrong kind of reply does
 //! not compile.
 
@@ -28,23 +28,23 @@ use crate::{
 /// The macro's dispatch of one node type: finds the handler's method for a request. None of its methods may block.
 #[doc(hidden)]
 pub trait Serve: Send + Sync + 'static {
-    /// Serves a call. The default knows no command.
+    /// Serves a call. The default implementation knows no command.
     fn call(&self, request: CallRequest) {
         request.unknown();
     }
 
-    /// Serves a tell. The default knows no command.
+    /// Serves a tell. The default implementation knows no command.
     fn tell(&self, request: TellRequest) {
         request.unknown();
     }
 
-    /// Runs a job. The default knows no command.
+    /// Runs a job. The default implementation knows no command.
     fn job(&self, request: JobRequest) -> JobRun {
         request.unknown()
     }
 }
 
-/// One attempt of a job, which runs as this is polled.
+/// The future that runs one attempt of a job.
 #[doc(hidden)]
 pub struct JobRun(pub(super) BoxFuture<'static, JobOutcome>);
 
@@ -71,7 +71,7 @@ pub type TellRequest = Request<NoReply>;
 #[doc(hidden)]
 pub type JobRequest = Request<JobResult>;
 
-/// The request is a tell: nobody waits for the result. The permit is given back when the handler has ended.
+/// The request is a tell: nobody waits for the result. The permit is returned when the handler has ended.
 #[doc(hidden)]
 pub struct NoReply(#[expect(dead_code, reason = "held, not read")] pub(super) TellPermit);
 
@@ -108,7 +108,7 @@ impl<R> Request<R> {
         self.spec.id
     }
 
-    /// Takes the request apart: how to run it, what the handler is called with, where the result goes.
+    /// Splits the request into how to run it, what the handler is called with, and where the result goes.
     fn split(self) -> (Run, Origin, Args, R) {
         let run = Run::new(self.spec, &self.origin, self.permits);
         (run, self.origin, self.args, self.reply)

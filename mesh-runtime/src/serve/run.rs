@@ -1,6 +1,6 @@
-//! The one place where a handler runs: its permit, its deadline, its end when the caller gives up, its panics; and what
-//! its result means to whoever waits for it. Knows nothing of types: the handler comes as a future, boxed so that all of
-//! this is compiled once and not for each command (docs/performance.md).
+//! Runs handlers. This module waits for the permit, enforces the deadline, ends the handler when the caller gives up,
+//! catches panics, and passes the result to whoever waits for it. It knows nothing of the types of a command: the
+//! handler is a boxed future, so that this code is compiled once and not for each command (docs/performance.md).
 
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
@@ -25,7 +25,8 @@ use crate::{
     wire::frame::FailureCode,
 };
 
-/// The way from encoded arguments through a handler to `T`. An error means that the arguments could not be decoded.
+/// A future that decodes the arguments, runs the handler and returns its result. An error means that the arguments
+/// could not be decoded.
 type Work<T> = Pin<Box<dyn Future<Output = Result<T, CodecError>> + Send>>;
 
 /// How a run ended.
@@ -96,7 +97,7 @@ impl Run {
         });
     }
 
-    /// Runs the handler of a job as the returned future is polled.
+    /// Returns a future that runs the handler of a job.
     pub(super) fn job(self, work: Work<Result<(), JobError>>) -> JobRun {
         JobRun(Box::pin(async move {
             match self.run(work).await {
