@@ -45,7 +45,7 @@ fn lint() -> ExitCode {
     }
     match findings.is_empty() {
         true => {
-            println!("Nothing to mend in the schema of the shop.");
+            println!("Nothing to fix in the schema of the shop.");
             ExitCode::SUCCESS
         }
         false => ExitCode::FAILURE,

@@ -168,9 +168,9 @@ impl Town {
 
     /// Like [`Town::assert_quiet`], after the link of `instance` was closed.
     async fn closed_only(mut self, instance: &str, why: &str) {
-        let stranger = NodeId::new("Caller", instance);
-        connection(&mut self.quiet, &stranger).await;
-        let reason = disconnection(&mut self.quiet, &stranger).await;
+        let peer = NodeId::new("Caller", instance);
+        connection(&mut self.quiet, &peer).await;
+        let reason = disconnection(&mut self.quiet, &peer).await;
         assert!(
             matches!(&reason, CloseReason::Violation(text) if text.contains(why)),
             "{reason:?}"
@@ -342,9 +342,9 @@ async fn what_is_no_payload_at_all_closes_the_connection() {
         ];
         for addr in [town.master.addr(), town.worker.addr()] {
             for message in &messages {
-                let mut stranger = ByHand::connect(addr).await;
-                stranger.send(message.clone()).await;
-                stranger.closed().await;
+                let mut peer = ByHand::connect(addr).await;
+                peer.send(message.clone()).await;
+                peer.closed().await;
             }
         }
         log::line(&["ended before its handshake", "broke the protocol"]).await;
@@ -375,7 +375,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 async fn a_frame_before_the_confirmation_closes_the_connection() {
     within(async {
         let town = Town::open("unconfirmed").await;
-        let claim = town.claim("unconfirmed-stranger");
+        let claim = town.claim("unconfirmed-peer");
         let mut peer = RawPeer::dial(town.worker.addr(), &town.keys, &claim)
             .await
             .unwrap();
@@ -383,7 +383,7 @@ async fn a_frame_before_the_confirmation_closes_the_connection() {
             .await
             .unwrap();
         peer.closed().await.unwrap();
-        log::line(&["unconfirmed-stranger", "a frame before the confirmation"]).await;
+        log::line(&["unconfirmed-peer", "a frame before the confirmation"]).await;
         town.assert_quiet().await;
     })
     .await;
@@ -401,7 +401,7 @@ async fn the_first_frame_is_the_confirmation_however_many_heartbeats_are_due_bef
             .start()
             .await
             .unwrap();
-        let claim = Claim::to_node("Hard", "Caller", "slow-proof-stranger", hasty.id());
+        let claim = Claim::to_node("Hard", "Caller", "slow-proof-peer", hasty.id());
         let mut peer = RawPeer::dial(hasty.addr(), &town.keys, &claim)
             .await
             .unwrap();
@@ -419,7 +419,7 @@ async fn garbage_instead_of_the_first_envelope_closes_the_connection() {
     within(async {
         let town = Town::open("first-envelope").await;
         for garbage in [&b""[..], b"short", &[7; 200], &[7; 200_000]] {
-            let instance = format!("first-envelope-stranger-{}", garbage.len());
+            let instance = format!("first-envelope-peer-{}", garbage.len());
             let to_worker = (town.worker.addr(), town.claim(&instance));
             let to_master = (
                 town.master.addr(),
@@ -442,10 +442,10 @@ async fn garbage_instead_of_the_first_envelope_closes_the_connection() {
 async fn a_second_confirmation_closes_the_link() {
     within(async {
         let town = Town::open("confirmed-twice").await;
-        let mut peer = town.peer("confirmed-twice-stranger").await;
+        let mut peer = town.peer("confirmed-twice-peer").await;
         peer.confirm().await.unwrap();
         peer.closed().await.unwrap();
-        town.closed_only("confirmed-twice-stranger", "a second confirmation")
+        town.closed_only("confirmed-twice-peer", "a second confirmation")
             .await;
     })
     .await;
@@ -455,7 +455,7 @@ async fn a_second_confirmation_closes_the_link() {
 async fn envelope(name: &str, misuse: impl AsyncFnOnce(&mut RawPeer)) {
     within(async {
         let town = Town::open(name).await;
-        let instance = format!("{name}-stranger");
+        let instance = format!("{name}-peer");
         let mut peer = town.peer(&instance).await;
         misuse(&mut peer).await;
         peer.closed().await.unwrap();
@@ -523,14 +523,14 @@ async fn garbage_as_large_as_a_payload_may_be_closes_the_link() {
 async fn a_call_id_used_twice_closes_the_link() {
     within(async {
         let mut town = Town::open("id-twice").await;
-        let mut peer = town.peer("id-twice-stranger").await;
+        let mut peer = town.peer("id-twice-peer").await;
         let argument = text_argument("id-twice");
         peer.call(7, command("hold"), &argument).await.unwrap();
         // Closing the link cancels the first call, so its handler must have started before.
         assert_eq!(town.held.recv().await.unwrap(), "id-twice");
         peer.call(7, command("hold"), &argument).await.unwrap();
         peer.closed().await.unwrap();
-        town.closed_only("id-twice-stranger", "an id was used twice")
+        town.closed_only("id-twice-peer", "an id was used twice")
             .await;
     })
     .await;
@@ -540,11 +540,11 @@ async fn a_call_id_used_twice_closes_the_link() {
 async fn more_payload_bytes_than_were_granted_close_the_link() {
     within(async {
         let town = Town::open("bytes").await;
-        let mut peer = town.peer("bytes-stranger").await;
+        let mut peer = town.peer("bytes-peer").await;
         let large = vec![0; usize::try_from(BYTES).unwrap() + 1];
         peer.call(1, command("echo"), &large).await.unwrap();
         peer.closed().await.unwrap();
-        town.closed_only("bytes-stranger", "more payload bytes than were granted")
+        town.closed_only("bytes-peer", "more payload bytes than were granted")
             .await;
     })
     .await;
@@ -554,13 +554,13 @@ async fn more_payload_bytes_than_were_granted_close_the_link() {
 async fn more_calls_at_once_than_were_granted_close_the_link() {
     within(async {
         let town = Town::open("calls").await;
-        let mut peer = town.peer("calls-stranger").await;
+        let mut peer = town.peer("calls-peer").await;
         for call in 0..9 {
             let argument = text_argument("calls");
             peer.call(call, command("hold"), &argument).await.unwrap();
         }
         peer.closed().await.unwrap();
-        town.closed_only("calls-stranger", "more calls or tells at once")
+        town.closed_only("calls-peer", "more calls or tells at once")
             .await;
     })
     .await;
@@ -570,7 +570,7 @@ async fn more_calls_at_once_than_were_granted_close_the_link() {
 async fn at_the_master_a_replayed_envelope_ends_that_node_only() {
     within(async {
         let mut town = Town::open("at-master").await;
-        let claim = Claim::to_master("Hard", "Caller", "at-master-stranger");
+        let claim = Claim::to_master("Hard", "Caller", "at-master-peer");
         let mut peer = RawPeer::dial(town.master.addr(), &town.keys, &claim)
             .await
             .unwrap();
@@ -578,14 +578,14 @@ async fn at_the_master_a_replayed_envelope_ends_that_node_only() {
         peer.register("127.0.0.1", 1).await.unwrap();
         for what in ["connection", "registration"] {
             let next = town.happened.recv().await.unwrap();
-            assert_eq!(next, format!("{what} Caller/at-master-stranger"));
+            assert_eq!(next, format!("{what} Caller/at-master-peer"));
         }
         assert_eq!(town.master.nodes().len(), 3);
         let ping = peer.seal_ping().unwrap();
         peer.send_bytes(ping.clone()).await.unwrap();
         peer.send_bytes(ping).await.unwrap();
         peer.closed().await.unwrap();
-        log::line(&["a node is gone", "at-master-stranger", "replayed"]).await;
+        log::line(&["a node is gone", "at-master-peer", "replayed"]).await;
         town.assert_quiet().await;
     })
     .await;

@@ -122,8 +122,8 @@ async fn discovery_refuses_another_public_name() {
         let master = builder.discovery_port(0).start().await.unwrap();
         let discovery = master.discovery_addr().unwrap();
         let builder = Back::node(Stage::quiet()).discovery_port(discovery.port());
-        let stranger = Keys::new("Another", private);
-        let error = start(builder, &stranger, "127.0.0.1").await.unwrap_err();
+        let outsider = Keys::new("Another", private);
+        let error = start(builder, &outsider, "127.0.0.1").await.unwrap_err();
         assert!(
             matches!(&error, StartError::Refused { addr, refusal: Refusal::WrongKey, .. }
                 if addr.contains("discovery")),
@@ -143,8 +143,8 @@ async fn discovery_does_not_spare_a_node_the_private_key() {
         let master = builder.discovery_port(0).start().await.unwrap();
         let discovery = master.discovery_addr().unwrap();
         let builder = Back::node(Stage::quiet()).discovery_port(discovery.port());
-        let stranger = Keys::new("Parity", Keys::generate());
-        let error = start(builder, &stranger, "127.0.0.1").await.unwrap_err();
+        let outsider = Keys::new("Parity", Keys::generate());
+        let error = start(builder, &outsider, "127.0.0.1").await.unwrap_err();
         let port = master.addr().port().to_string();
         assert!(
             matches!(&error, StartError::Refused { addr, refusal: Refusal::WrongKey, .. }
