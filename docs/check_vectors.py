@@ -277,6 +277,14 @@ def codec():
     }
 
 
+# Two entries of types that no version knows: three bytes, and none.
+UNKNOWN = b"\xfa" + struct.pack("<H", 3) + b"abc" + b"\xfb" + struct.pack("<H", 0)
+
+
+def in_front_of(block, args):
+    return struct.pack("<H", len(block)) + block + args
+
+
 CONFIRM = frame(10, "IQ", 16384, 64 << 20)
 
 
@@ -284,8 +292,10 @@ def frames():
     panicked, bye = b"index out of bounds", b"a newer node is here"
     return {
         "call": frame(1, "QIIIB", 1, 0x01020304, 3000, 8, 0, rest=b"argument"),
+        "call.extended": frame(1, "QIIIB", 3, 5, 3000, 2 + len(UNKNOWN) + 8, 2, rest=in_front_of(UNKNOWN, b"argument")),
         "reply": frame(2, "QBIB", 2**64 - 1, 0, 0, 0),
         "reply.failed": frame(2, "QBIB", 3, 6, len(panicked), 0, rest=panicked),
+        "reply.refused": frame(2, "QBIB", 3, 11, 18, 0, rest=struct.pack("<I", 401) + b"no such tenant"),
         "tell": frame(3, "QIIB", 4, 6, 4, 0, rest=b"sale"),
         "chunk": frame(4, "BQB", 2, 9, 1, rest=b"and so on"),
         "cancel": frame(5, "Q", 10),
@@ -310,14 +320,17 @@ def jobs():
 
 def handshake():
     psk, key_id = VECTORS["keys.generated.psk"], VECTORS["keys.generated.id"]
-    prologue = b"mesh/1 handshake" + b"\1" + key_id
+    header = b"\2\1" + key_id
+    prologue = b"mesh/2 handshake" + header
     here, there = b"\x11" * 32, b"\x22" * 32
     fingerprint = uint(0x0123456789ABCDEF)
-    hello = string("Shop") + string("Gateway") + string("gateway-1") + uint(1700000000000) + uint(42)
-    hello += uint(1) + string("billing-1") + string("Billing") + fingerprint + listed([])
+    introduction = string("Shop") + b"\0" + string("Gateway") + string("gateway-1") + uint(1700000000000) + uint(42)
+    introduction += uint(1) + string("billing-1") + string("Billing") + fingerprint + listed([])
+    hello = introduction + uint(0)
+    later = introduction + uint(1 << 63 | 5) + UNKNOWN
     commands = listed([uint(1) + uint(2), uint(0xFFFFFFFF) + uint(2**64 - 1)])
-    welcome = uint(0) + string("Billing") + string("billing-1") + uint(1700000000001) + uint(43)
-    welcome += fingerprint + commands
+    welcome = uint(0) + b"\0" + string("Billing") + string("billing-1") + uint(1700000000001) + uint(43)
+    welcome += fingerprint + commands + uint(0)
     refused = uint(1) + b"\5" + string("the schema there allows no link from this node type")
 
     noise = Noise(prologue, psk)
@@ -325,7 +338,8 @@ def handshake():
     yield "handshake.ephemeral.initiator", here
     yield "handshake.ephemeral.responder", there
     yield "handshake.hello", hello
-    yield "handshake.message-1", b"\1" + key_id + noise.message_1(here, hello)
+    yield "handshake.hello.later", later
+    yield "handshake.message-1", header + noise.message_1(here, hello)
     yield "handshake.welcome", welcome
     yield "handshake.message-2", b"\1" + noise.message_2(there, here, welcome)
     yield "handshake.refused", refused
@@ -347,7 +361,7 @@ def discovery():
     proof = hmac.new(key, b"mesh/1 discovery proof" + server + client, "sha256").digest()
     port_key = hkdf("sha256", server + client, key, b"mesh/1 discovery port", 32)
     nonce = b"mesh/1 envelope" + bytes([2]) + bytes(8)
-    yield "discovery.greeting", b"\1" + server
+    yield "discovery.greeting", b"\2" + server
     yield "discovery.request", client + proof
     yield "discovery.port-key", port_key
     yield "discovery.answer", b"\1" + secretbox(port_key, nonce, struct.pack("<H", 7000))
@@ -383,6 +397,70 @@ def routes():
     }
 
 
+# --- reading: what is unknown is skipped ------------------------------------------------------------------------
+
+
+class Reader:
+    def __init__(self, data):
+        self.data = data
+
+    def take(self, count):
+        taken, self.data = self.data[:count], self.data[count:]
+        if len(taken) < count:
+            raise ValueError("the bytes end before the value does")
+        return taken
+
+    def fixed(self, size):
+        return int.from_bytes(self.take(size), "little")
+
+    def uint(self):
+        first = self.fixed(1)
+        return first if first < 251 else self.fixed({0xFB: 2, 0xFC: 4, 0xFD: 8, 0xFE: 16}[first])
+
+    def string(self):
+        return self.take(self.uint()).decode()
+
+    def entries(self, known):
+        """The entries of a block that reaches to the end, of those types that are known."""
+        found = {}
+        while self.data:
+            kind, size = self.fixed(1), self.fixed(2)
+            value = self.take(size)
+            if kind in known:
+                found[kind] = value
+        return found
+
+
+def read_hello(data):
+    reader = Reader(data)
+    hello = {"mesh": reader.string(), "role": reader.fixed(1), "node": (reader.string(), reader.string())}
+    hello["epoch"] = (reader.uint(), reader.uint())
+    hello["target"] = (reader.string(), reader.string()) if reader.uint() else None
+    hello["schema"] = (reader.uint(), [(reader.uint(), reader.uint()) for _ in range(reader.uint())])
+    # None of the features is known here.
+    reader.uint()
+    return hello, reader.entries(known=())
+
+
+def read_call(data):
+    reader = Reader(data)
+    kind, size = reader.fixed(1), reader.fixed(4)
+    call = {"kind": kind, "call": reader.fixed(8), "command": reader.fixed(4), "deadline_ms": reader.fixed(4)}
+    total, flags = reader.fixed(4), reader.fixed(1)
+    assert size == 8 + 4 + 4 + 4 + 1 + total and flags & ~2 == 0
+    block = Reader(reader.take(reader.fixed(2)) if flags & 2 else b"")
+    return call, block.entries(known=(1, 2)), reader.data
+
+
+def reads():
+    plain, later = (read_hello(VECTORS[name]) for name in ("handshake.hello", "handshake.hello.later"))
+    yield "a hello with unknown features and extensions", later == plain
+    call, extensions, args = read_call(VECTORS["frame.call.extended"])
+    yield "a call with unknown extensions", (call["command"], extensions, args) == (5, {}, b"argument")
+    call, extensions, args = read_call(VECTORS["frame.call"])
+    yield "a call without a block", (call["command"], extensions, args) == (0x01020304, {}, b"argument")
+
+
 def published():
     lines = (pathlib.Path(__file__).parent / "vectors.txt").read_text().splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
@@ -394,14 +472,19 @@ def main():
     computed.update({"codec." + name: value for name, value in codec().items()})
     computed.update({"frame." + name: value for name, value in frames().items()})
     computed.update({"job." + name: value for name, value in jobs().items()})
+    computed["extensions.unknown"] = UNKNOWN
+    computed["extensions.in-front-of-args"] = in_front_of(UNKNOWN, b"args")
     computed.update(handshake())
     computed.update(discovery())
     computed.update({"route." + name: value for name, value in routes().items()})
     wrong = [name for name in {**VECTORS, **computed} if VECTORS.get(name) != computed.get(name)]
     for name in wrong:
         print(f"{name}: published {VECTORS.get(name)}, computed {computed.get(name)}")
-    print(f"{len(computed)} vectors, {len(wrong)} wrong")
-    sys.exit(1 if wrong else 0)
+    misread = [what for what, is_right in reads() if not is_right]
+    for what in misread:
+        print(f"misread: {what}")
+    print(f"{len(computed)} vectors, {len(wrong)} wrong, {len(misread)} misread")
+    sys.exit(1 if wrong or misread else 0)
 
 
 VECTORS = published()

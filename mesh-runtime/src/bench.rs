@@ -35,7 +35,8 @@ use crate::{
         cipher::{Direction, Opener, Sealer},
         codec::{self, MAX_PAYLOAD},
         envelope::{Envelope, EnvelopeBuilder},
-        frame::{FirstPart, Frame, Status},
+        frame::{FirstPart, Frame},
+        status::Status,
     },
 };
 

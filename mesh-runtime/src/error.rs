@@ -85,6 +85,16 @@ pub enum CallError {
         /// The text of the panic.
         message: String,
     },
+    /// The instance refused the call by a rule of its own, before the handler ran.
+    #[error("{peer} refused: {message} ({code})")]
+    Refused {
+        /// The instance.
+        peer: NodeId,
+        /// What the rule is called, in numbers that its author chose.
+        code: u32,
+        /// Why, for people.
+        message: String,
+    },
     /// The queue of the instance is full.
     #[error("{peer}: {what}")]
     QueueFull {
@@ -124,6 +134,7 @@ impl CallError {
             Self::NoPeer { .. }
             | Self::Denied { .. }
             | Self::Incompatible { .. }
+            | Self::Refused { .. }
             | Self::QueueFull { .. }
             | Self::ShuttingDown { .. } => false,
             Self::Overloaded { maybe_executed, .. }
@@ -209,7 +220,9 @@ pub enum Refusal {
     #[error("the keys do not match: the public name or the private key differs")]
     WrongKey,
     /// The other side speaks another version of the protocol.
-    #[error("the protocol versions differ")]
+    #[error(
+        "the other side speaks another version of the protocol: run versions of mesh-runtime with the same one"
+    )]
     Version,
     /// The other side belongs to another mesh.
     #[error("the names of the meshes differ")]
@@ -235,6 +248,12 @@ pub enum Refusal {
     /// The other side has no room for another link.
     #[error("the other side has no room for another link")]
     Full,
+    /// The other side does not know this kind of handshake.
+    #[error("the other side does not know this kind of handshake")]
+    HandshakeKind,
+    /// The other side has no links with members of this role.
+    #[error("the other side has no links with members of this role")]
+    Role,
     /// The handshake message was damaged.
     #[error("the handshake was damaged")]
     Malformed,

@@ -10,7 +10,7 @@ use crate::{
     id::NodeId,
     link::{calling::CallFailure, link::Link},
     verdict::Verdict,
-    wire::frame::FailureCode,
+    wire::status::FailureCode,
 };
 
 /// Calls over `link` and waits for the encoded reply. Dropping the future cancels the call at the other end.
@@ -63,6 +63,11 @@ fn error(call: &StartedCall<'_>, peer: &NodeId, failure: CallFailure) -> CallErr
             maybe_executed: sent,
         },
         CallFailure::Remote(code, text) => remote(call, peer.clone(), code, text),
+        CallFailure::Refused(code, message) => CallError::Refused {
+            peer: peer.clone(),
+            code,
+            message,
+        },
     }
 }
 
@@ -116,6 +121,7 @@ pub(super) fn may_try_elsewhere(error: &CallError, idempotent: bool) -> bool {
         | CallError::QueueFull { .. } => true,
         CallError::NoPeer { .. }
         | CallError::Denied { .. }
+        | CallError::Refused { .. }
         | CallError::DeadlineExceeded { .. }
         | CallError::Codec { .. }
         | CallError::HandlerPanicked { .. }

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     close::CloseReason,
-    wire::frame::{FailureCode, FirstPart, Frame},
+    wire::{
+        frame::{FirstPart, Frame},
+        status::FailureCode,
+    },
 };
 
 /// Why a call over one link got no reply.
@@ -27,6 +30,8 @@ pub(crate) enum CallFailure {
     Late { sent: bool },
     /// The other side replied with a failure.
     Remote(FailureCode, String),
+    /// A rule of the other side refused the call, with this code and text.
+    Refused(u32, String),
 }
 
 impl Link {
@@ -77,6 +82,7 @@ impl Link {
         match answer {
             Reply::Ok(bytes) => Ok(bytes),
             Reply::Failed(code, text) => Err(CallFailure::Remote(code, text)),
+            Reply::Refused(code, text) => Err(CallFailure::Refused(code, text)),
             Reply::LinkLost(reason) => Err(CallFailure::Lost {
                 reason,
                 sent: !guard.give_up(),
@@ -165,6 +171,24 @@ impl Drop for CallGuard<'_> {
 
 fn remaining_ms(deadline: Instant) -> u32 {
     let left = deadline.saturating_duration_since(Instant::now());
-    // Rounded up, so that a call never arrives with no time left.
-    u32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
+    // Rounded up and never 0, which would mean the longest time there is.
+    u32::try_from(left.as_micros().div_ceil(1000)).map_or(u32::MAX, |ms| ms.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_left_is_never_sent_as_none() {
+        let now = Instant::now();
+        assert_eq!(remaining_ms(now), 1);
+        assert_eq!(remaining_ms(now + Duration::from_micros(1500)), 2);
+        assert_eq!(
+            remaining_ms(now + Duration::from_secs(u32::MAX.into())),
+            u32::MAX
+        );
+    }
 }

@@ -20,7 +20,8 @@ use crate::{
     socketio::{self, Acceptor, Closer, Inbound, Incoming, Limits, Sink, TransportError},
     wire::{
         cipher::{Sealer, SessionKeys},
-        handshake::{HandshakeError, Hello, Initiator, Responder, Welcome},
+        handshake::{HandshakeError, Initiator, Responder},
+        hello::{Hello, Welcome},
     },
 };
 

@@ -9,14 +9,14 @@ use std::{
     task::Poll,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_util::task::AtomicWaker;
 use slab::Slab;
 
 use super::budget::{CallPermit, Reserved};
 use crate::{
     close::CloseReason,
-    wire::frame::{FailureCode, Status},
+    wire::status::{FailureCode, Status},
 };
 
 /// How a call over one link ended.
@@ -26,6 +26,8 @@ pub(crate) enum Reply {
     Ok(Bytes),
     /// The other side replied with a failure.
     Failed(FailureCode, String),
+    /// A rule of the other side refused the call, with this code and text.
+    Refused(u32, String),
     /// The link closed.
     LinkLost(CloseReason),
 }
@@ -259,9 +261,8 @@ impl InFlight {
         let entry = self.entries.remove(index);
         entry.pending.complete(match status {
             Status::Ok => Reply::Ok(payload),
-            Status::Failed(code) => {
-                Reply::Failed(code, String::from_utf8_lossy(&payload).into_owned())
-            }
+            Status::Refused => refused(&payload),
+            Status::Failed(code) => Reply::Failed(code, text(&payload)),
         });
     }
 
@@ -270,6 +271,16 @@ impl InFlight {
         let entry = self.entries.get(index)?;
         (entry.generation == generation).then_some(index)
     }
+}
+
+/// A number, and the text behind it.
+fn refused(mut payload: &[u8]) -> Reply {
+    let code = payload.try_get_u32_le().unwrap_or_default();
+    Reply::Refused(code, text(payload))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn call_id(generation: u32, index: usize) -> u64 {
@@ -306,6 +317,21 @@ mod tests {
         whole(&mut calls, first, b"one").unwrap();
         assert!(matches!(one.answered().await, Reply::Ok(bytes) if bytes == "one"));
         assert!(matches!(two.answered().await, Reply::Ok(bytes) if bytes == "two"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_has_its_number_and_its_text() {
+        let mut calls = InFlight::new();
+        let (id, pending) = open(&mut calls);
+        let payload = Bytes::from_static(b"\x91\x01\0\0no such tenant");
+        calls
+            .reply(id, Status::Refused, payload.len(), false, payload)
+            .unwrap();
+        let reply = pending.answered().await;
+        assert!(
+            matches!(&reply, Reply::Refused(401, text) if text == "no such tenant"),
+            "{reply:?}"
+        );
     }
 
     #[test]

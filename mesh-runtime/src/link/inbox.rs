@@ -27,6 +27,8 @@ pub(crate) struct Opening {
     pub(crate) id: u64,
     pub(crate) command: u32,
     pub(crate) deadline_ms: u32,
+    /// Whether the payload begins with an extension block.
+    pub(crate) extended: bool,
     pub(crate) total: usize,
 }
 
@@ -112,6 +114,7 @@ mod tests {
             id,
             command: 1,
             deadline_ms: 3000,
+            extended: false,
             total,
         }
     }

@@ -24,7 +24,10 @@ use crate::{
     id::{BootEpoch, NodeId},
     rendezvous::Hashed,
     verdict::Verdicts,
-    wire::frame::{FirstPart, Frame, PayloadKind, Status},
+    wire::{
+        frame::{FirstPart, Frame, PayloadKind},
+        status::Status,
+    },
 };
 
 /// How much one side of a link lets the other side have outstanding.
@@ -306,6 +309,7 @@ impl Link {
             total,
             more,
             payload,
+            ..
         } = part;
         let total = total as usize;
         self.credit.accept_bytes(total).map_err(text)?;
@@ -335,7 +339,7 @@ impl Link {
         };
         let host = self.host.upgrade();
         // If the host is gone, dropping these values returns the credit that they hold.
-        let args = ReceivedPayload::new(Arc::clone(&this), payload);
+        let args = ReceivedPayload::new(Arc::clone(&this), payload, opening.extended);
         if let Some(registration) = registration {
             let reply = CallReply::new(this, opening.id, opening.deadline_ms, registration);
             if let Some(host) = host {
@@ -367,6 +371,7 @@ impl Receiver for Link {
                     id: call,
                     command,
                     deadline_ms,
+                    extended: part.extended,
                     total: part.total as usize,
                 };
                 self.on_opening(opening, part).map_err(text)
@@ -381,6 +386,7 @@ impl Receiver for Link {
                     id: tell,
                     command,
                     deadline_ms: 0,
+                    extended: part.extended,
                     total: part.total as usize,
                 };
                 self.on_opening(opening, part).map_err(text)

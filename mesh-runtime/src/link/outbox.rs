@@ -229,7 +229,7 @@ mod tests {
             budget::Budget,
             in_flight::{InFlight, Reply},
         },
-        wire::frame::{FailureCode, FirstPart},
+        wire::{frame::FirstPart, status::FailureCode},
     };
 
     fn tell(id: u64, bytes: usize) -> QueuedFrame {

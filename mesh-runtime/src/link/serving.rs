@@ -10,7 +10,11 @@ use super::{
     budget::NoRoom,
     link::{Link, Peer},
 };
-use crate::wire::frame::{FailureCode, FirstPart, Frame, Status, failure_text};
+use crate::wire::{
+    extensions,
+    frame::{FirstPart, Frame, MAX_DEADLINE_MS, failure_text},
+    status::{FailureCode, Status},
+};
 
 /// The payload of a call or tell. It counts against the other side's budget until it is taken or dropped.
 pub(crate) struct ReceivedPayload {
@@ -19,18 +23,34 @@ pub(crate) struct ReceivedPayload {
 }
 
 impl ReceivedPayload {
-    pub(super) fn new(link: Arc<Link>, payload: Bytes) -> Self {
+    /// `extended`: whether the payload begins with an extension block.
+    pub(super) fn new(link: Arc<Link>, payload: Bytes, extended: bool) -> Self {
         let held = HeldBytes {
             bytes: payload.len(),
             link,
         };
-        Self { payload, held }
+        Self {
+            payload: if extended {
+                without_block(payload)
+            } else {
+                payload
+            },
+            held,
+        }
     }
 
     /// Takes the payload. From then on it no longer counts against the other side's budget.
     pub(crate) fn take(self) -> Bytes {
         drop(self.held);
         self.payload
+    }
+}
+
+/// The arguments behind an extension block, of which nothing is used yet. The block was checked when its frame arrived.
+fn without_block(payload: Bytes) -> Bytes {
+    match extensions::split(payload) {
+        Ok((_, args)) => args,
+        Err(_) => Bytes::new(),
     }
 }
 
@@ -82,7 +102,7 @@ impl CallReply {
         Self {
             link,
             call,
-            deadline: Instant::now() + Duration::from_millis(u64::from(deadline_ms)),
+            deadline: Instant::now() + time_left(deadline_ms),
             cancelled: Some(cancelled),
             replied: false,
         }
@@ -144,6 +164,15 @@ impl CallReply {
     }
 }
 
+/// How long a caller waits that says so: no longer than 24 h, and so long if it does not say.
+fn time_left(deadline_ms: u32) -> Duration {
+    let ms = match deadline_ms {
+        0 => MAX_DEADLINE_MS,
+        ms => ms.min(MAX_DEADLINE_MS),
+    };
+    Duration::from_millis(u64::from(ms))
+}
+
 impl Drop for CallReply {
     fn drop(&mut self) {
         if !self.replied {
@@ -170,5 +199,19 @@ impl Link {
             None => Bytes::new(),
         };
         self.send_reply(call, Status::Failed(code), payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_waits_for_a_day_at_most_and_for_a_day_if_it_does_not_say() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert_eq!(time_left(0), day);
+        assert_eq!(time_left(u32::MAX), day);
+        assert_eq!(time_left(MAX_DEADLINE_MS + 1), day);
+        assert_eq!(time_left(1500), Duration::from_millis(1500));
     }
 }

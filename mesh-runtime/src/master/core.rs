@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -22,7 +23,7 @@ use crate::{
         gate::Host,
     },
     schema::Schema,
-    wire::handshake::{Hello, SchemaDigest, Target, Welcome},
+    wire::hello::{FEATURES, Hello, SchemaDigest, Target, Welcome, role},
 };
 
 type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;
@@ -157,10 +158,14 @@ impl Host for MasterCore {
         if hello.target != Target::Master {
             return Err(Refusal::WrongTarget);
         }
+        if hello.role != role::NODE {
+            return Err(Refusal::Role);
+        }
         if self.schema.node(&hello.node_type).is_none() {
             return Err(Refusal::UnknownNodeType);
         }
         Ok(Welcome {
+            role: role::MASTER,
             node_type: String::new(),
             instance: self.instance.clone(),
             epoch: self.epoch,
@@ -168,6 +173,8 @@ impl Host for MasterCore {
                 fingerprint: self.schema.fingerprint(),
                 commands: Vec::new(),
             },
+            features: FEATURES,
+            extensions: Bytes::new(),
         })
     }
 

@@ -19,7 +19,7 @@ pub struct NodeInfo {
     pub epoch: BootEpoch,
     /// The host that others dial.
     pub host: String,
-    /// The port that others dial.
+    /// The port that others dial. 0 if nobody can: no other node is told of this one, and it dials all of its peers.
     pub port: u16,
 }
 
@@ -50,6 +50,13 @@ struct RegistryEntry<S> {
     seq: u64,
     /// The node takes no new calls, so it is announced to nobody.
     draining: bool,
+}
+
+impl<S> RegistryEntry<S> {
+    /// Whether others are told of it.
+    fn is_listed(&self) -> bool {
+        self.info.port != 0 && !self.draining
+    }
 }
 
 /// The registry of a master.
@@ -104,7 +111,7 @@ impl<S: Clone + PartialEq> Registry<S> {
         {
             return Joined::Stale;
         }
-        let change = Change::Up(info.entry());
+        let up = Change::Up(info.entry());
         let id = info.id.clone();
         let entry = RegistryEntry {
             info,
@@ -112,10 +119,19 @@ impl<S: Clone + PartialEq> Registry<S> {
             seq: 0,
             draining: false,
         };
-        let replaced = nodes.insert(id.clone(), entry).map(|old| old.session);
+        let is_listed = entry.is_listed();
+        let old = nodes.insert(id.clone(), entry);
+        let notices = if is_listed {
+            self.tell(&id, &up)
+        } else if old.as_ref().is_some_and(RegistryEntry::is_listed) {
+            self.tell(&id, &Change::Down(id.clone()))
+        } else {
+            Vec::new()
+        };
+        let replaced = old.map(|old| old.session);
         Joined::In {
             replaced: replaced.filter(|old| *old != session),
-            notices: self.tell(&id, &change),
+            notices,
         }
     }
 
@@ -125,11 +141,11 @@ impl<S: Clone + PartialEq> Registry<S> {
         if nodes.get(id)?.session != *session {
             return None;
         }
-        let told = nodes.remove(id).is_some_and(|entry| entry.draining);
-        Some(if told {
-            Vec::new()
-        } else {
+        let was_listed = nodes.remove(id).is_some_and(|entry| entry.is_listed());
+        Some(if was_listed {
             self.tell(id, &Change::Down(id.clone()))
+        } else {
+            Vec::new()
         })
     }
 
@@ -140,7 +156,7 @@ impl<S: Clone + PartialEq> Registry<S> {
             .get_mut(&*id.node_type)
             .and_then(|nodes| nodes.get_mut(id));
         match entry {
-            Some(entry) if entry.session == *session && !entry.draining => {
+            Some(entry) if entry.session == *session && entry.is_listed() => {
                 entry.draining = true;
                 self.tell(id, &Change::Down(id.clone()))
             }
@@ -159,7 +175,7 @@ impl<S: Clone + PartialEq> Registry<S> {
             .iter()
             .filter_map(|to| self.nodes.get(to))
             .flat_map(BTreeMap::values)
-            .filter(|entry| entry.info.id != *id && !entry.draining)
+            .filter(|entry| entry.info.id != *id && entry.is_listed())
             .map(|entry| entry.info.entry())
             .collect();
         (seq, peers)
@@ -293,6 +309,25 @@ mod tests {
             Some(1)
         );
         assert_eq!((registry.len(), registry.nodes().len()), (1, 1));
+    }
+
+    #[test]
+    fn of_a_node_that_nobody_can_dial_nobody_is_told() {
+        let mut registry = Registry::new(&SCHEMA);
+        let dial_only = |started_ms| NodeInfo {
+            port: 0,
+            ..info("B", "b", started_ms)
+        };
+        registry.join(info("A", "a", 1), 1);
+        assert_eq!(told(registry.join(dial_only(1), 2)), []);
+        assert_eq!(registry.view(&info("A", "a", 1).id).1, []);
+        assert_eq!(registry.len(), 1 + 1);
+        assert_eq!(registry.leave(&dial_only(1).id, &2), Some(Vec::new()));
+        // Others learn that an earlier node of that id, which they could dial, is gone.
+        assert_eq!(told(registry.join(info("B", "b", 2), 3)), [(1, 1)]);
+        assert_eq!(told(registry.join(dial_only(3), 4)), [(1, 2)]);
+        assert_eq!(registry.view(&info("A", "a", 1).id).1, []);
+        assert_eq!(registry.drain(&dial_only(3).id, &4), []);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl NodeSession {
         port: u16,
     ) -> Result<(), String> {
         let host = host.unwrap_or_else(|| self.from.to_string());
-        if host.is_empty() || host.len() > MAX_HOST || port == 0 {
+        if host.is_empty() || host.len() > MAX_HOST {
             return Err("an address that nobody can dial".into());
         }
         let info = NodeInfo::new(self.node.clone(), self.epoch, host.clone(), port);

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,7 +31,7 @@ use crate::{
     schema::{Fingerprints, Schema},
     serve::Dispatcher,
     verdict::{Ends, Verdicts},
-    wire::handshake::{Hello, SchemaDigest, Target, Welcome},
+    wire::hello::{FEATURES, Hello, SchemaDigest, Target, Welcome, role},
 };
 
 /// How long a link stays open after it was replaced by one that was dialled in the opposite direction, so that the
@@ -180,11 +181,14 @@ impl NodeCore {
     pub(crate) fn hello(&self, target: Target) -> Hello {
         Hello {
             mesh: self.schema.mesh.to_owned(),
+            role: role::NODE,
             node_type: self.local.id.node_type.to_string(),
             instance: self.local.id.instance.clone(),
             epoch: self.epoch,
             target,
             schema: self.digest(),
+            features: FEATURES,
+            extensions: Bytes::new(),
         }
     }
 
@@ -347,6 +351,9 @@ impl Host for NodeCore {
         if hello.target != Target::Node(self.local.id.clone()) {
             return Err(Refusal::WrongTarget);
         }
+        if hello.role != role::NODE {
+            return Err(Refusal::Role);
+        }
         if self.schema.node(&hello.node_type).is_none() {
             return Err(Refusal::UnknownNodeType);
         }
@@ -364,10 +371,13 @@ impl Host for NodeCore {
             return Err(Refusal::ShuttingDown);
         }
         Ok(Welcome {
+            role: role::NODE,
             node_type: self.local.id.node_type.to_string(),
             instance: self.local.id.instance.clone(),
             epoch: self.epoch,
             schema: self.digest(),
+            features: FEATURES,
+            extensions: Bytes::new(),
         })
     }
 

@@ -12,7 +12,10 @@ use crate::{
         gate::{self, DialError, Dialling},
         link::{Link, Role},
     },
-    wire::{control::PeerEntry, handshake::Target},
+    wire::{
+        control::PeerEntry,
+        hello::{Target, role},
+    },
 };
 
 /// The first step of the backoff. It doubles with each failure, up to [`MAX_WAIT`].
@@ -83,7 +86,7 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
     let (node, target) = (Arc::clone(core), peer.node.clone());
     gate::dial(&peer.host, peer.port, dialling, move |welcome, channel| {
         let there = NodeId::new(welcome.node_type.as_str(), welcome.instance.clone());
-        if there != target {
+        if welcome.role != role::NODE || there != target {
             return Err(Refusal::WrongTarget);
         }
         let link = node.link_to(

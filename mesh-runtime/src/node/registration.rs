@@ -25,7 +25,7 @@ use crate::{
     wire::{
         control::{self, Change, PeerEntry, ToMaster, ToNode},
         frame::Frame,
-        handshake::Target,
+        hello::{Target, role},
     },
 };
 
@@ -176,7 +176,7 @@ impl Registration {
             connections: &self.core.connections,
         };
         let channel = gate::dial(host, port, dialling, move |welcome, channel| {
-            if !welcome.node_type.is_empty() {
+            if welcome.role != role::MASTER {
                 return Err(Refusal::WrongTarget);
             }
             channel.send(Frame::Confirm { calls: 0, bytes: 0 });

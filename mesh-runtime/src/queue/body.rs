@@ -1,14 +1,19 @@
 //! What an engine keeps as the payload of a job, within the seal: under which declaration of the command the arguments were
 //! encoded, and the arguments. So a job never reaches a handler that was declared otherwise.
 //!
-//! A body is `fingerprint: u64, version: u32, flags: u8, arguments`; numbers are little-endian, and no flag is in use.
+//! A body is `fingerprint: u64, version: u32, flags: u8, arguments`, numbers little-endian. If bit 0 of the flags is set, an
+//! extension block and its length are in front of the arguments.
 
 use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::wire::extensions;
+
 /// Everything in front of the arguments.
 const HEADER_BYTES: usize = 8 + 4 + 1;
+/// The flag of an extension block.
+const EXTENDED: u8 = 1;
 
 /// How a command is declared, as far as its jobs depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +58,10 @@ pub(super) fn decode(mut body: Bytes) -> Result<(Declaration, Bytes), String> {
     };
     match body.get_u8() {
         0 => Ok((declaration, body)),
+        EXTENDED => match extensions::split(body) {
+            Ok((_, args)) => Ok((declaration, args)),
+            Err(error) => Err(error.to_string()),
+        },
         flags => Err(format!(
             "it was queued by a later version of mesh-runtime: unknown flags {flags:#04x}"
         )),
@@ -81,13 +90,24 @@ mod tests {
     }
 
     #[test]
+    fn an_extension_block_is_skipped() {
+        let args = extensions::in_front_of(extensions::tests::UNKNOWN, b"args").unwrap();
+        let mut body = encode(DECLARATION, &args).to_vec();
+        body[HEADER_BYTES - 1] = EXTENDED;
+        let (declaration, args) = decode(body.clone().into()).unwrap();
+        assert_eq!((declaration, &args[..]), (DECLARATION, &b"args"[..]));
+        body.truncate(HEADER_BYTES + 4);
+        assert!(decode(body.into()).is_err());
+    }
+
+    #[test]
     fn what_is_no_body_is_an_error() {
         let body = encode(DECLARATION, b"");
         for end in 0..body.len() {
             assert!(decode(body.slice(..end)).is_err(), "{end}");
         }
         let mut unknown = body.to_vec();
-        unknown[HEADER_BYTES - 1] = 1;
+        unknown[HEADER_BYTES - 1] = 2;
         assert!(
             decode(unknown.into())
                 .unwrap_err()

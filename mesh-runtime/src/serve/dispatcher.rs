@@ -25,8 +25,8 @@ use crate::{
     verdict::Verdict,
     wire::{
         codec::{self, MAX_PAYLOAD},
-        frame::FailureCode,
         job_options::{JobDue, JobOptions},
+        status::FailureCode,
     },
 };
 

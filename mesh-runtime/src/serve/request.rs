@@ -21,7 +21,7 @@ use crate::{
     schema::CommandSpec,
     wire::{
         codec::{self, MAX_PAYLOAD},
-        frame::FailureCode,
+        status::FailureCode,
     },
 };
 

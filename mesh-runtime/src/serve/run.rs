@@ -22,7 +22,7 @@ use crate::{
     panic_text::panic_text,
     queue::JobOutcome,
     schema::CommandSpec,
-    wire::frame::FailureCode,
+    wire::status::FailureCode,
 };
 
 /// A future that decodes the arguments, runs the handler and returns its result. An error means that the arguments

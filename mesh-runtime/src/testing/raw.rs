@@ -22,8 +22,10 @@ use crate::{
         cipher::SessionKeys,
         control::{self, ToMaster},
         envelope::{Envelope, EnvelopeBuilder},
+        extensions,
         frame::{FirstPart, Frame},
-        handshake::{HandshakeError, Hello, Initiator, SchemaDigest, Target},
+        handshake::{HandshakeError, Initiator},
+        hello::{Hello, SchemaDigest, Target, role},
     },
 };
 
@@ -37,6 +39,9 @@ pub struct Claim {
     node: NodeId,
     epoch: BootEpoch,
     target: Target,
+    role: u8,
+    features: u64,
+    extensions: Bytes,
 }
 
 impl Claim {
@@ -47,6 +52,9 @@ impl Claim {
             node: NodeId::new(node_type, instance),
             epoch: BootEpoch::now(),
             target: Target::Master,
+            role: role::NODE,
+            features: 0,
+            extensions: Bytes::new(),
         }
     }
 
@@ -63,14 +71,39 @@ impl Claim {
         }
     }
 
+    /// Claims a role by its number. A member that is no node claims no node type.
+    pub fn role(mut self, role: u8) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Claims features.
+    pub fn features(mut self, features: u64) -> Self {
+        self.features = features;
+        self
+    }
+
+    /// An extension block behind the introduction and the registration.
+    pub fn extensions(mut self, block: impl Into<Bytes>) -> Self {
+        self.extensions = block.into();
+        self
+    }
+
     fn hello(&self) -> Hello {
+        let node_type = match self.role {
+            role::NODE => self.node.node_type.to_string(),
+            _ => String::new(),
+        };
         Hello {
             mesh: self.mesh.clone(),
-            node_type: self.node.node_type.to_string(),
+            role: self.role,
+            node_type,
             instance: self.node.instance.clone(),
             epoch: self.epoch,
             target: self.target.clone(),
             schema: SchemaDigest::default(),
+            features: self.features,
+            extensions: self.extensions.clone(),
         }
     }
 }
@@ -200,6 +233,7 @@ pub struct RawPeer {
     connection: RawConnection,
     session: SessionKeys,
     received: u32,
+    extensions: Bytes,
 }
 
 impl RawPeer {
@@ -218,6 +252,7 @@ impl RawPeer {
             connection,
             session,
             received: 0,
+            extensions: claim.extensions.clone(),
         })
     }
 
@@ -243,8 +278,9 @@ impl RawPeer {
             host: Some(host.into()),
             port,
         };
-        let payload =
+        let message =
             control::encode(&message).map_err(|error| RawError::Handshake(error.to_string()))?;
+        let payload = [message, self.extensions.clone()].concat().into();
         self.send_frame(&Frame::Control { payload }).await
     }
 
@@ -253,11 +289,62 @@ impl RawPeer {
     /// # Errors
     /// If the connection is gone.
     pub async fn call(&mut self, call: u64, command: u32, args: &[u8]) -> Result<(), RawError> {
+        self.send_call(
+            call,
+            command,
+            3000,
+            FirstPart::whole(Bytes::copy_from_slice(args)),
+        )
+        .await
+    }
+
+    /// Calls a command, and says how long this caller waits, in milliseconds.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn call_within(
+        &mut self,
+        call: u64,
+        command: u32,
+        deadline_ms: u32,
+        args: &[u8],
+    ) -> Result<(), RawError> {
+        let part = FirstPart::whole(Bytes::copy_from_slice(args));
+        self.send_call(call, command, deadline_ms, part).await
+    }
+
+    /// Calls a command with an extension block, of at most 4 KiB, in front of the arguments.
+    ///
+    /// # Errors
+    /// If the block is too long, or the connection is gone.
+    pub async fn call_extended(
+        &mut self,
+        call: u64,
+        command: u32,
+        block: &[u8],
+        args: &[u8],
+    ) -> Result<(), RawError> {
+        let payload = extensions::in_front_of(block, args)
+            .map_err(|error| RawError::Handshake(error.to_string()))?;
+        let part = FirstPart {
+            extended: true,
+            ..FirstPart::whole(payload)
+        };
+        self.send_call(call, command, 3000, part).await
+    }
+
+    async fn send_call(
+        &mut self,
+        call: u64,
+        command: u32,
+        deadline_ms: u32,
+        part: FirstPart,
+    ) -> Result<(), RawError> {
         self.send_frame(&Frame::Call {
             call,
             command,
-            deadline_ms: 3000,
-            part: FirstPart::whole(Bytes::copy_from_slice(args)),
+            deadline_ms,
+            part,
         })
         .await
     }

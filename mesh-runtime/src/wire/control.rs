@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::codec;
+use super::{codec, extensions};
 use crate::{
     error::CodecError,
     id::{BootEpoch, NodeId},
@@ -25,7 +25,7 @@ pub(crate) enum ToMaster {
     Register {
         /// The host that other nodes are to dial. If `None`, the address that the master sees.
         host: Option<String>,
-        /// The port that other nodes are to dial.
+        /// The port that other nodes are to dial. 0 if nobody can: the node is then in nobody's view.
         port: u16,
     },
     /// Asks for the whole view again, because a change was missed.
@@ -77,14 +77,16 @@ pub(crate) struct PeerEntry {
     pub(crate) port: u16,
 }
 
-/// Encodes a control message.
-pub(crate) fn encode(message: &impl Serialize) -> Result<Bytes, CodecError> {
+/// Encodes a control message. Its extension block is empty: nothing is in it yet.
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Bytes, CodecError> {
     codec::encode(message, MAX_CONTROL)
 }
 
-/// Decodes a control message.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, CodecError> {
-    codec::decode(bytes)
+/// Decodes a control message, and skips the extension block behind it.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let (message, block) = codec::decode_prefix(bytes)?;
+    extensions::check(block).map_err(|error| CodecError::Decode(error.to_string()))?;
+    Ok(message)
 }
 
 #[cfg(test)]
@@ -110,5 +112,14 @@ mod tests {
         };
         let bytes = encode(&view).unwrap();
         assert_eq!(decode::<ToNode>(&bytes).unwrap(), view);
+    }
+    #[test]
+    fn an_extension_block_of_unknown_types_is_skipped() {
+        let message = ToMaster::ViewRequest;
+        let mut bytes = encode(&message).unwrap().to_vec();
+        bytes.extend_from_slice(extensions::tests::UNKNOWN);
+        assert_eq!(decode::<ToMaster>(&bytes).unwrap(), message);
+        bytes.pop();
+        assert!(decode::<ToMaster>(&bytes).is_err());
     }
 }

@@ -110,7 +110,8 @@ mod tests {
     use super::*;
     use crate::wire::{
         cipher::Direction,
-        frame::{FirstPart, FrameError, MAX_CHUNK},
+        frame::{FirstPart, MAX_CHUNK},
+        frame_error::FrameError,
     };
 
     fn pair() -> (Sealer, Opener) {

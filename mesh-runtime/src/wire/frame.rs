@@ -7,7 +7,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::codec::MAX_PAYLOAD;
+use super::{codec::MAX_PAYLOAD, extensions, frame_error::FrameError, status::Status};
 use crate::close::CloseCode;
 
 /// The longest payload in one frame, in bytes. Longer payloads are split into chunks, so that the frames of small calls
@@ -15,6 +15,8 @@ use crate::close::CloseCode;
 pub(crate) const MAX_CHUNK: usize = 64 * 1024;
 /// The longest text in a frame, in bytes.
 pub(crate) const MAX_TEXT: usize = 1024;
+/// The longest time that a caller waits, in milliseconds: 24 h. A caller that does not say waits as long.
+pub(crate) const MAX_DEADLINE_MS: u32 = 24 * 60 * 60 * 1000;
 /// Length of the header in front of a frame's body, in bytes.
 const HEADER: usize = 5;
 
@@ -74,6 +76,8 @@ pub(crate) struct FirstPart {
     pub(crate) total: u32,
     /// Whether chunks with the rest follow.
     pub(crate) more: bool,
+    /// Whether the payload begins with an extension block: see [`extensions::split`].
+    pub(crate) extended: bool,
     pub(crate) payload: Bytes,
 }
 
@@ -84,6 +88,7 @@ impl FirstPart {
         Self {
             total: payload.len() as u32,
             more: false,
+            extended: false,
             payload,
         }
     }
@@ -102,9 +107,19 @@ impl FirstPart {
 
     fn encode_into(&self, out: &mut BytesMut) {
         out.put_u32_le(self.total);
-        out.put_u8(self.more.into());
+        let more = if self.more { flag::MORE } else { 0 };
+        let extended = if self.extended { flag::EXTENDED } else { 0 };
+        out.put_u8(more | extended);
         out.put_slice(&self.payload);
     }
+}
+
+/// The bits of the flags of a payload.
+mod flag {
+    /// Parts follow.
+    pub(super) const MORE: u8 = 1;
+    /// The payload begins with an extension block.
+    pub(super) const EXTENDED: u8 = 2;
 }
 
 /// The kind of message that a [`Frame::Chunk`] continues.
@@ -114,62 +129,6 @@ pub(crate) enum PayloadKind {
     Call = 1,
     Reply = 2,
     Tell = 3,
-}
-
-/// The outcome of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Status {
-    /// The payload is the encoded answer.
-    Ok,
-    /// The payload is a text that describes the failure.
-    Failed(FailureCode),
-}
-
-/// Why a call that arrived got no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub(crate) enum FailureCode {
-    Denied = 1,
-    Incompatible = 2,
-    Overloaded = 3,
-    DeadlineExceeded = 4,
-    Cancelled = 5,
-    HandlerPanicked = 6,
-    Codec = 7,
-    QueueFull = 8,
-    QueueFailed = 9,
-    ShuttingDown = 10,
-}
-
-impl FailureCode {
-    const ALL: [Self; 10] = [
-        Self::Denied,
-        Self::Incompatible,
-        Self::Overloaded,
-        Self::DeadlineExceeded,
-        Self::Cancelled,
-        Self::HandlerPanicked,
-        Self::Codec,
-        Self::QueueFull,
-        Self::QueueFailed,
-        Self::ShuttingDown,
-    ];
-}
-
-impl Status {
-    fn code(self) -> u8 {
-        match self {
-            Self::Ok => 0,
-            Self::Failed(code) => code as u8,
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Self> {
-        match usize::from(code).checked_sub(1) {
-            None => Some(Self::Ok),
-            Some(index) => FailureCode::ALL.get(index).copied().map(Self::Failed),
-        }
-    }
 }
 
 mod kind {
@@ -325,22 +284,29 @@ impl Frame {
                 call: body.u64()?,
                 command: body.u32()?,
                 deadline_ms: body.u32()?,
-                part: body.first_part()?,
+                part: body.extensible_part()?,
             },
             kind::REPLY => {
                 let call = body.u64()?;
                 let code = body.u8()?;
                 let status = Status::from_code(code).ok_or(FrameError::UnknownStatus(code))?;
                 let part = body.first_part()?;
-                if status != Status::Ok {
-                    check_text(&part.payload)?;
+                match status {
+                    Status::Ok => {}
+                    Status::Refused => {
+                        let text = part.payload.get(4..).ok_or(FrameError::Truncated)?;
+                        check_text(text)?;
+                    }
+                    Status::Failed(_) => {
+                        check_text(&part.payload)?;
+                    }
                 }
                 Self::Reply { call, status, part }
             }
             kind::TELL => Self::Tell {
                 tell: body.u64()?,
                 command: body.u32()?,
-                part: body.first_part()?,
+                part: body.extensible_part()?,
             },
             kind::CHUNK => Self::Chunk {
                 stream: match body.u8()? {
@@ -350,7 +316,7 @@ impl Frame {
                     other => return Err(FrameError::UnknownStream(other)),
                 },
                 id: body.u64()?,
-                more: body.more()?,
+                more: body.flags(flag::MORE)? != 0,
                 payload: match body.payload()? {
                     empty if empty.is_empty() => return Err(FrameError::EmptyChunk),
                     payload => payload,
@@ -417,10 +383,10 @@ impl Body {
         self.0.try_get_u64_le().map_err(|_| FrameError::Truncated)
     }
 
-    fn more(&mut self) -> Result<bool, FrameError> {
+    /// The flags, of which only these may be set.
+    fn flags(&mut self, known: u8) -> Result<u8, FrameError> {
         match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
+            flags if flags & !known == 0 => Ok(flags),
             other => Err(FrameError::BadFlags(other)),
         }
     }
@@ -436,10 +402,26 @@ impl Body {
         }
     }
 
+    /// The first part of a payload that may begin with an extension block. The block must be whole in it.
+    fn extensible_part(&mut self) -> Result<FirstPart, FrameError> {
+        let part = self.part(flag::MORE | flag::EXTENDED)?;
+        if part.extended {
+            extensions::check_front(&part.payload)?;
+        }
+        Ok(part)
+    }
+
     fn first_part(&mut self) -> Result<FirstPart, FrameError> {
+        self.part(flag::MORE)
+    }
+
+    fn part(&mut self, known: u8) -> Result<FirstPart, FrameError> {
+        let total = self.u32()?;
+        let flags = self.flags(known)?;
         let part = FirstPart {
-            total: self.u32()?,
-            more: self.more()?,
+            total,
+            more: flags & flag::MORE != 0,
+            extended: flags & flag::EXTENDED != 0,
             payload: self.payload()?,
         };
         let (total, len) = (part.total as usize, part.payload.len());
@@ -503,36 +485,6 @@ impl Iterator for Frames {
         }
         Some(frame)
     }
-}
-
-/// What is wrong with a frame. The link must be closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum FrameError {
-    #[error("a frame ends before it is whole")]
-    Truncated,
-    #[error("there is no frame of kind {0}")]
-    UnknownKind(u8),
-    #[error("{left} bytes are left over in a frame of kind {kind}")]
-    Trailing { kind: u8, left: usize },
-    #[error("there are no flags {0:#04x}")]
-    BadFlags(u8),
-    #[error("there is no status {0}")]
-    UnknownStatus(u8),
-    #[error("there is no stream {0} to go on with")]
-    UnknownStream(u8),
-    #[error("a chunk is empty")]
-    EmptyChunk,
-    #[error("{0} bytes of payload are more than a frame may carry ({MAX_CHUNK})")]
-    LongChunk(usize),
-    #[error("a payload of {0} bytes is longer than {MAX_PAYLOAD}")]
-    LongPayload(usize),
-    #[error("a first part of {len} bytes does not fit a payload of {total}")]
-    WrongTotal { total: usize, len: usize },
-    #[error("a text of {0} bytes is longer than {MAX_TEXT}")]
-    LongText(usize),
-    #[error("a text is not UTF-8")]
-    NotUtf8,
 }
 
 #[cfg(test)]

@@ -3,6 +3,10 @@
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
+use crate::wire::{
+    extensions::{BadBlock, tests::UNKNOWN},
+    status::FailureCode,
+};
 
 fn failed(call: u64, code: FailureCode, text: &str) -> Frame {
     Frame::Reply {
@@ -14,6 +18,13 @@ fn failed(call: u64, code: FailureCode, text: &str) -> Frame {
 
 fn part(payload: &'static [u8]) -> FirstPart {
     FirstPart::whole(Bytes::from_static(payload))
+}
+
+fn extended(block: &[u8], args: &[u8]) -> FirstPart {
+    FirstPart {
+        extended: true,
+        ..FirstPart::whole(extensions::in_front_of(block, args).unwrap())
+    }
 }
 
 /// One frame of each kind, and of each form that matters.
@@ -32,8 +43,15 @@ pub(crate) fn samples() -> Vec<Frame> {
             part: FirstPart {
                 total: 100_000,
                 more: true,
+                extended: false,
                 payload: Bytes::from(vec![7; MAX_CHUNK]),
             },
+        },
+        Frame::Call {
+            call: 3,
+            command: 5,
+            deadline_ms: 3000,
+            part: extended(UNKNOWN, b"argument"),
         },
         Frame::Reply {
             call: u64::MAX,
@@ -41,6 +59,11 @@ pub(crate) fn samples() -> Vec<Frame> {
             part: part(b""),
         },
         failed(3, FailureCode::HandlerPanicked, "index out of bounds"),
+        Frame::Reply {
+            call: 3,
+            status: Status::Refused,
+            part: part(b"\x91\x01\0\0no such tenant"),
+        },
         Frame::Tell {
             tell: 4,
             command: 6,
@@ -74,10 +97,15 @@ pub(crate) fn samples() -> Vec<Frame> {
 /// The frames of the protocol's test vectors.
 pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let name = |frame: &Frame| match frame {
+        Frame::Call { part, .. } if part.extended => "frame.call.extended",
         Frame::Call { .. } => "frame.call",
         Frame::Reply {
             status: Status::Ok, ..
         } => "frame.reply",
+        Frame::Reply {
+            status: Status::Refused,
+            ..
+        } => "frame.reply.refused",
         Frame::Reply { .. } => "frame.reply.failed",
         Frame::Tell { .. } => "frame.tell",
         Frame::Chunk { .. } => "frame.chunk",
@@ -196,11 +224,44 @@ fn unknown_kinds_statuses_streams_and_flags_are_errors() {
     assert_eq!(error_of(&raw(0, &[])), FrameError::UnknownKind(0));
     assert_eq!(error_of(&raw(13, &[])), FrameError::UnknownKind(13));
     let reply = |status: u8| raw(kind::REPLY, &[&[0; 8], &[status], &[0; 5]]);
-    assert_eq!(error_of(&reply(11)), FrameError::UnknownStatus(11));
+    assert_eq!(error_of(&reply(12)), FrameError::UnknownStatus(12));
     let chunk = |stream: u8, flags: u8| raw(kind::CHUNK, &[&[stream], &[0; 8], &[flags], b"x"]);
     assert_eq!(error_of(&chunk(0, 0)), FrameError::UnknownStream(0));
     assert_eq!(error_of(&chunk(4, 0)), FrameError::UnknownStream(4));
     assert_eq!(error_of(&chunk(1, 2)), FrameError::BadFlags(2));
+    let extended_reply = raw(
+        kind::REPLY,
+        &[&[0; 8], &[0], &2_u32.to_le_bytes(), &[2], &[0; 2]],
+    );
+    assert_eq!(error_of(&extended_reply), FrameError::BadFlags(2));
+}
+
+#[test]
+fn an_extension_block_must_be_whole_and_in_the_first_part() {
+    let call = |payload: &[u8], total: usize, flags: u8| {
+        let total = (total as u32).to_le_bytes();
+        raw(kind::CALL, &[&[0; 16], &total, &[flags], payload])
+    };
+    let truncated = FrameError::Extensions(BadBlock::Truncated);
+    // The block is 9 bytes long, and only 4 of them are here.
+    assert_eq!(error_of(&call(b"\x09\0\xfa\x03\0a", 20, 3)), truncated);
+    // An entry reaches beyond its block.
+    assert_eq!(error_of(&call(b"\x04\0\xfa\x03\0abc", 8, 2)), truncated);
+    assert_eq!(error_of(&call(b"\0", 1, 2)), truncated);
+    let too_long = FrameError::Extensions(BadBlock::TooLong(4097));
+    assert_eq!(error_of(&call(&[1, 16, 0], 3, 2)), too_long);
+    assert_eq!(error_of(&call(b"x", 1, 4)), FrameError::BadFlags(4));
+}
+
+#[test]
+fn a_refusal_has_a_number_in_front_of_its_text() {
+    let reply = |payload: &[u8]| {
+        let total = (payload.len() as u32).to_le_bytes();
+        raw(kind::REPLY, &[&[0; 8], &[11], &total, &[0], payload])
+    };
+    assert_eq!(error_of(&reply(b"\0\0\0")), FrameError::Truncated);
+    assert_eq!(error_of(&reply(b"\0\0\0\0\xff")), FrameError::NotUtf8);
+    assert!(decoded(&reply(b"\0\0\0\0"))[0].is_ok());
 }
 
 #[test]
@@ -280,10 +341,11 @@ fn codes_are_stable() {
     assert_eq!(Status::Ok.code(), 0);
     assert_eq!(Status::Failed(FailureCode::Denied).code(), 1);
     assert_eq!(Status::Failed(FailureCode::ShuttingDown).code(), 10);
-    for code in 0..=10 {
+    assert_eq!(Status::Refused.code(), 11);
+    for code in 0..=11 {
         assert_eq!(Status::from_code(code).map(Status::code), Some(code));
     }
-    assert_eq!(Status::from_code(11), None);
+    assert_eq!(Status::from_code(12), None);
     for code in 0..=u8::MAX {
         assert_eq!(CloseCode::from_code(code).code(), code);
     }

@@ -9,158 +9,67 @@
 //! This module must not know which nodes and links exist: the caller decides whom to accept.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, de::DeserializeOwned};
 use snow::{Builder, HandshakeState, params::NoiseParams};
 use zeroize::Zeroizing;
 
 use super::{
     VERSION,
     cipher::{Direction, Opener, Sealer, SessionKeys},
-    codec,
+    codec, extensions,
+    hello::{
+        Hello, MAX_COMMANDS, MAX_NAME, SecondMessage, Welcome, refusal_code, refusal_from_code,
+    },
 };
 use crate::{
     error::{CodecError, Refusal},
-    id::{BootEpoch, InstanceId, NodeId},
     keys::{DerivedKeys, KeyId, MeshKey},
 };
 
 /// The longest handshake message, in bytes.
 pub(crate) const MAX_HANDSHAKE: usize = 60 * 1024;
-/// The longest name of a mesh or node type, in bytes.
-const MAX_NAME: usize = 256;
-/// The maximum number of commands of one node type.
-const MAX_COMMANDS: usize = 4096;
 /// The longest text of a refusal, in bytes.
 const MAX_REFUSAL_TEXT: usize = 1024;
 
 const NOISE: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
-const PROLOGUE_LABEL: &[u8] = b"mesh/1 handshake";
+const PROLOGUE_LABEL: &[u8] = b"mesh/2 handshake";
 /// What Noise adds to the payload of either message: an ephemeral key and a tag.
 const NOISE_OVERHEAD: usize = 32 + 16;
-/// Length of the version and key id in front of the first message, in bytes.
-const FIRST_HEADER: usize = 1 + 8;
+/// Length of the version, the kind and the key id in front of the first message, in bytes.
+const FIRST_HEADER: usize = 1 + 1 + 8;
+/// The kind of handshake in which both sides hold the same key. The only one that there is.
+const SHARED_KEY: u8 = 1;
 
 /// First byte of an encrypted answer, to a first message that could be decrypted.
 const SEALED: u8 = 1;
 /// First byte of an answer in the clear, to a first message that could not be decrypted.
 const CLEAR: u8 = 2;
 
-/// How the initiator introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Hello {
-    pub(crate) mesh: String,
-    pub(crate) node_type: String,
-    pub(crate) instance: InstanceId,
-    pub(crate) epoch: BootEpoch,
-    pub(crate) target: Target,
-    pub(crate) schema: SchemaDigest,
+/// What is in front of the first message, in the clear.
+fn header(key: KeyId) -> Vec<u8> {
+    [&[VERSION, SHARED_KEY], &key.0[..]].concat()
 }
 
-/// The peer that the initiator wants to reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Target {
-    Master,
-    Node(NodeId),
-}
-
-/// How the responder introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Welcome {
-    /// Empty for a master.
-    pub(crate) node_type: String,
-    pub(crate) instance: InstanceId,
-    pub(crate) epoch: BootEpoch,
-    pub(crate) schema: SchemaDigest,
-}
-
-/// What a side reveals of its schema: enough to check, for each command, whether both sides declare it alike.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct SchemaDigest {
-    /// The fingerprint of the whole schema. A difference here alone never causes a refusal.
-    pub(crate) fingerprint: u64,
-    /// The id and fingerprint of each command that the sender serves.
-    pub(crate) commands: Vec<(u32, u64)>,
-}
-
-impl SchemaDigest {
-    fn is_valid(&self) -> bool {
-        self.commands.len() <= MAX_COMMANDS
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME
-}
-
-fn is_node(node_type: &str, instance: &InstanceId) -> bool {
-    is_name(node_type) && instance.is_valid()
-}
-
-impl Hello {
-    fn is_valid(&self) -> bool {
-        let target = match &self.target {
-            Target::Master => true,
-            Target::Node(node) => is_node(&node.node_type, &node.instance),
-        };
-        is_name(&self.mesh)
-            && is_node(&self.node_type, &self.instance)
-            && target
-            && self.schema.is_valid()
-    }
-}
-
-impl Welcome {
-    fn is_valid(&self) -> bool {
-        (self.node_type.is_empty() || is_name(&self.node_type))
-            && self.instance.is_valid()
-            && self.schema.is_valid()
-    }
-}
-
-/// The payload of the second message.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum SecondMessage {
-    Welcome(Welcome),
-    Refused { code: u8, text: String },
-}
-
-/// The code of a refusal on the wire. Codes never change their meaning.
-fn refusal_code(refusal: Refusal) -> u8 {
-    match refusal {
-        Refusal::WrongKey => 1,
-        Refusal::Version => 2,
-        Refusal::WrongMesh => 3,
-        Refusal::UnknownNodeType => 4,
-        Refusal::NotAllowed => 5,
-        Refusal::WrongTarget => 6,
-        Refusal::Replaced => 7,
-        Refusal::Duplicate => 8,
-        Refusal::ShuttingDown => 9,
-        Refusal::Full => 10,
-        Refusal::Malformed => 11,
-    }
-}
-
-fn refusal_from_code(code: u8) -> Option<Refusal> {
-    Some(match code {
-        1 => Refusal::WrongKey,
-        2 => Refusal::Version,
-        3 => Refusal::WrongMesh,
-        4 => Refusal::UnknownNodeType,
-        5 => Refusal::NotAllowed,
-        6 => Refusal::WrongTarget,
-        7 => Refusal::Replaced,
-        8 => Refusal::Duplicate,
-        9 => Refusal::ShuttingDown,
-        10 => Refusal::Full,
-        11 => Refusal::Malformed,
-        _ => return None,
-    })
-}
-
-/// The Noise prologue. It authenticates the version and the key id, which travel in the clear.
+/// The Noise prologue. It authenticates the header of the first message.
 fn prologue(key: KeyId) -> Vec<u8> {
-    [PROLOGUE_LABEL, &[VERSION], &key.0].concat()
+    [PROLOGUE_LABEL, &header(key)].concat()
+}
+
+/// A value, and behind it an extension block.
+fn encode<T: Serialize>(value: &T, extensions: &[u8], limit: usize) -> Result<Bytes, CodecError> {
+    let encoded = codec::encode(value, limit)?;
+    let size = encoded.len() + extensions.len();
+    if size > limit {
+        return Err(CodecError::TooLarge { size, limit });
+    }
+    Ok([&encoded[..], extensions].concat().into())
+}
+
+/// Reads a value, and the extension block behind it. Entries of types that this code does not know are skipped.
+fn decode<T: DeserializeOwned>(payload: &[u8]) -> Option<(T, Bytes)> {
+    let (value, block) = codec::decode_prefix(payload).ok()?;
+    extensions::check(block).ok()?;
+    Some((value, Bytes::copy_from_slice(block)))
 }
 
 fn noise<'a>(key: &'a MeshKey, prologue: &'a [u8]) -> Result<Builder<'a>, snow::Error> {
@@ -216,11 +125,10 @@ impl Initiator {
         if !hello.is_valid() {
             return Err(HandshakeError::BadHello);
         }
-        let payload = codec::encode(hello, MAX_HANDSHAKE - NOISE_OVERHEAD - FIRST_HEADER)
-            .map_err(HandshakeError::Encode)?;
+        let limit = MAX_HANDSHAKE - NOISE_OVERHEAD - FIRST_HEADER;
+        let payload = encode(hello, &hello.extensions, limit).map_err(HandshakeError::Encode)?;
         let mut state = noise.build_initiator()?;
-        let header = [&[VERSION], &key.0[..]].concat();
-        let message = write(&mut state, &header, &payload)?;
+        let message = write(&mut state, &header(key), &payload)?;
         Ok((Self { state }, message))
     }
 
@@ -236,10 +144,11 @@ impl Initiator {
         };
         let payload = read(&mut self.state, message)
             .map_err(|_| HandshakeError::Malformed("it does not open"))?;
-        let answer = codec::decode(&payload)
-            .map_err(|_| HandshakeError::Malformed("what it holds is unreadable"))?;
+        let (answer, block) =
+            decode(&payload).ok_or(HandshakeError::Malformed("what it holds is unreadable"))?;
         match answer {
-            SecondMessage::Welcome(welcome) if welcome.is_valid() => {
+            SecondMessage::Welcome(mut welcome) if welcome.is_valid() => {
+                welcome.extensions = block;
                 let (own, other) = split(self.state);
                 let keys = SessionKeys {
                     sealer: Sealer::new(&own, Direction::FromInitiator),
@@ -293,6 +202,10 @@ impl Responder {
         if *version != VERSION {
             return Err(Refusal::Version);
         }
+        let (kind, rest) = rest.split_first().ok_or(Refusal::Malformed)?;
+        if *kind != SHARED_KEY {
+            return Err(Refusal::HandshakeKind);
+        }
         let (id, noise_message) = rest.split_first_chunk().ok_or(Refusal::Malformed)?;
         if noise_message.len() < NOISE_OVERHEAD {
             return Err(Refusal::Malformed);
@@ -308,8 +221,14 @@ impl Responder {
         let payload =
             read(&mut state, message).map_err(|_| RefusedHello::clear(Refusal::WrongKey))?;
         let responder = Self { state };
-        match codec::decode::<Hello>(&payload) {
-            Ok(hello) if hello.is_valid() => Ok((responder, hello)),
+        match decode::<Hello>(&payload) {
+            Some((hello, extensions)) if hello.is_valid() => Ok((
+                responder,
+                Hello {
+                    extensions,
+                    ..hello
+                },
+            )),
             _ => Err(RefusedHello {
                 refusal: Refusal::Malformed,
                 reply: responder.refuse(Refusal::Malformed),
@@ -344,7 +263,11 @@ impl Responder {
     }
 
     fn answer(&mut self, answer: &SecondMessage) -> Result<Bytes, HandshakeError> {
-        let payload = codec::encode(answer, MAX_HANDSHAKE - NOISE_OVERHEAD - 1)
+        let extensions = match answer {
+            SecondMessage::Welcome(welcome) => &welcome.extensions[..],
+            SecondMessage::Refused { .. } => &[],
+        };
+        let payload = encode(answer, extensions, MAX_HANDSHAKE - NOISE_OVERHEAD - 1)
             .map_err(HandshakeError::Encode)?;
         Ok(write(&mut self.state, &[SEALED], &payload)?)
     }

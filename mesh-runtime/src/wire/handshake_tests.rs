@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::wire::{
-    envelope::{Envelope, EnvelopeBuilder},
-    frame::Frame,
+use crate::{
+    id::{BootEpoch, InstanceId, NodeId},
+    wire::{
+        envelope::{Envelope, EnvelopeBuilder},
+        extensions::tests::UNKNOWN,
+        frame::Frame,
+        hello::{SchemaDigest, Target, role},
+    },
 };
 
 pub(crate) fn hello() -> Hello {
     Hello {
         mesh: "Shop".into(),
+        role: role::NODE,
         node_type: "Gateway".into(),
         instance: "gateway-1".into(),
         epoch: BootEpoch {
@@ -22,11 +28,23 @@ pub(crate) fn hello() -> Hello {
             fingerprint: 0x0123_4567_89ab_cdef,
             commands: Vec::new(),
         },
+        features: 0,
+        extensions: Bytes::new(),
+    }
+}
+
+/// As a later version may say it: with features and extensions that this one does not know.
+fn later_hello() -> Hello {
+    Hello {
+        features: 1 << 63 | 5,
+        extensions: UNKNOWN.into(),
+        ..hello()
     }
 }
 
 pub(crate) fn welcome() -> Welcome {
     Welcome {
+        role: role::NODE,
         node_type: "Billing".into(),
         instance: "billing-1".into(),
         epoch: BootEpoch {
@@ -37,6 +55,8 @@ pub(crate) fn welcome() -> Welcome {
             fingerprint: 0x0123_4567_89ab_cdef,
             commands: vec![(1, 2), (0xffff_ffff, u64::MAX)],
         },
+        features: 0,
+        extensions: Bytes::new(),
     }
 }
 
@@ -80,6 +100,12 @@ pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         (
             "handshake.hello",
             codec::encode(&hello(), MAX_HANDSHAKE).unwrap().into(),
+        ),
+        (
+            "handshake.hello.later",
+            encode(&later_hello(), UNKNOWN, MAX_HANDSHAKE)
+                .unwrap()
+                .into(),
         ),
         ("handshake.message-1", message.to_vec()),
         (
@@ -239,7 +265,7 @@ fn another_public_name_is_refused_in_the_clear() {
 #[test]
 fn a_claimed_key_id_without_the_key_is_refused() {
     let mut forged = start(&keys(&[2])).1.to_vec();
-    forged[1..9].copy_from_slice(&keys(&[1]).dialling().id.0);
+    forged[2..10].copy_from_slice(&keys(&[1]).dialling().id.0);
     let refused = Responder::read(&keys(&[1]), &forged).err().unwrap();
     assert_eq!(refused.refusal, Refusal::WrongKey);
 }
@@ -259,9 +285,11 @@ fn any_key_of_the_ring_is_accepted() {
 fn another_version_is_refused() {
     let (initiator, message) = start(&keys(&[1]));
     let mut message = message.to_vec();
-    message[0] = 2;
+    message[0] = 1;
     let refused = Responder::read(&keys(&[1]), &message).err().unwrap();
     assert_eq!(refused.refusal, Refusal::Version);
+    // What version 1 reads as "the versions differ", too.
+    assert_eq!(refused.reply, &[2, 2][..]);
     assert_eq!(
         refusal_of(initiator.finish(&refused.reply)),
         (Refusal::Version, false)
@@ -269,9 +297,98 @@ fn another_version_is_refused() {
 }
 
 #[test]
+fn another_kind_of_handshake_is_refused() {
+    let (initiator, message) = start(&keys(&[1]));
+    let mut message = message.to_vec();
+    message[1] = 2;
+    let refused = Responder::read(&keys(&[1]), &message).err().unwrap();
+    assert_eq!(refused.refusal, Refusal::HandshakeKind);
+    assert_eq!(
+        refusal_of(initiator.finish(&refused.reply)),
+        (Refusal::HandshakeKind, false)
+    );
+}
+
+#[test]
+fn the_header_of_the_first_message_is_authenticated() {
+    // Both sides would accept another kind, but they do not read the same one.
+    let keys = keys(&[1]);
+    let key = keys.dialling();
+    let changed = |at: usize| {
+        let mut prologue = prologue(key.id);
+        prologue[PROLOGUE_LABEL.len() + at] ^= 4;
+        prologue
+    };
+    for at in [0, 1, 2] {
+        let prologue = changed(at);
+        let noise = noise(key, &prologue).unwrap();
+        let (_, message) = Initiator::start_with(noise, key.id, &hello()).unwrap();
+        let refused = Responder::read(&keys, &message).err().unwrap();
+        assert_eq!(refused.refusal, Refusal::WrongKey, "{at}");
+    }
+}
+
+#[test]
+fn features_and_extensions_of_a_later_version_are_skipped() {
+    let keys = keys(&[1]);
+    let (initiator, message) = Initiator::start(&keys, &later_hello()).unwrap();
+    let (responder, said) = Responder::read(&keys, &message).unwrap();
+    assert_eq!(said, later_hello());
+    let later_welcome = Welcome {
+        features: u64::MAX,
+        extensions: UNKNOWN.into(),
+        ..welcome()
+    };
+    let (reply, mut there) = responder.accept(&later_welcome).unwrap();
+    let (said, mut here) = initiator.finish(&reply).unwrap();
+    assert_eq!(said, later_welcome);
+    assert!(opens(sealed(1, &mut here), &mut there));
+}
+
+#[test]
+fn an_extension_block_that_is_not_whole_is_malformed() {
+    let keys = keys(&[1]);
+    let torn = Bytes::from_static(UNKNOWN).slice(..4);
+    let hello = Hello {
+        extensions: torn.clone(),
+        ..hello()
+    };
+    let (_, message) = Initiator::start(&keys, &hello).unwrap();
+    let refused = Responder::read(&keys, &message).err().unwrap();
+    assert_eq!(refused.refusal, Refusal::Malformed);
+
+    let (initiator, message) = start(&keys);
+    let (responder, _) = Responder::read(&keys, &message).unwrap();
+    let welcome = Welcome {
+        extensions: torn,
+        ..welcome()
+    };
+    let (reply, _) = responder.accept(&welcome).unwrap();
+    let error = initiator.finish(&reply).unwrap_err();
+    assert!(matches!(error, HandshakeError::Malformed(_)), "{error:?}");
+}
+
+#[test]
+fn only_a_node_has_a_node_type() {
+    let keys = keys(&[1]);
+    let start = |role, node_type: &str| {
+        let node_type = node_type.into();
+        let hello = Hello {
+            role,
+            node_type,
+            ..hello()
+        };
+        Initiator::start(&keys, &hello).is_ok()
+    };
+    assert!(start(role::NODE, "Gateway") && !start(role::NODE, ""));
+    assert!(start(role::MASTER, "") && !start(role::MASTER, "Gateway"));
+    assert!(start(99, ""), "a role of a later version");
+}
+
+#[test]
 fn every_refusal_reaches_the_initiator_authenticated() {
     let keys = keys(&[1]);
-    for refusal in (1..=11).filter_map(refusal_from_code) {
+    for refusal in (1..=13).filter_map(refusal_from_code) {
         let (initiator, message) = start(&keys);
         let (responder, _) = Responder::read(&keys, &message).unwrap();
         let reply = responder.refuse(refusal);
@@ -284,7 +401,7 @@ fn codes_of_refusals_are_stable_and_unknown_ones_are_told_apart() {
     let known: Vec<u8> = (0..=u8::MAX)
         .filter(|code| refusal_from_code(*code).is_some())
         .collect();
-    assert_eq!(known, (1..=11).collect::<Vec<u8>>());
+    assert_eq!(known, (1..=13).collect::<Vec<u8>>());
     for code in known {
         assert_eq!(refusal_from_code(code).map(refusal_code), Some(code));
     }
@@ -394,8 +511,7 @@ fn an_introduction_over_the_limits_is_refused_on_both_sides() {
         let prologue = prologue(key.id);
         let mut state = noise(key, &prologue).unwrap().build_initiator().unwrap();
         let payload = codec::encode(&hello, MAX_HANDSHAKE).unwrap();
-        let header = [&[VERSION], &key.id.0[..]].concat();
-        let message = write(&mut state, &header, &payload).unwrap();
+        let message = write(&mut state, &header(key.id), &payload).unwrap();
         let refused = Responder::read(&keys, &message).err().unwrap();
         assert_eq!(refused.refusal, Refusal::Malformed);
         let initiator = Initiator { state };
@@ -461,8 +577,7 @@ fn garbage_never_panics() {
             .collect();
         assert!(Responder::read(&keys, &bytes).is_err());
         if let Some(header) = bytes.get_mut(..FIRST_HEADER) {
-            header[0] = VERSION;
-            header[1..].copy_from_slice(&keys.dialling().id.0);
+            header.copy_from_slice(&super::header(keys.dialling().id));
         }
         assert!(Responder::read(&keys, &bytes).is_err());
     }

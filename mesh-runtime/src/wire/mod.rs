@@ -7,12 +7,16 @@ pub(crate) mod cipher;
 pub(crate) mod codec;
 pub(crate) mod control;
 pub(crate) mod envelope;
+pub(crate) mod extensions;
 pub(crate) mod frame;
+pub(crate) mod frame_error;
 pub(crate) mod handshake;
+pub(crate) mod hello;
 pub(crate) mod job_options;
 pub(crate) mod secretbox;
+pub(crate) mod status;
 #[cfg(test)]
 mod vectors;
 
 /// The protocol version that this code implements.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;

@@ -10,6 +10,7 @@ fn computed() -> Vec<String> {
         wire::codec::tests::vectors(),
         wire::frame::tests::vectors(),
         wire::job_options::tests::vectors(),
+        wire::extensions::tests::vectors(),
         wire::handshake::tests::vectors(),
         discovery::tests::vectors(),
         rendezvous::tests::vectors(),

@@ -16,3 +16,4 @@ mod rolling_upgrade;
 mod settings;
 mod shutdown;
 mod split;
+mod versions;

@@ -1,0 +1,150 @@
+//! Extension blocks: the room in which messages grow without a new version of the protocol. A block is entries of
+//! `type: u8, length: u16, bytes`, little-endian, one after the other. Whoever does not know a type skips its entry.
+
+use bytes::{Buf, Bytes};
+#[cfg(any(test, feature = "testing"))]
+use bytes::{BufMut, BytesMut};
+
+/// The longest block of a call, tell or job, in bytes. Its length, two bytes in front of it, does not count.
+pub(crate) const MAX_BLOCK: usize = 4 * 1024;
+/// The type and the length in front of each entry.
+const ENTRY_HEADER: usize = 1 + 2;
+/// The length in front of a block that does not reach to the end of its message.
+const BLOCK_HEADER: usize = 2;
+
+/// What is wrong with a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadBlock {
+    #[error("an extension block ends in the middle of an entry")]
+    Truncated,
+    #[error("an extension block of {0} bytes is longer than {MAX_BLOCK}")]
+    TooLong(usize),
+}
+
+/// Checks a block that nothing of is used: every entry must be whole.
+pub(crate) fn check(mut block: &[u8]) -> Result<(), BadBlock> {
+    while !block.is_empty() {
+        next(&mut block)?;
+    }
+    Ok(())
+}
+
+/// Takes the first entry off a block that is not empty: its type and its bytes.
+fn next<'a>(block: &mut &'a [u8]) -> Result<(u8, &'a [u8]), BadBlock> {
+    if block.len() < ENTRY_HEADER {
+        return Err(BadBlock::Truncated);
+    }
+    let kind = block.get_u8();
+    let len = usize::from(block.get_u16_le());
+    let (bytes, rest) = block.split_at_checked(len).ok_or(BadBlock::Truncated)?;
+    *block = rest;
+    Ok((kind, bytes))
+}
+
+/// Splits a payload into the block in front of it, which has a length, and the rest.
+///
+/// # Errors
+/// If the block is too long, or not whole.
+pub(crate) fn split(mut payload: Bytes) -> Result<(Bytes, Bytes), BadBlock> {
+    let end = check_front(&payload)?;
+    let rest = payload.split_off(end);
+    payload.advance(BLOCK_HEADER);
+    Ok((payload, rest))
+}
+
+/// Checks the block in front of a payload of which only the first part may be there. Returns where the block ends.
+///
+/// # Errors
+/// If the block is too long, or not whole.
+pub(crate) fn check_front(payload: &[u8]) -> Result<usize, BadBlock> {
+    let mut rest = payload;
+    let len = rest.try_get_u16_le().map_err(|_| BadBlock::Truncated)?;
+    let len = usize::from(len);
+    if len > MAX_BLOCK {
+        return Err(BadBlock::TooLong(len));
+    }
+    check(rest.get(..len).ok_or(BadBlock::Truncated)?)?;
+    Ok(BLOCK_HEADER + len)
+}
+
+/// Writes a block and its length in front of a payload. Only tests send blocks so far.
+///
+/// # Errors
+/// If the block is too long.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn in_front_of(block: &[u8], payload: &[u8]) -> Result<Bytes, BadBlock> {
+    let len = block.len();
+    if len > MAX_BLOCK {
+        return Err(BadBlock::TooLong(len));
+    }
+    let mut out = BytesMut::with_capacity(BLOCK_HEADER + len + payload.len());
+    out.put_u16_le(len as u16);
+    out.put_slice(block);
+    out.put_slice(payload);
+    Ok(out.freeze())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Two entries of types that no version knows: three bytes, and none.
+    pub(crate) const UNKNOWN: &[u8] = b"\xfa\x03\0abc\xfb\0\0";
+
+    pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
+        let in_front = in_front_of(UNKNOWN, b"args").unwrap();
+        vec![
+            ("extensions.unknown", UNKNOWN.to_vec()),
+            ("extensions.in-front-of-args", in_front.to_vec()),
+        ]
+    }
+
+    #[test]
+    fn entries_of_unknown_types_are_skipped() {
+        assert_eq!(check(UNKNOWN), Ok(()));
+        assert_eq!(check(b""), Ok(()));
+        let mut rest = UNKNOWN;
+        assert_eq!(next(&mut rest), Ok((0xfa, &b"abc"[..])));
+        assert_eq!(next(&mut rest), Ok((0xfb, &b""[..])));
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_is_not_whole_is_an_error() {
+        for end in 1..UNKNOWN.len() {
+            let whole = end == 6;
+            assert_eq!(check(&UNKNOWN[..end]).is_ok(), whole, "{end}");
+        }
+    }
+
+    #[test]
+    fn a_block_in_front_of_a_payload_is_split_off() {
+        let payload = in_front_of(UNKNOWN, b"args").unwrap();
+        let (block, rest) = split(payload.clone()).unwrap();
+        assert_eq!((&block[..], &rest[..]), (UNKNOWN, &b"args"[..]));
+        for end in 0..payload.len() - 4 {
+            assert!(split(payload.slice(..end)).is_err(), "{end}");
+        }
+        let (block, rest) = split(in_front_of(b"", b"").unwrap()).unwrap();
+        assert!(block.is_empty() && rest.is_empty());
+    }
+
+    #[test]
+    fn a_block_has_at_most_four_kibibytes() {
+        let entry = |len: usize| {
+            let mut block = vec![0xfa];
+            block.put_u16_le(len as u16);
+            block.resize(ENTRY_HEADER + len, 0);
+            block
+        };
+        let longest = entry(MAX_BLOCK - ENTRY_HEADER);
+        let payload = in_front_of(&longest, b"").unwrap();
+        assert_eq!(split(payload).unwrap().0.len(), MAX_BLOCK);
+        let too_long = entry(MAX_BLOCK - ENTRY_HEADER + 1);
+        let expected = BadBlock::TooLong(MAX_BLOCK + 1);
+        assert_eq!(in_front_of(&too_long, b""), Err(expected));
+        let mut payload = ((MAX_BLOCK + 1) as u16).to_le_bytes().to_vec();
+        payload.extend_from_slice(&too_long);
+        assert_eq!(split(payload.into()), Err(expected));
+    }
+}

@@ -1,0 +1,69 @@
+//! How calls end, as numbers that never change their meaning.
+
+/// The outcome of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Status {
+    /// The payload is the encoded answer.
+    Ok,
+    /// The payload is a text that describes the failure.
+    Failed(FailureCode),
+    /// A rule of the instance refused the call. The payload is a number, `u32`, and the text behind it.
+    Refused,
+}
+
+/// The code of [`Status::Refused`].
+const REFUSED: u8 = 11;
+
+/// Why a call that arrived got no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum FailureCode {
+    Denied = 1,
+    Incompatible = 2,
+    Overloaded = 3,
+    DeadlineExceeded = 4,
+    Cancelled = 5,
+    HandlerPanicked = 6,
+    Codec = 7,
+    QueueFull = 8,
+    QueueFailed = 9,
+    ShuttingDown = 10,
+}
+
+impl FailureCode {
+    const ALL: [Self; 10] = [
+        Self::Denied,
+        Self::Incompatible,
+        Self::Overloaded,
+        Self::DeadlineExceeded,
+        Self::Cancelled,
+        Self::HandlerPanicked,
+        Self::Codec,
+        Self::QueueFull,
+        Self::QueueFailed,
+        Self::ShuttingDown,
+    ];
+}
+
+impl Status {
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed(code) => code as u8,
+            Self::Refused => REFUSED,
+        }
+    }
+
+    pub(super) fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Ok),
+            REFUSED => Some(Self::Refused),
+            code => {
+                let mut failures = FailureCode::ALL.into_iter();
+                failures
+                    .find(|failure| *failure as u8 == code)
+                    .map(Self::Failed)
+            }
+        }
+    }
+}
