@@ -572,6 +572,11 @@ async fn a_job_whose_attempts_never_ended_is_a_dead_letter_without_another() {
     assert_eq!(letter.encoded_args(), Some(&"x".into()));
 }
 
+/// Fails a test that waits for what does not happen. The clock is the paused one, so nobody waits as long.
+async fn within<T>(event: impl Future<Output = T>) -> T {
+    timeout(LONG, event).await.expect("it does not happen")
+}
+
 /// A runner that says which jobs it ran, and what it ran.
 fn noting() -> (RunJob, mpsc::UnboundedReceiver<JobId>) {
     let (ran, runs) = mpsc::unbounded_channel();
@@ -598,7 +603,7 @@ async fn of_two_declarations_each_worker_runs_only_the_jobs_of_its_own() {
         let queue = view_as(&engine, declared);
         workers.push(Worker::start(queue, WorkerOptions::default(), run));
         while !sent.is_empty() {
-            let ran = runs.recv().await.unwrap();
+            let ran = within(runs.recv()).await.unwrap();
             let position = sent.iter().position(|id| *id == ran);
             sent.remove(position.expect("a job of this declaration, once"));
         }
@@ -620,7 +625,7 @@ async fn a_job_of_another_declaration_is_a_dead_letter_after_its_time_and_runs_w
     };
     let (run, mut runs) = noting();
     let worker = start(&engine, options, run);
-    engine.is_dead.notified().await;
+    within(engine.is_dead.notified()).await;
     worker.stop(LONG).await;
     assert_eq!(runs.recv().await, None, "the handler did not run");
 
@@ -643,7 +648,7 @@ async fn a_job_of_another_declaration_is_a_dead_letter_after_its_time_and_runs_w
     assert_eq!(view(&engine).requeue(&id).await, Ok(true));
     let (run, mut runs) = noting();
     let worker = Worker::start(there, WorkerOptions::default(), run);
-    assert_eq!(runs.recv().await, Some(id));
+    assert_eq!(within(runs.recv()).await, Some(id));
     worker.stop(LONG).await;
     assert_eq!(stats(&engine).await, QueueStats::default());
 }
