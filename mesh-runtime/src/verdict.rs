@@ -5,6 +5,9 @@ use std::collections::HashMap;
 
 use crate::schema::{NodeSpec, Schema};
 
+/// How many commands a warning names.
+const MAX_NAMES: usize = 20;
+
 /// Whether a command may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -43,10 +46,11 @@ impl Verdicts {
         let declared: HashMap<u32, u64> = ends.declared.iter().copied().collect();
         Self {
             outgoing: Table::new(ends.known.iter().map(|(command, fingerprint)| {
-                let verdict = if declared.get(command) == Some(fingerprint) {
-                    access(ends.schema, ends.own, spec(ends.peer), *command)
-                } else {
-                    Verdict::Incompatible
+                let verdict = match access(ends.schema, ends.own, spec(ends.peer), *command) {
+                    Verdict::Allowed if declared.get(command) != Some(fingerprint) => {
+                        Verdict::Incompatible
+                    }
+                    verdict => verdict,
                 };
                 (*command, verdict)
             })),
@@ -72,12 +76,27 @@ impl Verdicts {
         self.incoming.of(command)
     }
 
-    /// The number of the peer's commands that the peer declares differently than they are known here, or not at all.
-    pub(crate) fn incompatible(&self) -> usize {
-        let verdicts = self.outgoing.0.iter();
-        verdicts
-            .filter(|(_, verdict)| *verdict == Verdict::Incompatible)
-            .count()
+    /// The peer's commands that this node may call, and that the peer declares differently than they are known here, or
+    /// not at all.
+    pub(crate) fn incompatible(&self) -> impl Iterator<Item = u32> {
+        self.outgoing.all(Verdict::Incompatible)
+    }
+
+    /// The names of these commands of the peer's node type, for people. `None` if there are none.
+    pub(crate) fn incompatible_names(&self, peer: &NodeSpec) -> Option<String> {
+        let commands = self.incompatible().filter_map(|id| peer.command(id));
+        let mut names: Vec<_> = commands.map(|command| command.name.to_owned()).collect();
+        let more = names.len().saturating_sub(MAX_NAMES);
+        names.truncate(MAX_NAMES);
+        if more > 0 {
+            names.push(format!("and {more} more"));
+        }
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Whether a call of this node can be served by the peer. Also true if the schema has no such calls.
+    pub(crate) fn serves_any(&self) -> bool {
+        self.outgoing.all(Verdict::Allowed).next().is_some() || self.incompatible().next().is_none()
     }
 }
 
@@ -103,6 +122,12 @@ impl Table {
         let mut verdicts: Vec<_> = verdicts.collect();
         verdicts.sort_unstable_by_key(|(command, _)| *command);
         Self(verdicts.into())
+    }
+
+    /// The commands with this verdict.
+    fn all(&self, verdict: Verdict) -> impl Iterator<Item = u32> {
+        let same = self.0.iter().filter(move |(_, other)| *other == verdict);
+        same.map(|(command, _)| *command)
     }
 
     /// A command that is not in the schema here is incompatible.
@@ -161,7 +186,29 @@ mod tests {
         let calling = verdicts("Audit", "Billing", &[(1, 11)]);
         assert_eq!(calling.outgoing(1), Verdict::Incompatible);
         assert_eq!(calling.outgoing(2), Verdict::Incompatible);
-        assert_eq!(calling.incompatible(), 2);
+        assert_eq!(calling.incompatible().collect::<Vec<_>>(), [1, 2]);
+        assert!(!calling.serves_any());
+        // What this node may not call does not matter to it.
+        let calling = verdicts("Gateway", "Billing", &[(1, 10)]);
+        assert_eq!(calling.outgoing(2), Verdict::Denied);
+        assert_eq!(calling.incompatible().count(), 0);
+        assert!(calling.serves_any());
+        let calling = verdicts("Audit", "Billing", &[(1, 10)]);
+        assert_eq!(calling.incompatible().collect::<Vec<_>>(), [2]);
+        assert!(calling.serves_any());
+    }
+
+    #[test]
+    fn incompatible_commands_are_named() {
+        let names = |own, declared| verdicts(own, "Billing", declared).incompatible_names(&BILLING);
+        assert_eq!(names("Audit", &[(1, 10)]).as_deref(), Some("narrow"));
+        assert_eq!(names("Audit", &[]).as_deref(), Some("open, narrow"));
+        assert_eq!(names("Gateway", &[(1, 10)]), None);
+    }
+
+    #[test]
+    fn a_peer_without_commands_serves_all_that_there_is() {
+        assert!(verdicts("Billing", "Gateway", &[]).serves_any());
     }
 
     #[test]

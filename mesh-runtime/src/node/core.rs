@@ -209,10 +209,7 @@ impl NodeCore {
             known: self.fingerprints.of(&id.node_type),
             declared: &digest.commands,
         });
-        let incompatible = verdicts.incompatible();
-        if incompatible > 0 {
-            tracing::warn!(peer = %id, commands = incompatible, "the peer declares some commands otherwise, or not at all");
-        }
+        self.warn_of_incompatible(&id, &verdicts);
         let peer = Peer {
             id,
             epoch,
@@ -221,6 +218,23 @@ impl NodeCore {
         };
         let host: Weak<dyn LinkHost> = self.this.clone();
         Link::new(peer, role, channel, self.config.grant, host)
+    }
+
+    /// Names the commands that this node may call, and that the peer cannot serve.
+    fn warn_of_incompatible(&self, peer: &NodeId, verdicts: &Verdicts) {
+        let Some(spec) = self.schema.node(&peer.node_type) else {
+            return;
+        };
+        let Some(commands) = verdicts.incompatible_names(spec) else {
+            return;
+        };
+        tracing::warn!(
+            node = %self.local.id,
+            %peer,
+            commands,
+            "the peer declares commands otherwise, or not at all: calls of them go to other instances, or fail as \
+             incompatible"
+        );
     }
 
     /// What this node declares about its own commands.

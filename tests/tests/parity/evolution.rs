@@ -1,5 +1,7 @@
 //! Two versions of one schema in one mesh.
 
+use std::time::Duration;
+
 use mesh_runtime::{CallError, Context, Node, NodeBuilder, NodeType, Outcome, testing::TestMesh};
 use mesh_tests::within;
 
@@ -250,6 +252,61 @@ async fn a_struct_with_its_fields_in_another_order_never_swaps_values() {
         let transfers: Vec<_> = gather.values().flatten().flatten().collect();
         assert!(matches!(transfers[..], [old::Transfer { from: 1, to: 2 }]));
         drop((old, new));
+    })
+    .await;
+}
+
+mod stripped {
+    mesh_runtime::mesh_schema! {
+        /// The mesh in a version in which the callee serves nothing that the others call.
+        pub mesh Evolving;
+
+        /// Calls.
+        node Caller {
+            allow: [];
+            connect: [Callee];
+        }
+
+        /// Is called.
+        node Callee {
+            allow: [Caller];
+            connect: [];
+
+            /// Only in this version.
+            balanced fn other() -> String;
+        }
+    }
+
+    impl CalleeHandler for super::Old {
+        async fn other(&self, _cx: mesh_runtime::Context<Callee>) -> String {
+            "other".into()
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_serves_none_of_the_calls_does_not_count_as_ready() {
+    within(async {
+        let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
+        let stripped = join(&mesh, stripped::Callee::node(Old)).await;
+        let caller = join(&mesh, old::Caller::node()).await;
+        let mut events = caller.events();
+        while caller.links().is_empty() {
+            events.next().await.unwrap();
+        }
+        assert_eq!(caller.links()[0].id, *stripped.id());
+
+        let ready = caller
+            .ready::<old::Callee>(1)
+            .timeout(Duration::from_millis(50));
+        let error = ready.await.unwrap_err();
+        assert_eq!((error.linked, error.incompatible), (0, 1));
+        let text = error.to_string();
+        assert!(text.contains("1 more can serve none"), "{text}");
+
+        // One that serves some of them counts.
+        let _new = mesh.start_node(new::Callee::node(New)).await.unwrap();
+        caller.ready::<old::Callee>(1).await.unwrap();
     })
     .await;
 }

@@ -308,8 +308,8 @@ async fn in_a_mixed_fleet_each_job_runs_where_it_is_declared_so(engines: Engines
 
     let old_office = money.start(first::Office::node()).await;
     let new_office = money.start(second::Office::node()).await;
-    old_office.ready::<first::Bank>(2).await.unwrap();
-    new_office.ready::<second::Bank>(2).await.unwrap();
+    old_office.ready::<first::Bank>(1).await.unwrap();
+    new_office.ready::<second::Bank>(1).await.unwrap();
     let (to_old, to_new) = (
         old_office.client::<first::Bank>(),
         new_office.client::<second::Bank>(),
