@@ -46,12 +46,17 @@ pub(crate) struct NodeItem {
     pub(crate) allow: Vec<PeersItem>,
     /// Every `connect: …;` in source order.
     pub(crate) connect: Vec<PeersItem>,
+    /// Every `reverse: …;` in source order.
+    pub(crate) reverse: Vec<PeersItem>,
     pub(crate) commands: Vec<CommandItem>,
 }
 
-/// `allow: [A, B];` or `connect: any;`
+/// The settings of a node.
+pub(crate) const SETTINGS: [&str; 3] = ["allow", "connect", "reverse"];
+
+/// `allow: [A, B];`, `connect: any;` or `reverse: none;`
 pub(crate) struct PeersItem {
-    /// The word `allow` or `connect`.
+    /// The word `allow`, `connect` or `reverse`.
     pub(crate) keyword: Ident,
     pub(crate) peers: Peers,
 }

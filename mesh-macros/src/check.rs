@@ -32,6 +32,7 @@ pub(crate) fn composition(schema: &mut Schema, errors: &mut Errors) {
     command_ids_differ(schema, errors);
     listed_nodes_exist(schema, errors);
     connections_are_allowed(schema, errors);
+    callers_back_are_dialled(schema, errors);
     allowed_callers_can_call(schema, errors);
 }
 
@@ -218,8 +219,13 @@ fn listed_nodes_exist(schema: &mut Schema, errors: &mut Errors) {
         unknown
     };
     for node in &mut schema.nodes {
-        for (peers, keyword) in [(&mut node.allow, "allow"), (&mut node.connect, "connect")] {
-            if let Peers::Named(names) = peers {
+        let lists = [
+            (Some(&mut node.allow), "allow"),
+            (Some(&mut node.connect), "connect"),
+            (node.reverse.as_mut(), "reverse"),
+        ];
+        for (peers, keyword) in lists {
+            if let Some(Peers::Named(names)) = peers {
                 tidy(names, keyword);
             }
         }
@@ -255,6 +261,22 @@ fn connections_are_allowed(schema: &mut Schema, errors: &mut Errors) {
         }) = schema.nodes.iter_mut().find(|node| node.name == peer)
         {
             names.push(caller);
+        }
+    }
+}
+
+/// Only those that a node dials can call it back.
+fn callers_back_are_dialled(schema: &mut Schema, errors: &mut Errors) {
+    for node in &mut schema.nodes {
+        let (connect, name) = (&node.connect, &node.name);
+        if let Some(Peers::Named(names)) = &mut node.reverse {
+            names.retain(|peer| {
+                let is_dialled = connect.covers(peer).is_some();
+                if !is_dialled {
+                    errors.push(errors::reverse_without_connect(peer, name));
+                }
+                is_dialled
+            });
         }
     }
 }
@@ -345,12 +367,17 @@ fn allowed_callers_can_call(schema: &mut Schema, errors: &mut Errors) {
                 continue;
             };
             for name in names {
-                if let Some(caller) = schema.node(name)
-                    && !schema.linked(caller, node)
-                {
-                    errors.push(errors::allow_without_link(name, &node.name, &command.name));
-                    widened.push((n, c));
+                let Some(caller) = schema.node(name) else {
+                    continue;
+                };
+                if schema.may_call(caller, node) {
+                    continue;
                 }
+                errors.push(match schema.linked(caller, node) {
+                    true => errors::allow_against_reverse(name, &node.name, &command.name),
+                    false => errors::allow_without_link(name, &node.name, &command.name),
+                });
+                widened.push((n, c));
             }
         }
     }

@@ -107,8 +107,8 @@ use self::{
 /// mesh      = docs [ visibility ] "mesh" Name ";"
 /// node      = docs "node" Name "{" ( list | command )* "}" [ ";" ]
 /// elsewhere = "node" path "::" Name ";"                      see `mesh_node!`
-/// list      = ( "allow" | "connect" ) ":" peers ";"           each at most once, `[]` if left out
-/// peers     = "any" | "[" [ Name ( "," Name )* [ "," ] ] "]"
+/// list      = ( "allow" | "connect" | "reverse" ) ":" peers ";"    each at most once; `allow` and `connect` are `[]` if left out
+/// peers     = "any" | "none" (after "reverse") | "[" [ Name ( "," Name )* [ "," ] ] "]"
 /// command   = attribute* delivery "fn" name "(" [ arguments ] ")" [ "->" Type ] ";"
 /// delivery  = "balanced" | "broadcast" | "queued" "balanced" | "queued" "broadcast"    no "->" after "queued"
 /// arguments = name ":" Type ( "," name ":" Type )* [ "," ]
@@ -124,7 +124,9 @@ use self::{
 ///
 /// A link from `A` to `B` exists if `A` lists `B` under `connect` **and** `B` lists `A` under `allow`. `any`
 /// stands for every node type whose own list agrees. `A` dials, `B` accepts; over the link either may call the other.
-/// A node type may list itself: its instances then link to each other.
+/// So `B` may call `A` although `allow` of `A` does not list it. `reverse` in `A` narrows that: `reverse: none;` closes the
+/// way back, and `reverse: [B];` opens it for those it lists, which `A` must dial. The compiler refuses what it closes, and so
+/// does the node on the wire. A node type may list itself: its instances then link to each other.
 ///
 /// # Deliveries
 ///

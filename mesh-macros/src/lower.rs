@@ -54,6 +54,8 @@ fn lower_node(
     let docs = docs_only(&item.attrs, "node", errors);
     let allow = only_list(item.allow, "an `allow`", &item.name, errors);
     let connect = only_list(item.connect, "a `connect`", &item.name, errors);
+    let says_reverse = !item.reverse.is_empty();
+    let reverse = only_list(item.reverse, "a `reverse`", &item.name, errors);
     let commands = item
         .commands
         .into_iter()
@@ -69,6 +71,7 @@ fn lower_node(
         docs,
         allow,
         connect,
+        reverse: says_reverse.then_some(reverse),
         commands,
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct NodeType {
     pub(crate) docs: Docs,
     pub(crate) allow: Peers,
     pub(crate) connect: Peers,
+    /// Which of the node types to which it connects may call it back. `None` if it does not say: all of them.
+    pub(crate) reverse: Option<Peers>,
     pub(crate) commands: Vec<Command>,
 }
 
@@ -185,6 +187,13 @@ impl NodeType {
         }
     }
 
+    /// Whether it may be called over the links that it dials to that node type.
+    pub(crate) fn lets_call_back(&self, peer: &Ident) -> bool {
+        self.reverse
+            .as_ref()
+            .is_none_or(|reverse| reverse.covers(peer).is_some())
+    }
+
     /// Where the schema names it. Errors about its part in the mesh are reported there.
     pub(crate) fn mention(&self) -> Span {
         let last = self
@@ -193,6 +202,10 @@ impl NodeType {
             .and_then(|path| path.segments.last());
         last.map_or(self.name.span(), |last| last.ident.span())
     }
+}
+
+fn dials(from: &NodeType, to: &NodeType) -> bool {
+    from.connect.covers(&to.name).is_some() && to.allow.covers(&from.name).is_some()
 }
 
 impl Schema {
@@ -216,10 +229,12 @@ impl Schema {
 
     /// Whether there is a link between the two, whoever dials.
     pub(crate) fn linked(&self, a: &NodeType, b: &NodeType) -> bool {
-        let dials = |from: &NodeType, to: &NodeType| {
-            from.connect.covers(&to.name).is_some() && to.allow.covers(&from.name).is_some()
-        };
         dials(a, b) || dials(b, a)
+    }
+
+    /// Whether `caller` may call commands of `callee`: over a link that it dials, or back over one that the callee dials.
+    pub(crate) fn may_call(&self, caller: &NodeType, callee: &NodeType) -> bool {
+        dials(caller, callee) || (dials(callee, caller) && callee.lets_call_back(&caller.name))
     }
 
     /// The node types that may call commands of `callee`, narrowed by the command's own `#[allow]`.
@@ -231,7 +246,7 @@ impl Schema {
         let narrowed = command.and_then(|command| command.options.allow.as_ref());
         self.nodes
             .iter()
-            .filter(|caller| self.linked(caller, callee))
+            .filter(|caller| self.may_call(caller, callee))
             .filter(|caller| match narrowed {
                 Some(Callers::Named(names)) => names.contains(&caller.name),
                 Some(Callers::Anyone) | None => true,

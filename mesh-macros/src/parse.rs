@@ -76,7 +76,7 @@ fn item(input: ParseStream<'_>, schema: &mut SchemaItem, errors: &mut Errors) ->
             node(input, attrs, vis, schema, errors)
         }
         "runtime" => runtime(input, word.span(), schema, errors),
-        "balanced" | "broadcast" | "queued" | "allow" | "connect" => {
+        "balanced" | "broadcast" | "queued" | "allow" | "connect" | "reverse" => {
             Err(errors::command_outside_node(word.span()))
         }
         keyword @ ("use" | "struct" | "enum" | "type" | "impl" | "trait" | "fn" | "async"
@@ -176,6 +176,7 @@ fn node(
         elsewhere: path.filter(|_| !input.peek(token::Brace)),
         allow: Vec::new(),
         connect: Vec::new(),
+        reverse: Vec::new(),
         commands: Vec::new(),
     };
     if node.elsewhere.is_some() {
@@ -321,7 +322,7 @@ fn starts_node_item(input: ParseStream<'_>) -> bool {
         return false;
     };
     match word.to_string().as_str() {
-        "allow" | "connect" => fork.peek(Token![:]),
+        "allow" | "connect" | "reverse" => fork.peek(Token![:]),
         "balanced" | "broadcast" | "queued" => fork.peek(Ident::peek_any),
         _ => false,
     }

@@ -47,11 +47,11 @@ pub trait NodeType: NodeDeclaration {
     const SPEC: &'static NodeSpec;
 }
 
-/// Says that the schema has a link between two node types, so that either may call the other.
+/// Says that the schema lets a node type call another: over a link that it dials, or back over one that the other dials.
 #[diagnostic::on_unimplemented(
     message = "node `{Self}` may not call node `{Callee}`",
-    label = "the schema has no link between `{Self}` and `{Callee}`",
-    note = "in `mesh_schema!`, list `{Callee}` under `connect` of `{Self}` and `{Self}` under `allow` of `{Callee}`"
+    label = "the schema does not let `{Self}` call `{Callee}`",
+    note = "in `mesh_schema!`, list `{Callee}` under `connect` of `{Self}` and `{Self}` under `allow` of `{Callee}`; if `{Callee}` dials `{Self}`, its `reverse` leaves `{Self}` out"
 )]
 pub trait MayCall<Callee: NodeType>: NodeType {}
 
@@ -61,8 +61,8 @@ pub trait MayCall<Callee: NodeType>: NodeType {}
 /// that is no node.
 #[diagnostic::on_unimplemented(
     message = "node `{Caller}` may not call node `{Self}`",
-    label = "the schema has no link between `{Caller}` and `{Self}`",
-    note = "in `mesh_schema!`, list `{Self}` under `connect` of `{Caller}` and `{Caller}` under `allow` of `{Self}`"
+    label = "the schema does not let `{Caller}` call `{Self}`",
+    note = "in `mesh_schema!`, list `{Self}` under `connect` of `{Caller}` and `{Caller}` under `allow` of `{Self}`; if `{Self}` dials `{Caller}`, its `reverse` leaves `{Caller}` out"
 )]
 pub trait CalledBy<Caller: NodeType>: NodeType {}
 

@@ -1,13 +1,14 @@
-//! `allow` and `connect`.
+//! `allow`, `connect` and `reverse`.
 
 use proc_macro2::Span;
 use syn::{Error, Ident};
 
 use super::{at, or_nearest, place};
+use crate::ast::SETTINGS;
 
 pub(crate) fn unknown_setting(name: &Ident) -> Error {
     let text = name.to_string();
-    let meant = or_nearest(&text, ["allow", "connect"], "a node has the settings");
+    let meant = or_nearest(&text, SETTINGS, "a node has the settings");
     at(
         name.span(),
         format!("`{text}` is no setting of a node{meant}"),
@@ -76,6 +77,15 @@ pub(crate) fn listed_twice(name: &Ident, keyword: &str) -> Error {
     at(
         name.span(),
         format!("`{name}` stands twice in this `{keyword}`: drop one"),
+    )
+}
+
+pub(crate) fn reverse_without_connect(name: &Ident, node: &Ident) -> Error {
+    at(
+        name.span(),
+        format!(
+            "`{node}` does not connect to `{name}`, so there is no link over which `{name}` could call it back: list `{name}` under `connect` of `{node}`, or drop it here"
+        ),
     )
 }
 

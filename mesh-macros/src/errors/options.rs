@@ -260,6 +260,15 @@ pub(crate) fn allow_lint(span: Span, name: &str) -> Error {
     )
 }
 
+pub(crate) fn allow_against_reverse(name: &Ident, callee: &Ident, command: &Ident) -> Error {
+    at(
+        name.span(),
+        format!(
+            "`{name}` cannot call `{command}`: `{callee}` dials it, and `reverse` of `{callee}` leaves it out: list `{name}` there, or drop `{name}` here"
+        ),
+    )
+}
+
 pub(crate) fn allow_without_link(name: &Ident, callee: &Ident, command: &Ident) -> Error {
     at(
         name.span(),

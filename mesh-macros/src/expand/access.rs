@@ -13,14 +13,17 @@ use crate::{
     names,
 };
 
-/// One `MayCall` for each pair that may call: over a link, either end may call the other.
+/// One `MayCall` for each pair that may call: over a link, either end may call the other, unless the one that dials closes
+/// the way back.
 pub(super) fn links(cx: &Cx<'_>) -> TokenStream {
     let rt = &cx.rt;
     let mut done = HashSet::new();
     let mut output = TokenStream::new();
     for link in cx.schema.links() {
         for (caller, callee) in [(link.from, link.to), (link.to, link.from)] {
-            if done.insert((caller, callee)) {
+            let is_open = caller == link.from
+                || cx.schema.nodes[callee].lets_call_back(&cx.schema.nodes[caller].name);
+            if is_open && done.insert((caller, callee)) {
                 let (caller, callee) = (
                     cx.schema.nodes[caller].path(),
                     cx.schema.nodes[callee].path(),

@@ -66,11 +66,16 @@ fn summary(node: &NodeType) -> TokenStream {
     let name = &node.name;
     let allow = peers(&node.allow);
     let connect = peers(&node.connect);
+    let reverse = node.reverse.as_ref().map(|reverse| {
+        let reverse = peers(reverse);
+        quote!(reverse: #reverse;)
+    });
     let commands = node.commands.iter().map(command);
     quote! {
         node #name {
             allow: #allow;
             connect: #connect;
+            #reverse
             #(#commands)*
         }
     }

@@ -95,10 +95,8 @@ fn links(schema: &Schema, node: &NodeType) -> String {
         true => Vec::new(),
         false => of(schema.callers(node, None)),
     };
-    // Over a link either end may call the other, so its callers are also the node types that it may call.
-    let offering = |peer: &&NodeType| !peer.commands.is_empty();
-    let called = schema.callers(node, None);
-    let called = of(called.into_iter().filter(offering).collect());
+    let called = |peer: &&NodeType| !peer.commands.is_empty() && schema.may_call(node, peer);
+    let called = of(schema.nodes.iter().filter(called).collect());
     let mut lines = Vec::new();
     if !callers.is_empty() {
         lines.push(format!("- Called by {}.", list(&callers)));
@@ -132,7 +130,18 @@ fn lists(node: &NodeType) -> String {
     ];
     let mut lines: Vec<String> = lines.into_iter().flatten().collect();
     if !lines.is_empty() {
-        lines.push("- Over a link, either end may call the other.".to_string());
+        lines.push(match &node.reverse {
+            None | Some(Peers::Any(_)) => {
+                "- Over a link, either end may call the other.".to_string()
+            }
+            Some(Peers::Named(names)) if names.is_empty() => {
+                "- Over a link that it dials, it is not called back.".to_string()
+            }
+            Some(Peers::Named(names)) => format!(
+                "- Over a link that it dials, it is called back only by {}.",
+                list(&plain(names))
+            ),
+        });
     }
     lines.join("\n")
 }

@@ -119,10 +119,14 @@ pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
     let path = node.path();
     let declared = quote!(<#path as #rt::NodeDeclaration>);
     let links = schema.links();
-    let dials = links
-        .iter()
-        .filter(|link| link.from == index)
-        .map(|link| schema.nodes[link.to].name.unraw().to_string());
+    let dials = links.iter().filter(|link| link.from == index);
+    let dialled: Vec<_> = dials.map(|link| &schema.nodes[link.to].name).collect();
+    let dials = dialled.iter().map(|name| name.unraw().to_string());
+    let reverse = node.reverse.as_ref().map(|_| {
+        let callers = dialled.iter().filter(|name| node.lets_call_back(name));
+        let callers = callers.map(|name| name.unraw().to_string());
+        quote!(.reverse(&[#(#callers),*]))
+    });
     let allow = match &node.allow {
         Peers::Any(_) => TokenStream::new(),
         Peers::Named(names) => {
@@ -138,7 +142,7 @@ pub(super) fn implementation(cx: &Cx<'_>, index: usize) -> TokenStream {
                 #declared::DOC,
                 &[#(#dials),*],
                 #declared::COMMANDS,
-            ) #allow;
+            ) #allow #reverse;
         }
     }
 }

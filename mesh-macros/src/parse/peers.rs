@@ -1,26 +1,26 @@
-//! `allow: [A, B];` and `connect: any;`.
+//! `allow: [A, B];`, `connect: any;` and `reverse: none;`.
 
 use proc_macro2::Span;
 use syn::{Ident, Result, Token, bracketed, ext::IdentExt, parse::ParseStream, token};
 
 use super::{any_ident, skip_one, skip_to};
 use crate::{
-    ast::{Attr, NodeItem, Peers, PeersItem},
+    ast::{Attr, NodeItem, Peers, PeersItem, SETTINGS},
     errors::{self, Errors},
 };
 
-/// Whether the next words are `name: …` or an `allow`/`connect` that lacks its colon, rather than a command.
+/// Whether the next words are `name: …` or a setting that lacks its colon, rather than a command.
 pub(super) fn is_setting(input: ParseStream<'_>) -> bool {
     if input.peek2(Token![:]) || input.peek2(Token![=]) || input.peek2(token::Bracket) {
         return true;
     }
     let fork = input.fork();
-    any_ident(&fork).is_some_and(|word| word == "allow" || word == "connect")
+    any_ident(&fork).is_some_and(|word| SETTINGS.iter().any(|setting| word == setting))
         && !fork.peek(Token![fn])
         && !fork.peek(token::Paren)
 }
 
-/// `allow: [A, B];` or `connect: any;`
+/// `allow: [A, B];`, `connect: any;` or `reverse: none;`
 pub(super) fn setting(
     input: ParseStream<'_>,
     attrs: &[Attr],
@@ -39,10 +39,11 @@ pub(super) fn setting(
             skip_one(input);
         }
     }
-    let known = keyword == "allow" || keyword == "connect";
+    let known = SETTINGS.iter().any(|setting| keyword == setting);
     let name = keyword.to_string();
-    let slot = match crate::errors::nearest(&name, ["allow", "connect"]) {
+    let slot = match errors::nearest(&name, SETTINGS) {
         Some("connect") => &mut node.connect,
+        Some("reverse") => &mut node.reverse,
         Some(_) => &mut node.allow,
         None => return Err(errors::unknown_setting(&keyword)),
     };
@@ -72,6 +73,10 @@ fn peers(input: ParseStream<'_>, keyword: &Ident, errors: &mut Errors) -> Result
         if word == "any" {
             skip_one(input);
             return Ok((Peers::Any(word.span()), word.span()));
+        }
+        if word == "none" && keyword == "reverse" {
+            skip_one(input);
+            return Ok((Peers::Named(Vec::new()), word.span()));
         }
         // `allow: Gateway, Billing;`
         errors.push(errors::peers_without_brackets(word.span(), keyword));

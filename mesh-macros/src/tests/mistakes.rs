@@ -120,3 +120,58 @@ fn a_key_is_any_expression_over_the_arguments() {
         assert_eq!(found.len(), expected, "{key}: {found:#?}");
     }
 }
+
+#[test]
+fn the_way_back_is_open_closed_or_for_those_that_it_lists() {
+    for reverse in [
+        "",
+        "reverse: any;",
+        "reverse: none;",
+        "reverse: [];",
+        "reverse: [B];",
+    ] {
+        let schema = format!(
+            "mesh M; node A {{ connect: [B]; {reverse} balanced fn f(); }} node B {{ allow: [A]; }}"
+        );
+        assert_eq!(mistakes(&schema), [""; 0], "{reverse}");
+    }
+}
+
+#[test]
+fn a_list_of_the_way_back_names_those_that_the_node_dials() {
+    let mistake = |node: &str| {
+        let schema = format!("mesh M; {node} node B {{ allow: [A]; }} node C {{ allow: any; }}");
+        let found = mistakes(&schema);
+        assert_eq!(found.len(), 1, "{node}: {found:#?}");
+        found[0].clone()
+    };
+    for (node, part) in [
+        (
+            "node A { connect: [B]; reverse: [C]; balanced fn f(); }",
+            "`A` does not connect to `C`",
+        ),
+        (
+            "node A { connect: [B]; reverse: [D]; balanced fn f(); }",
+            "the schema has no node `D`",
+        ),
+        (
+            "node A { connect: [B]; reverse: [B, B]; balanced fn f(); }",
+            "twice",
+        ),
+        (
+            "node A { connect: [B]; revers: [B]; balanced fn f(); }",
+            "did you mean `reverse`?",
+        ),
+        (
+            "node A { connect: [B]; reverse: none balanced fn f(); }",
+            "expected `;`",
+        ),
+        (
+            "node A { connect: [B]; reverse: none; #[allow(B)] balanced fn f(); }",
+            "`reverse` of `A` leaves it out",
+        ),
+    ] {
+        let mistake = mistake(node);
+        assert!(mistake.contains(part), "{part}: {mistake}");
+    }
+}

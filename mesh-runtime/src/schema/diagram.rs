@@ -15,7 +15,8 @@ impl Schema {
     /// The schema as a [Mermaid](https://mermaid.js.org) flowchart, which GitHub renders in a `mermaid` code block.
     ///
     /// Each node type is a box with its commands by delivery, in the order of the schema. An arrow leads from the node
-    /// type that dials to the one that accepts. If `#[allow(..)]` restricts a command, its callers are listed. Equal
+    /// type that dials to the one that accepts. A dotted arrow leads from a node type to one that it may call only over a
+    /// link that the other dials. If `#[allow(..)]` restricts a command, its callers are listed. Equal
     /// schemas give equal text, so a test can check that the diagram in a document matches the schema.
     ///
     /// ```
@@ -50,8 +51,9 @@ impl Schema {
             let rows: String = rows.collect();
             text.push_str(&format!("    n{id}[\"<b>{name}</b>{rows}\"]\n"));
         }
-        for (from, to) in drawing.arrows {
-            text.push_str(&format!("    n{from} --> n{to}\n"));
+        for Arrow { from, to, is_back } in drawing.arrows {
+            let line = if is_back { "-.->" } else { "-->" };
+            text.push_str(&format!("    n{from} {line} n{to}\n"));
         }
         text
     }
@@ -100,8 +102,9 @@ impl Schema {
                 "    n{id} [label=<<b>{name}</b>{end_of_name}{rows}>];\n"
             ));
         }
-        for (from, to) in drawing.arrows {
-            text.push_str(&format!("    n{from} -> n{to};\n"));
+        for Arrow { from, to, is_back } in drawing.arrows {
+            let style = if is_back { " [style=dotted]" } else { "" };
+            text.push_str(&format!("    n{from} -> n{to}{style};\n"));
         }
         text.push_str("}\n");
         text
@@ -112,8 +115,15 @@ impl Schema {
 /// output format.
 struct Drawing {
     boxes: Vec<NodeBox>,
-    /// From the dialling to the accepting node type, as indexes into `boxes`.
-    arrows: Vec<(usize, usize)>,
+    arrows: Vec<Arrow>,
+}
+
+/// Who may call whom, as indexes into `boxes`.
+struct Arrow {
+    from: usize,
+    to: usize,
+    /// Over a link that the other end dials, and only there.
+    is_back: bool,
 }
 
 /// A node type.
@@ -129,7 +139,20 @@ impl Drawing {
         let mut arrows = Vec::new();
         for (from, node) in schema.nodes.iter().enumerate() {
             let accepting = node.links_to.iter().filter_map(|to| number(to));
-            arrows.extend(accepting.map(|to| (from, to)));
+            arrows.extend(accepting.map(|to| Arrow {
+                from,
+                to,
+                is_back: false,
+            }));
+        }
+        for (from, caller) in schema.nodes.iter().enumerate() {
+            let called = schema.nodes.iter().enumerate();
+            let called_back = called.filter(|(_, callee)| schema.calls_only_back(caller, callee));
+            arrows.extend(called_back.map(|(to, _)| Arrow {
+                from,
+                to,
+                is_back: true,
+            }));
         }
         let boxes = schema.nodes.iter().map(|node| NodeBox::of(node)).collect();
         Self { boxes, arrows }
@@ -228,6 +251,7 @@ mod tests {
     n0 --> n0
     n0 --> n1
     n1 --> n2
+    n2 -.-> n1
 "##;
         assert_eq!(ODD.to_mermaid(), expected);
     }
@@ -244,9 +268,32 @@ mod tests {
     n0 -> n0;
     n0 -> n1;
     n1 -> n2;
+    n2 -> n1 [style=dotted];
 }
 "#;
         assert_eq!(ODD.to_dot(), expected);
+    }
+
+    #[test]
+    fn calls_back_are_dotted_where_they_are_possible() {
+        const WORK: NodeSpec = NodeSpec::new("Work", "", &["Index", "Mute", "Peer"], &[RECORD]);
+        const INDEX: NodeSpec = NodeSpec::new("Index", "", &[], &[]);
+        const PEER: NodeSpec = NodeSpec::new("Peer", "", &["Work"], &[]);
+        let arrows = |work: &'static NodeSpec| {
+            let nodes: &'static [&'static NodeSpec] = Box::leak(Box::new([work, &INDEX, &PEER]));
+            let text = Schema::new("Test", "", nodes).to_mermaid();
+            let lines = text.lines().filter(|line| line.contains(">")).skip(3);
+            lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        };
+        // Links both ways need no dotted arrow.
+        assert_eq!(
+            arrows(&WORK),
+            ["n0 --> n1", "n0 --> n2", "n2 --> n0", "n1 -.-> n0"]
+        );
+        const CLOSED: NodeSpec = WORK.reverse(&[]);
+        assert_eq!(arrows(&CLOSED), ["n0 --> n1", "n0 --> n2", "n2 --> n0"]);
+        const FOR_END: NodeSpec = NodeSpec::new("Work", "", &["Index"], &[FOR_TWO]);
+        assert_eq!(arrows(&FOR_END), ["n0 --> n1", "n2 --> n0"]);
     }
 
     #[test]

@@ -27,6 +27,13 @@ pub enum Finding {
         /// The entry.
         dialer: &'static str,
     },
+    /// A node type may call another only because the other dials it, and the other does not speak of it.
+    ReverseCalls {
+        /// Who may call.
+        caller: &'static str,
+        /// Who dials, and may be called.
+        callee: &'static str,
+    },
     /// Two node types link by name, but neither may call any command of the other.
     IdleLink {
         /// Who dials.
@@ -58,6 +65,11 @@ impl fmt::Display for Finding {
                 f,
                 "instances of `{from}` link to each other, and none may call another: let `#[allow(..)]` of a command \
                  list `{from}`, or drop `{from}` from its own `connect` and `allow`"
+            ),
+            Self::ReverseCalls { caller, callee } => write!(
+                f,
+                "`{caller}` may call `{callee}`, over the links that `{callee}` dials, although `allow` of `{callee}` does \
+                 not list it: say so with `reverse: [{caller}];` in `{callee}`, or close it with `reverse: none;`"
             ),
             Self::IdleLink { from, to } => write!(
                 f,
@@ -140,7 +152,27 @@ impl Schema {
                 });
             }
         }
+        for &peer in node.links_to {
+            if let Some(caller) = self.node(peer).filter(|peer| self.is_unsaid(peer, node)) {
+                findings.push(Finding::ReverseCalls {
+                    caller: caller.name,
+                    callee: name,
+                });
+            }
+        }
         findings
+    }
+
+    /// Whether `caller` may call `callee` back, and neither list of the callee speaks of it: `allow`, or `reverse`, or
+    /// `#[allow(..)]` of each command that it may call.
+    fn is_unsaid(&self, caller: &NodeSpec, callee: &NodeSpec) -> bool {
+        let mut commands = callee.commands.iter();
+        callee.reverse.is_none()
+            && self.calls_only_back(caller, callee)
+            && callee
+                .allow
+                .is_some_and(|allow| !allow.contains(&caller.name))
+            && commands.any(|command| command.allow.is_none())
     }
 
     /// Whether either of two linked node types may call a command of the other.
@@ -149,7 +181,7 @@ impl Schema {
             let commands = self
                 .node(callee)
                 .map_or::<&[CommandSpec], _>(&[], |node| node.commands);
-            commands.iter().any(|command| command.allows(caller))
+            self.may_call(caller, callee) && commands.iter().any(|command| command.allows(caller))
         };
         offers(one, other) || offers(other, one)
     }
@@ -163,6 +195,8 @@ mod tests {
     const COMMAND: CommandSpec = CommandSpec::new("work", 1, 1, Delivery::Balanced, &[], "()");
 
     const FOR_JOB: CommandSpec = COMMAND.allow(&["Job"]);
+    const FOR_INDEX: CommandSpec = COMMAND.allow(&["Index"]);
+    const FOR_WEB: CommandSpec = COMMAND.allow(&["Web"]);
 
     fn lint(nodes: &'static [&'static NodeSpec]) -> Vec<Finding> {
         Schema::new("Test", "", nodes).lint()
@@ -200,12 +234,53 @@ mod tests {
         let findings = lint(
             const {
                 &[
-                    &NodeSpec::new("Work", "", &["Web"], &[COMMAND]).allow(&[]),
+                    &NodeSpec::new("Work", "", &["Web"], &[COMMAND])
+                        .allow(&[])
+                        .reverse(&["Web"]),
                     &NodeSpec::new("Web", "", &[], &[]).allow(&["Work"]),
                 ]
             },
         );
         assert_eq!(findings, []);
+    }
+
+    #[test]
+    fn a_call_back_that_nothing_speaks_of() {
+        const WEB: NodeSpec = NodeSpec::new("Web", "", &["Work"], &[]).allow(&[]);
+        const INDEX: NodeSpec = NodeSpec::new("Index", "", &[], &[COMMAND]).allow(&["Work"]);
+        const WORK: NodeSpec = NodeSpec::new("Work", "", &["Index"], &[COMMAND]).allow(&["Web"]);
+        let findings = lint(const { &[&WEB, &WORK, &INDEX] });
+        let expected = Finding::ReverseCalls {
+            caller: "Index",
+            callee: "Work",
+        };
+        assert_eq!(findings, [expected]);
+        let text = expected.to_string();
+        assert!(text.contains("`reverse: none;`"), "{text}");
+
+        assert_eq!(
+            lint(const { &[&WEB, &WORK.reverse(&["Index"]), &INDEX] }),
+            []
+        );
+        assert_eq!(lint(const { &[&WEB, &WORK.reverse(&[]), &INDEX] }), []);
+        const NARROW: NodeSpec =
+            NodeSpec::new("Work", "", &["Index"], &[FOR_INDEX, FOR_WEB]).allow(&["Web"]);
+        assert_eq!(lint(const { &[&WEB, &NARROW, &INDEX] }), []);
+    }
+
+    #[test]
+    fn a_closed_way_back_can_make_a_node_unreachable() {
+        let findings = lint(
+            const {
+                &[
+                    &NodeSpec::new("Work", "", &["Web"], &[COMMAND])
+                        .allow(&[])
+                        .reverse(&[]),
+                    &NodeSpec::new("Web", "", &[], &[COMMAND]).allow(&["Work"]),
+                ]
+            },
+        );
+        assert_eq!(findings, [Finding::Unreachable { node: "Work" }]);
     }
 
     #[test]

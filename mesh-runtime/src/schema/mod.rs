@@ -43,6 +43,8 @@ pub struct NodeSpec {
     /// Its `allow` list, as written; `None` is `any`. A listed node type may dial this one. It does so only if its
     /// `connect` lists this one; then this one is in the other's [`links_to`](Self::links_to).
     pub allow: Option<&'static [&'static str]>,
+    /// Which of the node types that it dials may call it back, if it says: its `reverse` list. `None` means all of them.
+    pub reverse: Option<&'static [&'static str]>,
     /// Its commands, in the order of the schema.
     pub commands: &'static [CommandSpec],
 }
@@ -146,6 +148,10 @@ impl Schema {
         for node in self.nodes {
             mix(node.name.as_bytes());
             node.links_to.iter().for_each(|to| mix(to.as_bytes()));
+            if let Some(callers) = node.reverse {
+                mix(b"reverse");
+                callers.iter().for_each(|caller| mix(caller.as_bytes()));
+            }
             for command in node.commands {
                 mix(&command.id.to_le_bytes());
                 mix(&command.fingerprint.to_le_bytes());
@@ -165,9 +171,28 @@ impl Schema {
             .is_some_and(|node| node.links_to.contains(&to))
     }
 
-    /// Whether a node of type `caller` may call commands of `callee`. A link in either direction is sufficient.
+    /// Whether a node of type `caller` may call commands of `callee`: over a link that it dials, or back over one that the
+    /// callee dials, unless [`NodeSpec::reverse`] closes that way.
     pub fn may_call(&self, caller: &str, callee: &str) -> bool {
-        self.may_link(caller, callee) || self.may_link(callee, caller)
+        self.may_link(caller, callee) || self.may_call_back(caller, callee)
+    }
+
+    /// Whether calls of `caller` reach a command of `callee`, and only over links that the callee dials.
+    fn calls_only_back(&self, caller: &NodeSpec, callee: &NodeSpec) -> bool {
+        let mut commands = callee.commands.iter();
+        self.may_call_back(caller.name, callee.name)
+            && !self.may_link(caller.name, callee.name)
+            && commands.any(|command| command.allows(caller.name))
+    }
+
+    /// Whether a node of type `caller` may call commands of `callee` over a link that the callee dials.
+    pub fn may_call_back(&self, caller: &str, callee: &str) -> bool {
+        self.may_link(callee, caller)
+            && self.node(callee).is_some_and(|callee| {
+                callee
+                    .reverse
+                    .is_none_or(|callers| callers.contains(&caller))
+            })
     }
 }
 
@@ -185,8 +210,15 @@ impl NodeSpec {
             doc,
             links_to,
             allow: None,
+            reverse: None,
             commands,
         }
+    }
+
+    #[doc(hidden)]
+    pub const fn reverse(mut self, callers: &'static [&'static str]) -> Self {
+        self.reverse = Some(callers);
+        self
     }
 
     #[doc(hidden)]

@@ -12,6 +12,7 @@ mod master;
 mod queues;
 mod refusals;
 mod registration;
+mod reverse;
 mod rolling_upgrade;
 mod settings;
 mod shutdown;

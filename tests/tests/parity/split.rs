@@ -21,6 +21,7 @@ mod billing {
         pub(crate) node Billing {
             allow: [Gateway];
             connect: [Audit];
+            reverse: none;
 
             /// Charges one order, and has it recorded.
             balanced fn charge(order: Order) -> u64;
@@ -86,6 +87,15 @@ mesh_runtime::mesh_schema! {
     node Gateway {
         connect: [Billing, Audit];
     }
+}
+
+#[test]
+fn what_a_node_of_another_module_says_of_its_callers_is_in_the_schema() {
+    assert!(Shop::SCHEMA.may_call("Gateway", "Billing"));
+    assert!(!Shop::SCHEMA.may_call("Audit", "Billing"));
+    let billing = Shop::SCHEMA.node("Billing").unwrap();
+    assert_eq!(billing.reverse, Some(&[][..]));
+    assert_eq!(Shop::SCHEMA.node("Audit").unwrap().reverse, None);
 }
 
 #[tokio::test]
