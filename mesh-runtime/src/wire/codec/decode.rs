@@ -288,7 +288,7 @@ struct Elements<'a, 'de> {
     outer: &'a mut Input<'de>,
     depth_left: u32,
     left: usize,
-    /// How many bytes were left before the entry of a map.
+    /// How many bytes had been read before the entry of a map.
     entry: usize,
 }
 
@@ -329,7 +329,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
             return Ok(None);
         };
         self.left = left;
-        let before = self.input.rest().len();
+        let before = self.input.read();
         let value = self.read(seed)?;
         self.input.end_element(before)?;
         Ok(Some(value))
@@ -353,7 +353,7 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
             return Ok(None);
         };
         self.left = left;
-        self.entry = self.input.rest().len();
+        self.entry = self.input.read();
         self.read(seed).map(Some)
     }
 

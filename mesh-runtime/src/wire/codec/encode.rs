@@ -10,9 +10,13 @@ use serde::{
 
 use super::{
     MAX_DEPTH,
+    one_byte::byte_of,
     output::{Output, Position},
     problem::{Error, Problem},
 };
+
+/// How many bytes of a list are copied at once.
+const CHUNK: usize = 256;
 
 /// Writes one value. It also writes the parts of tuples, structs and lists, each with an encoder of its own.
 pub(super) struct Encoder<'a> {
@@ -63,6 +67,36 @@ impl<'a> Encoder<'a> {
             out: self.out,
             depth_left: self.depth_left,
         })
+    }
+
+    /// An element of a list.
+    #[inline]
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        let start = self.out.position();
+        self.part(value)?;
+        self.out.end_element(start)
+    }
+}
+
+/// Writes the elements of a list up to the first that is no byte, and returns this one.
+#[inline]
+fn copy_bytes<T: Serialize>(items: &mut impl Iterator<Item = T>, out: &mut Output) -> Option<T> {
+    let mut chunk = [0; CHUNK];
+    loop {
+        let mut used = 0;
+        let mut other = None;
+        for item in items.take(CHUNK) {
+            let Some(byte) = byte_of(&item) else {
+                other = Some(item);
+                break;
+            };
+            chunk[used] = byte;
+            used += 1;
+        }
+        out.write(&chunk[..used]);
+        if used < CHUNK {
+            return other;
+        }
     }
 }
 
@@ -221,6 +255,26 @@ impl<'a> Serializer for Encoder<'a> {
     }
 
     #[inline]
+    fn collect_seq<I>(self, items: I) -> Result<(), Error>
+    where
+        I: IntoIterator<Item: Serialize>,
+    {
+        let mut items = items.into_iter();
+        let len = match items.size_hint() {
+            (least, Some(most)) if least == most => Some(least),
+            _ => None,
+        };
+        let mut list = self.counted(len)?;
+        match copy_bytes(&mut items, list.out) {
+            None => Ok(()),
+            Some(item) => {
+                list.element(&item)?;
+                items.try_for_each(|item| list.element(&item))
+            }
+        }
+    }
+
+    #[inline]
     fn is_human_readable(&self) -> bool {
         false
     }
@@ -232,9 +286,7 @@ impl SerializeSeq for Encoder<'_> {
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        let start = self.out.position();
-        self.part(value)?;
-        self.out.end_element(start)
+        self.element(value)
     }
 
     #[inline]

@@ -3,10 +3,11 @@
 use super::problem::{Error, Problem};
 use super::{LONG_U16, LONG_U32, LONG_U64, LONG_U128, MAX_EMPTY, SHORT_MAX};
 
-/// What is left of the input.
+/// The bytes, and how many of them have been read.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'de> {
-    rest: &'de [u8],
+    bytes: &'de [u8],
+    read: usize,
     /// How many more elements of lists and maps may take no bytes.
     empty_left: u32,
 }
@@ -14,20 +15,28 @@ pub(super) struct Input<'de> {
 impl<'de> Input<'de> {
     pub(super) fn new(bytes: &'de [u8]) -> Self {
         Self {
-            rest: bytes,
+            bytes,
+            read: 0,
             empty_left: MAX_EMPTY,
         }
     }
 
+    /// How many bytes have been read.
     #[inline]
-    pub(super) fn rest(&self) -> &'de [u8] {
-        self.rest
+    pub(super) fn read(&self) -> usize {
+        self.read
     }
 
-    /// Must be called after each element of a list or map, with the number of bytes that were left before it.
+    /// The bytes that have not been read.
     #[inline]
-    pub(super) fn end_element(&mut self, left_before: usize) -> Result<(), Error> {
-        if self.rest.len() == left_before {
+    pub(super) fn rest(&self) -> &'de [u8] {
+        self.bytes.get(self.read..).unwrap_or_default()
+    }
+
+    /// Must be called after each element of a list or map, with the number of bytes that had been read before it.
+    #[inline]
+    pub(super) fn end_element(&mut self, read_before: usize) -> Result<(), Error> {
+        if self.read == read_before {
             return self.count_empty();
         }
         Ok(())
@@ -46,29 +55,27 @@ impl<'de> Input<'de> {
 
     #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, Error> {
-        let Some((byte, rest)) = self.rest.split_first() else {
+        let Some(byte) = self.bytes.get(self.read) else {
             return Err(Problem::End.into());
         };
-        self.rest = rest;
+        self.read += 1;
         Ok(*byte)
     }
 
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let Some((array, rest)) = self.rest.split_first_chunk() else {
+        let Some(array) = self.rest().first_chunk() else {
             return Err(Problem::End.into());
         };
-        self.rest = rest;
+        self.read += N;
         Ok(*array)
     }
 
     #[inline]
-    fn slice(&mut self, len: usize) -> Result<&'de [u8], Error> {
-        let Some((slice, rest)) = self.rest.split_at_checked(len) else {
-            return Err(Problem::Length.into());
-        };
-        self.rest = rest;
-        Ok(slice)
+    fn slice(&mut self, len: usize) -> Option<&'de [u8]> {
+        let slice = self.rest().get(..len)?;
+        self.read += len;
+        Some(slice)
     }
 
     /// A number of up to 16 bits.
@@ -129,7 +136,7 @@ impl<'de> Input<'de> {
     #[inline]
     pub(super) fn count(&mut self) -> Result<usize, Error> {
         let count = self.u64()?;
-        let most = self.rest.len() as u64 + u64::from(self.empty_left);
+        let most = self.rest().len() as u64 + u64::from(self.empty_left);
         match usize::try_from(count) {
             Ok(len) if count <= most => Ok(len),
             _ => Err(Problem::Length.into()),
@@ -139,9 +146,10 @@ impl<'de> Input<'de> {
     /// A length in bytes, and as many bytes.
     #[inline]
     pub(super) fn bytes(&mut self) -> Result<&'de [u8], Error> {
-        match usize::try_from(self.u64()?) {
-            Ok(len) => self.slice(len),
-            Err(_) => Err(Problem::Length.into()),
+        let len = usize::try_from(self.u64()?).ok();
+        match len.and_then(|len| self.slice(len)) {
+            Some(bytes) => Ok(bytes),
+            None => Err(Problem::Length.into()),
         }
     }
 
@@ -152,7 +160,7 @@ impl<'de> Input<'de> {
 
     pub(super) fn char(&mut self) -> Result<char, Error> {
         // The first byte of UTF-8 says how many bytes there are.
-        let len = match self.rest.first() {
+        let len = match self.rest().first() {
             Some(0..=0x7f) => 1,
             Some(0xc2..=0xdf) => 2,
             Some(0xe0..=0xef) => 3,
@@ -160,11 +168,8 @@ impl<'de> Input<'de> {
             Some(_) => return Err(Problem::Char.into()),
             None => return Err(Problem::End.into()),
         };
-        let Some((utf8, rest)) = self.rest.split_at_checked(len) else {
-            return Err(Problem::End.into());
-        };
+        let utf8 = self.slice(len).ok_or(Problem::End)?;
         let text = std::str::from_utf8(utf8).map_err(|_| Problem::Char)?;
-        self.rest = rest;
         text.chars().next().ok_or_else(|| Problem::Char.into())
     }
 }

@@ -6,6 +6,7 @@
 mod decode;
 mod encode;
 mod input;
+mod one_byte;
 mod output;
 mod problem;
 #[cfg(test)]
@@ -66,7 +67,7 @@ pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u
     let mut input = Input::new(bytes);
     match T::deserialize(Decoder::new(&mut input)) {
         Ok(value) => Ok((value, input.rest())),
-        Err(error) => Err(describe(&error, bytes.len() - input.rest().len())),
+        Err(error) => Err(describe(&error, input.read())),
     }
 }
 

@@ -16,7 +16,8 @@ use serde::{
 use super::{
     super::{MAX_PAYLOAD, decode, decode_prefix, encode},
     types::{
-        All, Blob, Newtype, Numbers, Several, Texts, Tree, Unit, all, number, numbers, texts, tree,
+        All, Blob, Newtype, Numbers, Several, Texts, Tree, Unit, all, mixed, number, numbers,
+        texts, tree,
     },
 };
 
@@ -117,6 +118,11 @@ proptest! {
     #[test]
     fn texts_have_the_same_bytes(texts in texts()) {
         same(&texts)?;
+    }
+
+    #[test]
+    fn lists_of_bytes_and_others_have_the_same_bytes(list in mixed()) {
+        prop_assert_eq!(&encode(&list, MAX_PAYLOAD).unwrap()[..], &bincode_encode(&list)[..]);
     }
 
     #[test]

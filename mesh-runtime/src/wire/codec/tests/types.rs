@@ -174,7 +174,7 @@ fn by_str<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
 }
 
 pub(super) fn texts() -> impl Strategy<Value = Texts> {
-    let bytes = || collection::vec(any::<u8>(), 0..300);
+    let bytes = || collection::vec(any::<u8>(), 0..600);
     (
         (any::<String>(), any::<String>(), any::<char>()),
         collection::vec(any::<char>(), 0..8),
@@ -254,4 +254,28 @@ pub(super) fn all() -> impl Strategy<Value = All> {
             tree,
         },
     )
+}
+
+/// Elements of one list that are written in different ways, some of them as one byte.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(super) enum Mixed {
+    Byte(u8),
+    Number(u16),
+    Text(String),
+    Nothing,
+}
+
+pub(super) fn mixed() -> impl Strategy<Value = Vec<Mixed>> {
+    let one = prop_oneof![
+        2 => any::<u8>().prop_map(Mixed::Byte),
+        1 => any::<u16>().prop_map(Mixed::Number),
+        1 => any::<String>().prop_map(Mixed::Text),
+        1 => Just(Mixed::Nothing),
+    ];
+    let bytes = collection::vec(any::<u8>().prop_map(Mixed::Byte), 0..600);
+    (bytes, collection::vec(one, 0..8)).prop_map(|(mut list, behind)| {
+        list.extend(behind);
+        list
+    })
 }
