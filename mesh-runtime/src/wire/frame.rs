@@ -384,6 +384,7 @@ impl Body {
     }
 
     /// The flags, of which only these may be set.
+    #[inline]
     fn flags(&mut self, known: u8) -> Result<u8, FrameError> {
         match self.u8()? {
             flags if flags & !known == 0 => Ok(flags),
@@ -403,6 +404,7 @@ impl Body {
     }
 
     /// The first part of a payload that may begin with an extension block. The block must be whole in it.
+    #[inline]
     fn extensible_part(&mut self) -> Result<FirstPart, FrameError> {
         let part = self.part(flag::MORE | flag::EXTENDED)?;
         if part.extended {
@@ -415,6 +417,7 @@ impl Body {
         self.part(flag::MORE)
     }
 
+    #[inline]
     fn part(&mut self, known: u8) -> Result<FirstPart, FrameError> {
         let total = self.u32()?;
         let flags = self.flags(known)?;

@@ -58,11 +58,10 @@ impl Status {
         match code {
             0 => Some(Self::Ok),
             REFUSED => Some(Self::Refused),
+            // The codes of failures begin with 1, in the order of the table.
             code => {
-                let mut failures = FailureCode::ALL.into_iter();
-                failures
-                    .find(|failure| *failure as u8 == code)
-                    .map(Self::Failed)
+                let failure = FailureCode::ALL.get(usize::from(code) - 1);
+                failure.copied().map(Self::Failed)
             }
         }
     }

@@ -36,7 +36,7 @@ fn pairs<const N: usize>(expected: [(&str, &str); N]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_queued_balanced_command_is_worked_off_by_one_instance() {
+async fn a_queued_balanced_job_runs_on_one_instance() {
     within(async {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, mut hearing) = Stage::new();
@@ -57,7 +57,7 @@ async fn a_queued_balanced_command_is_worked_off_by_one_instance() {
 }
 
 #[tokio::test]
-async fn a_job_for_a_chosen_instance_is_worked_off_there() {
+async fn a_job_for_a_chosen_instance_runs_there() {
     within(async {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, mut hearing) = Stage::new();

@@ -144,7 +144,7 @@ async fn what_outlasts_the_grace_is_reported() {
 }
 
 #[tokio::test]
-async fn jobs_in_memory_are_worked_off_before_the_node_ends() {
+async fn jobs_in_memory_run_before_the_node_ends() {
     within(async {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, mut hearing) = Stage::new();
