@@ -14,11 +14,11 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::{Failure, sides::cpu_time, stats::Latencies};
+use crate::{Failure, payload::Payload, sides::cpu_time, stats::Latencies};
 
-/// Anything that sends bytes back. A clone is another caller of the same peer.
-pub(crate) trait Echo: Clone + Send + Sync + 'static {
-    fn echo(&mut self, payload: Bytes) -> impl Future<Output = Result<Bytes, Failure>> + Send;
+/// Anything that sends back what it gets. A clone is another caller of the same peer.
+pub(crate) trait Echo<P = Bytes>: Clone + Send + Sync + 'static {
+    fn echo(&mut self, payload: P) -> impl Future<Output = Result<P, Failure>> + Send;
 }
 
 /// The result of one round.
@@ -31,14 +31,13 @@ pub(crate) struct Round {
 }
 
 /// Calls from `inflight` callers for this long. Must run on the client's thread.
-pub(crate) async fn closed<E: Echo>(
+pub(crate) async fn closed<P: Payload, E: Echo<P>>(
     echo: E,
-    bytes: usize,
+    payload: P,
     inflight: usize,
     span: Duration,
     other: Option<u32>,
 ) -> Result<Round, Failure> {
-    let payload = Bytes::from(vec![7; bytes]);
     let cpu = cpu_time(other)?;
     let begun = Instant::now();
     let callers = (0..inflight).map(|_| {

@@ -7,6 +7,7 @@ mod nats;
 #[path = "../support/options.rs"]
 mod options;
 mod ours;
+mod payload;
 #[path = "../support/processor.rs"]
 mod processor;
 mod raw;
@@ -28,7 +29,7 @@ How fast calls are, against raw TCP and WebSocket, tarpc, tonic and NATS.
 
     cargo bench -p mesh-tests --bench peers [-- OPTIONS]
 
-    --quick    64 bytes only, 5 rounds of 0.25 s instead of 7 of 0.5 s
+    --quick    64 bytes, orders and lists only, 5 rounds of 0.25 s instead of 7 of 0.5 s
     --help     says this
 
 One process with one worker thread for all clients and one for all servers; NATS has its server besides. Compares with
@@ -62,6 +63,8 @@ impl Extent {
         });
         loads.push(Load::Beside { large: 1 });
         loads.push(Load::Beside { large: 4 });
+        loads.push(Load::Order { inflight: 64 });
+        loads.extend([1, 64].map(|inflight| Load::List { inflight }));
         Self {
             rounds: if quick { 5 } else { 7 },
             span: Duration::from_millis(if quick { 250 } else { 500 }),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mesh_runtime::{Context, Node, mesh_schema, testing::TestMesh};
 
-use crate::{Failure, load::Echo, sides::Sides};
+use crate::{Failure, load::Echo, payload::Order, sides::Sides};
 
 mesh_schema! {
     /// Calls that come back.
@@ -17,6 +17,12 @@ mesh_schema! {
 
         #[timeout = "20s"]
         balanced fn echo(payload: Bytes) -> Bytes;
+
+        #[timeout = "20s"]
+        balanced fn list(payload: Vec<u8>) -> Vec<u8>;
+
+        #[timeout = "20s"]
+        balanced fn order(order: Order) -> Order;
     }
 }
 
@@ -25,6 +31,14 @@ struct Glass;
 impl MirrorHandler for Glass {
     async fn echo(&self, _cx: Context<Mirror>, payload: Bytes) -> Bytes {
         payload
+    }
+
+    async fn list(&self, _cx: Context<Mirror>, payload: Vec<u8>) -> Vec<u8> {
+        payload
+    }
+
+    async fn order(&self, _cx: Context<Mirror>, order: Order) -> Order {
+        order
     }
 }
 
@@ -74,5 +88,17 @@ pub(crate) struct OurEcho(MirrorClient<Caller>);
 impl Echo for OurEcho {
     async fn echo(&mut self, payload: Bytes) -> Result<Bytes, Failure> {
         Ok(self.0.echo(payload).await?)
+    }
+}
+
+impl Echo<Vec<u8>> for OurEcho {
+    async fn echo(&mut self, payload: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        Ok(self.0.list(payload).await?)
+    }
+}
+
+impl Echo<Order> for OurEcho {
+    async fn echo(&mut self, order: Order) -> Result<Order, Failure> {
+        Ok(self.0.order(order).await?)
     }
 }

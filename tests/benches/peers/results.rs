@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    contest::{Load, Peer, SMALL},
+    contest::{LIST, Load, Peer, SMALL},
     load::Round,
     stats::{median, number, ratio},
 };
@@ -81,6 +81,15 @@ impl Results {
                     }
                 }
                 Load::Beside { large } if *peer == Peer::Ours => self.compare_beside(large, ours),
+                Load::Order { inflight } => {
+                    let inflight = inflight.to_string();
+                    compare_calls("order", &[("inflight", &inflight)], *peer, ours, theirs);
+                }
+                Load::List { inflight } => {
+                    let (bytes, inflight) = (LIST.to_string(), inflight.to_string());
+                    let of = [("bytes", &*bytes), ("inflight", &*inflight)];
+                    compare_calls("vec", &of, *peer, ours, theirs);
+                }
                 Load::Open { .. } | Load::Beside { .. } => {}
             }
         }
@@ -144,6 +153,20 @@ fn compare_echo(bytes: usize, inflight: usize, peer: Peer, ours: &Rounds, theirs
     }
 }
 
+/// Calls per second only.
+fn compare_calls(case: &str, of: &[(&str, &str)], peer: Peer, ours: &Rounds, theirs: &Rounds) {
+    if peer != Peer::Ours {
+        let of = [of, &[("metric", "per_s")]].concat();
+        ratio(
+            case,
+            &of,
+            peer.name(),
+            median(&ours.per_s),
+            median(&theirs.per_s),
+        );
+    }
+}
+
 fn percentiles<'a>(
     ours: &'a Rounds,
     theirs: &'a Rounds,
@@ -158,6 +181,8 @@ fn title(load: Load) -> String {
     match load {
         Load::Closed { bytes, inflight } => format!("{bytes} bytes, {inflight} in flight"),
         Load::Open { bytes, rate } => format!("{bytes} bytes, {rate} calls/s at a fixed rate"),
+        Load::Order { inflight } => format!("an order of 24 lines, {inflight} in flight"),
+        Load::List { inflight } => format!("a `Vec<u8>` of 64 KiB, {inflight} in flight"),
         Load::Beside { large } => {
             format!("64 bytes, 1 in flight, beside {large} callers of 1 MiB on the same connection")
         }

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use crate::{
     Failure,
     load::Echo,
+    payload::Order,
     sides::{Sides, listen, prompt},
 };
 
@@ -22,6 +23,8 @@ const BUFFER: usize = 4096;
 #[tarpc::service]
 trait Mirror {
     async fn echo(payload: Bytes) -> Bytes;
+    async fn list(payload: Vec<u8>) -> Vec<u8>;
+    async fn order(order: Order) -> Order;
 }
 
 #[derive(Clone)]
@@ -30,6 +33,14 @@ struct Glass;
 impl Mirror for Glass {
     async fn echo(self, _: context::Context, payload: Bytes) -> Bytes {
         payload
+    }
+
+    async fn list(self, _: context::Context, payload: Vec<u8>) -> Vec<u8> {
+        payload
+    }
+
+    async fn order(self, _: context::Context, order: Order) -> Order {
+        order
     }
 }
 
@@ -71,5 +82,17 @@ pub(crate) struct TarpcEcho(MirrorClient);
 impl Echo for TarpcEcho {
     async fn echo(&mut self, payload: Bytes) -> Result<Bytes, Failure> {
         Ok(self.0.echo(context::current(), payload).await?)
+    }
+}
+
+impl Echo<Vec<u8>> for TarpcEcho {
+    async fn echo(&mut self, payload: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        Ok(self.0.list(context::current(), payload).await?)
+    }
+}
+
+impl Echo<Order> for TarpcEcho {
+    async fn echo(&mut self, order: Order) -> Result<Order, Failure> {
+        Ok(self.0.order(context::current(), order).await?)
     }
 }

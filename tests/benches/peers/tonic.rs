@@ -22,6 +22,7 @@ use tonic_prost::ProstCodec;
 use crate::{
     Failure,
     load::Echo,
+    payload::Order,
     sides::{Sides, listen},
 };
 
@@ -29,24 +30,25 @@ use crate::{
 const WINDOW: u32 = 64 * 1024 * 1024;
 /// Longer than any payload here.
 const MAX_MESSAGE: usize = 8 * 1024 * 1024;
-const PATH: &str = "/bench.Mirror/Echo";
+const ECHO: &str = "/bench.Mirror/Echo";
+const ORDER: &str = "/bench.Mirror/Order";
 
-/// The message in both directions.
+/// The message of bytes, in both directions.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Payload {
     #[prost(bytes = "bytes", tag = "1")]
     bytes: Bytes,
 }
 
-/// The method.
+/// The methods: each returns its message.
 #[derive(Clone)]
 struct EchoMethod;
 
-impl UnaryService<Payload> for EchoMethod {
-    type Response = Payload;
-    type Future = Ready<Result<Response<Payload>, Status>>;
+impl<M: Send + 'static> UnaryService<M> for EchoMethod {
+    type Response = M;
+    type Future = Ready<Result<Response<M>, Status>>;
 
-    fn call(&mut self, request: Request<Payload>) -> Self::Future {
+    fn call(&mut self, request: Request<M>) -> Self::Future {
         ready(Ok(Response::new(request.into_inner())))
     }
 }
@@ -70,14 +72,21 @@ impl Service<http::Request<Body>> for Mirror {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(async move {
-            if request.uri().path() != PATH {
-                return Ok(Status::unimplemented("no such method").into_http());
+            match request.uri().path() {
+                ECHO => Ok(answer::<Payload>(request).await),
+                ORDER => Ok(answer::<Order>(request).await),
+                _ => Ok(Status::unimplemented("no such method").into_http()),
             }
-            let mut grpc =
-                server::Grpc::new(ProstCodec::default()).max_decoding_message_size(MAX_MESSAGE);
-            Ok(grpc.unary(EchoMethod, request).await)
         })
     }
+}
+
+async fn answer<M: prost::Message + Default + 'static>(
+    request: http::Request<Body>,
+) -> http::Response<Body> {
+    let codec = ProstCodec::<M, M>::default();
+    let mut grpc = server::Grpc::new(codec).max_decoding_message_size(MAX_MESSAGE);
+    grpc.unary(EchoMethod, request).await
 }
 
 pub(crate) async fn start(sides: &Sides) -> Result<TonicEcho, Failure> {
@@ -114,13 +123,28 @@ pub(crate) async fn start(sides: &Sides) -> Result<TonicEcho, Failure> {
 #[derive(Clone)]
 pub(crate) struct TonicEcho(Grpc<Channel>);
 
+impl TonicEcho {
+    async fn call<M>(&mut self, path: &'static str, message: M) -> Result<M, Failure>
+    where
+        M: prost::Message + Default + 'static,
+    {
+        self.0.ready().await?;
+        let path = PathAndQuery::from_static(path);
+        let request = Request::new(message);
+        let response: Response<M> = self.0.unary(request, path, ProstCodec::default()).await?;
+        Ok(response.into_inner())
+    }
+}
+
 impl Echo for TonicEcho {
     async fn echo(&mut self, payload: Bytes) -> Result<Bytes, Failure> {
-        self.0.ready().await?;
-        let request = Request::new(Payload { bytes: payload });
-        let path = PathAndQuery::from_static(PATH);
-        let response: Response<Payload> =
-            self.0.unary(request, path, ProstCodec::default()).await?;
-        Ok(response.into_inner().bytes)
+        let answer = self.call(ECHO, Payload { bytes: payload }).await?;
+        Ok(answer.bytes)
+    }
+}
+
+impl Echo<Order> for TonicEcho {
+    async fn echo(&mut self, order: Order) -> Result<Order, Failure> {
+        self.call(ORDER, order).await
     }
 }

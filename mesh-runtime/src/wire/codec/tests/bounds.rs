@@ -224,12 +224,13 @@ fn elements_of_nothing_are_counted_over_the_whole_payload() {
     too_empty(decode::<Maps>(&lists(1)));
 }
 
-/// A map with this many entries.
+/// A map with this many entries without keys, behind one with a key.
 struct Entries<T>(usize, T);
 
 impl<T: Serialize> Serialize for Entries<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0))?;
+        let mut map = serializer.serialize_map(Some(self.0 + 1))?;
+        map.serialize_entry(&7_u8, &self.1)?;
         for _ in 0..self.0 {
             map.serialize_entry(&(), &self.1)?;
         }
