@@ -52,6 +52,12 @@ impl Output {
         Ok(Bytes::from(self.bytes))
     }
 
+    /// How many bytes it has memory for.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     fn size(&self) -> usize {
         self.dropped.saturating_add(self.bytes.len())
     }

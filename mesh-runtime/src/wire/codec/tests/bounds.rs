@@ -12,7 +12,9 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::super::{LONG_U64, MAX_DEPTH, MAX_EMPTY, MAX_PAYLOAD, decode, encode};
+use super::super::{
+    LONG_U64, MAX_DEPTH, MAX_EMPTY, MAX_PAYLOAD, decode, encode, encode::Encoder, output::Output,
+};
 use crate::error::CodecError;
 
 /// Types that contain themselves, each in another way.
@@ -266,6 +268,28 @@ fn elements_with_bytes_are_as_many_as_one_likes() {
         assert_eq!(
             encode(&vec![7_u8; 100_000], limit),
             Err(CodecError::TooLarge { size, limit })
+        );
+        assert_eq!(
+            encode(&vec![true; 100_000], limit),
+            Err(CodecError::TooLarge { size, limit })
+        );
+    }
+}
+
+#[test]
+fn no_memory_is_taken_for_bytes_over_the_limit() {
+    for limit in [0, 10, 1000, 70_000] {
+        let mut out = Output::new(limit);
+        let value = (
+            vec![true; 100_000],
+            vec![7_u8; 100_000],
+            "a text".repeat(20_000),
+        );
+        value.serialize(Encoder::new(&mut out)).unwrap();
+        assert!(
+            out.capacity() <= limit.max(8),
+            "{} of {limit}",
+            out.capacity()
         );
     }
 }
