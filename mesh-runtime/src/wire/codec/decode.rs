@@ -9,8 +9,8 @@ use serde::{
 };
 
 use super::{
-    MAX_DEPTH,
     input::Input,
+    limits::Depth,
     problem::{Error, Problem},
 };
 
@@ -21,25 +21,22 @@ const MAX_RESERVING: u32 = 16;
 /// Reads one value.
 pub(super) struct Decoder<'a, 'de> {
     input: &'a mut Input<'de>,
-    /// How many more options, enums, lists and maps may be inside one another.
-    depth_left: u32,
+    depth: Depth,
 }
 
 impl<'a, 'de> Decoder<'a, 'de> {
     pub(super) fn new(input: &'a mut Input<'de>) -> Self {
         Self {
             input,
-            depth_left: MAX_DEPTH,
+            depth: Depth::outermost(),
         }
     }
 
     /// The decoder for what is inside an option, enum, list or map.
     #[inline]
     fn inside(self) -> Result<Self, Error> {
-        match self.depth_left.checked_sub(1) {
-            Some(depth_left) => Ok(Self { depth_left, ..self }),
-            None => Err(Problem::Depth.into()),
-        }
+        let depth = self.depth.inside()?;
+        Ok(Self { depth, ..self })
     }
 
     /// The elements of a list, or the entries of a map, behind their number.
@@ -50,7 +47,7 @@ impl<'a, 'de> Decoder<'a, 'de> {
         Ok(Elements {
             input: *inside.input,
             outer: inside.input,
-            depth_left: inside.depth_left,
+            depth: inside.depth,
             left,
             entry: 0,
         })
@@ -165,7 +162,7 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_seq(Parts {
             input: self.input,
-            depth_left: self.depth_left,
+            depth: self.depth,
             left: len,
         })
     }
@@ -250,7 +247,7 @@ impl<'de> VariantAccess<'de> for Decoder<'_, 'de> {
 /// Reads the parts of a tuple, array or struct. Their number is fixed by the type.
 struct Parts<'a, 'de> {
     input: &'a mut Input<'de>,
-    depth_left: u32,
+    depth: Depth,
     left: usize,
 }
 
@@ -268,7 +265,7 @@ impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
         self.left = left;
         let decoder = Decoder {
             input: self.input,
-            depth_left: self.depth_left,
+            depth: self.depth,
         };
         seed.deserialize(decoder).map(Some)
     }
@@ -286,7 +283,7 @@ impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
 struct Elements<'a, 'de> {
     input: Input<'de>,
     outer: &'a mut Input<'de>,
-    depth_left: u32,
+    depth: Depth,
     left: usize,
     /// How many bytes had been read before the entry of a map.
     entry: usize,
@@ -304,13 +301,13 @@ impl<'de> Elements<'_, 'de> {
     fn read<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         seed.deserialize(Decoder {
             input: &mut self.input,
-            depth_left: self.depth_left,
+            depth: self.depth,
         })
     }
 
     #[inline]
     fn hint(&self) -> usize {
-        if self.depth_left < MAX_DEPTH - MAX_RESERVING {
+        if !self.depth.is_within(MAX_RESERVING) {
             return 0;
         }
         self.left.min(self.input.rest().len())

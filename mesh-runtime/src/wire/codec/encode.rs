@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{
-    MAX_DEPTH,
+    limits::Depth,
     one_byte::byte_of,
     output::{Output, Position},
     problem::{Error, Problem},
@@ -21,25 +21,22 @@ const CHUNK: usize = 256;
 /// Writes one value. It also writes the parts of tuples, structs and lists, each with an encoder of its own.
 pub(super) struct Encoder<'a> {
     out: &'a mut Output,
-    /// How many more options, enums, lists and maps may be inside one another.
-    depth_left: u32,
+    depth: Depth,
 }
 
 impl<'a> Encoder<'a> {
     pub(super) fn new(out: &'a mut Output) -> Self {
         Self {
             out,
-            depth_left: MAX_DEPTH,
+            depth: Depth::outermost(),
         }
     }
 
     /// The encoder for what is inside an option, enum, list or map.
     #[inline]
     fn inside(self) -> Result<Self, Error> {
-        match self.depth_left.checked_sub(1) {
-            Some(depth_left) => Ok(Self { depth_left, ..self }),
-            None => Err(Problem::Depth.into()),
-        }
+        let depth = self.depth.inside()?;
+        Ok(Self { depth, ..self })
     }
 
     /// The encoder for what is inside an enum, behind the number of the variant.
@@ -65,7 +62,7 @@ impl<'a> Encoder<'a> {
     fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         value.serialize(Encoder {
             out: self.out,
-            depth_left: self.depth_left,
+            depth: self.depth,
         })
     }
 

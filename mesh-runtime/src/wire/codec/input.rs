@@ -1,15 +1,15 @@
 //! The bytes that a value is decoded from, and the plain values in them.
 
+use super::limits::EmptyElements;
 use super::problem::{Error, Problem};
-use super::{LONG_U16, LONG_U32, LONG_U64, LONG_U128, MAX_EMPTY, SHORT_MAX};
+use super::{LONG_U16, LONG_U32, LONG_U64, LONG_U128, SHORT_MAX};
 
 /// The bytes, and how many of them have been read.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'de> {
     bytes: &'de [u8],
     read: usize,
-    /// How many more elements of lists and maps may take no bytes.
-    empty_left: u32,
+    empty: EmptyElements,
 }
 
 impl<'de> Input<'de> {
@@ -17,7 +17,7 @@ impl<'de> Input<'de> {
         Self {
             bytes,
             read: 0,
-            empty_left: MAX_EMPTY,
+            empty: EmptyElements::all(),
         }
     }
 
@@ -37,20 +37,9 @@ impl<'de> Input<'de> {
     #[inline]
     pub(super) fn end_element(&mut self, read_before: usize) -> Result<(), Error> {
         if self.read == read_before {
-            return self.count_empty();
+            return self.empty.count();
         }
         Ok(())
-    }
-
-    #[cold]
-    fn count_empty(&mut self) -> Result<(), Error> {
-        match self.empty_left.checked_sub(1) {
-            Some(left) => {
-                self.empty_left = left;
-                Ok(())
-            }
-            None => Err(Problem::Empty.into()),
-        }
     }
 
     #[inline]
@@ -136,7 +125,7 @@ impl<'de> Input<'de> {
     #[inline]
     pub(super) fn count(&mut self) -> Result<usize, Error> {
         let count = self.u64()?;
-        let most = self.rest().len() as u64 + u64::from(self.empty_left);
+        let most = self.rest().len() as u64 + u64::from(self.empty.left());
         match usize::try_from(count) {
             Ok(len) if count <= most => Ok(len),
             _ => Err(Problem::Length.into()),

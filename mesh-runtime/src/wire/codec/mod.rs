@@ -6,6 +6,7 @@
 mod decode;
 mod encode;
 mod input;
+mod limits;
 mod one_byte;
 mod output;
 mod problem;

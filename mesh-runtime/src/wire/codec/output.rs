@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::problem::{Error, Problem};
-use super::{LONG_U16, LONG_U32, LONG_U64, LONG_U128, MAX_EMPTY, SHORT_MAX};
+use super::limits::EmptyElements;
+use super::problem::Error;
+use super::{LONG_U16, LONG_U32, LONG_U64, LONG_U128, SHORT_MAX};
 use crate::error::CodecError;
 
 /// The initial capacity, in bytes. Most arguments and answers never outgrow it.
@@ -19,8 +20,7 @@ pub(super) struct Output {
     /// only spares the check for each write.
     dropped: usize,
     limit: usize,
-    /// How many more elements of lists and maps may take no bytes.
-    empty_left: u32,
+    empty: EmptyElements,
 }
 
 /// A position in the output.
@@ -36,7 +36,7 @@ impl Output {
             bytes: Vec::with_capacity(ROOM.min(limit)),
             dropped: 0,
             limit,
-            empty_left: MAX_EMPTY,
+            empty: EmptyElements::all(),
         }
     }
 
@@ -74,20 +74,9 @@ impl Output {
     #[inline]
     pub(super) fn end_element(&mut self, start: Position) -> Result<(), Error> {
         if self.position() == start {
-            return self.count_empty();
+            return self.empty.count();
         }
         Ok(())
-    }
-
-    #[cold]
-    fn count_empty(&mut self) -> Result<(), Error> {
-        match self.empty_left.checked_sub(1) {
-            Some(left) => {
-                self.empty_left = left;
-                Ok(())
-            }
-            None => Err(Problem::Empty.into()),
-        }
     }
 
     #[inline]
