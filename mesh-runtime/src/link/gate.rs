@@ -17,11 +17,12 @@ use crate::{
     close::CloseReason,
     error::Refusal,
     keys::DerivedKeys,
+    schema::Schema,
     socketio::{self, Acceptor, Closer, Inbound, Incoming, Limits, Sink, TransportError},
     wire::{
         cipher::{Sealer, SessionKeys},
         handshake::{HandshakeError, Initiator, Responder},
-        hello::{Hello, Welcome},
+        hello::{Hello, Target, Welcome, role},
     },
 };
 
@@ -42,6 +43,23 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     /// A peer was refused.
     fn refused(&self, from: SocketAddr, refusal: Refusal);
+}
+
+/// What every host checks first of a hello: that it is for this host, and from a node that the schema knows.
+pub(crate) fn check_hello(hello: &Hello, schema: &Schema, own: &Target) -> Result<(), Refusal> {
+    if hello.mesh != schema.mesh {
+        return Err(Refusal::WrongMesh);
+    }
+    if hello.target != *own {
+        return Err(Refusal::WrongTarget);
+    }
+    if hello.role != role::NODE {
+        return Err(Refusal::Role);
+    }
+    if schema.node(&hello.node_type).is_none() {
+        return Err(Refusal::UnknownNodeType);
+    }
+    Ok(())
 }
 
 /// Accepts connections on behalf of a [`Host`].

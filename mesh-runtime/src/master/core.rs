@@ -20,7 +20,7 @@ use crate::{
     keys::DerivedKeys,
     link::{
         channel::{Channel, Receiver},
-        gate::Host,
+        gate::{Host, check_hello},
     },
     schema::Schema,
     wire::hello::{FEATURES, Hello, SchemaDigest, Target, Welcome, role},
@@ -152,18 +152,7 @@ impl Host for MasterCore {
     }
 
     fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal> {
-        if hello.mesh != self.schema.mesh {
-            return Err(Refusal::WrongMesh);
-        }
-        if hello.target != Target::Master {
-            return Err(Refusal::WrongTarget);
-        }
-        if hello.role != role::NODE {
-            return Err(Refusal::Role);
-        }
-        if self.schema.node(&hello.node_type).is_none() {
-            return Err(Refusal::UnknownNodeType);
-        }
+        check_hello(hello, self.schema, &Target::Master)?;
         Ok(Welcome {
             role: role::MASTER,
             node_type: String::new(),

@@ -21,7 +21,7 @@ use crate::{
     keys::DerivedKeys,
     link::{
         channel::{Channel, Receiver},
-        gate::Host,
+        gate::{Host, check_hello},
         link::{Link, LinkHost, Peer, Role},
         serving::{CallReply, ReceivedPayload, TellPermit},
         table::{Admission, Standing, Table},
@@ -359,18 +359,7 @@ impl Host for NodeCore {
     }
 
     fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal> {
-        if hello.mesh != self.schema.mesh {
-            return Err(Refusal::WrongMesh);
-        }
-        if hello.target != Target::Node(self.local.id.clone()) {
-            return Err(Refusal::WrongTarget);
-        }
-        if hello.role != role::NODE {
-            return Err(Refusal::Role);
-        }
-        if self.schema.node(&hello.node_type).is_none() {
-            return Err(Refusal::UnknownNodeType);
-        }
+        check_hello(hello, self.schema, &Target::Node(self.local.id.clone()))?;
         if !self
             .schema
             .may_link(&hello.node_type, &self.local.id.node_type)
