@@ -204,8 +204,10 @@ impl NodeType {
     }
 }
 
-fn dials(from: &NodeType, to: &NodeType) -> bool {
-    from.connect.covers(&to.name).is_some() && to.allow.covers(&from.name).is_some()
+/// The entry in `connect` of `from` that makes it dial `to`, if `to` allows it.
+fn dials(from: &NodeType, to: &NodeType) -> Option<Span> {
+    let accepted = to.allow.covers(&from.name).is_some();
+    from.connect.covers(&to.name).filter(|_| accepted)
 }
 
 impl Schema {
@@ -218,8 +220,7 @@ impl Schema {
         let mut links = Vec::new();
         for (from, dialler) in self.nodes.iter().enumerate() {
             for (to, acceptor) in self.nodes.iter().enumerate() {
-                let accepted = acceptor.allow.covers(&dialler.name).is_some();
-                if let Some(span) = dialler.connect.covers(&acceptor.name).filter(|_| accepted) {
+                if let Some(span) = dials(dialler, acceptor) {
                     links.push(Link { from, to, span });
                 }
             }
@@ -229,12 +230,13 @@ impl Schema {
 
     /// Whether there is a link between the two, whoever dials.
     pub(crate) fn linked(&self, a: &NodeType, b: &NodeType) -> bool {
-        dials(a, b) || dials(b, a)
+        dials(a, b).is_some() || dials(b, a).is_some()
     }
 
     /// Whether `caller` may call commands of `callee`: over a link that it dials, or back over one that the callee dials.
     pub(crate) fn may_call(&self, caller: &NodeType, callee: &NodeType) -> bool {
-        dials(caller, callee) || (dials(callee, caller) && callee.lets_call_back(&caller.name))
+        dials(caller, callee).is_some()
+            || (dials(callee, caller).is_some() && callee.lets_call_back(&caller.name))
     }
 
     /// The node types that may call commands of `callee`, narrowed by the command's own `#[allow]`.

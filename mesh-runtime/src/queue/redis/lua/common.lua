@@ -10,11 +10,8 @@ local function now()
 end
 
 local function add(jobs, id, attempts, accepted, payload, set_aside_since)
-  if set_aside_since then
-    redis.call('XADD', jobs, '*', 'i', id, 'n', attempts, 't', accepted, 'p', payload, 's', set_aside_since)
-  else
-    redis.call('XADD', jobs, '*', 'i', id, 'n', attempts, 't', accepted, 'p', payload)
-  end
+  local aside = set_aside_since and {'s', set_aside_since} or {}
+  redis.call('XADD', jobs, '*', 'i', id, 'n', attempts, 't', accepted, 'p', payload, unpack(aside))
 end
 
 -- Equal scores keep their order by the number in front.
