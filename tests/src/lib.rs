@@ -7,9 +7,9 @@ mod redis;
 mod schema;
 mod stage;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
-use mesh_runtime::{Event, Events};
+use mesh_runtime::{Event, Events, Keys, Node, NodeBuilder, NodeType};
 
 pub use planted::{Defect, Planted};
 pub use port::HeldPort;
@@ -25,6 +25,16 @@ pub async fn within<T>(test: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, Box::pin(test))
         .await
         .expect("the test takes longer than 30 s: it waits for something that does not happen")
+}
+
+/// Starts a node in a mesh that may have been started with another version of its schema.
+pub async fn start_at<N: NodeType>(
+    builder: NodeBuilder<N>,
+    keys: &Keys,
+    master: SocketAddr,
+) -> Node<N> {
+    let builder = builder.keys(keys).master(master).bind("127.0.0.1:0");
+    builder.start().await.expect("the master takes the node in")
 }
 
 /// Waits for the first event for which `wanted` returns a value, and returns that value. Skips the events before it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh_runtime::{CallError, Context, Node, NodeBuilder, NodeType, Outcome, testing::TestMesh};
-use mesh_tests::within;
+use mesh_tests::{start_at, within};
 
 mod old {
     use mesh_runtime::mesh_schema;
@@ -156,13 +156,7 @@ impl new::CalleeHandler for New {
 
 /// Starts a node of the old version in a mesh of the new one.
 async fn join<N: NodeType>(mesh: &TestMesh<new::Evolving>, builder: NodeBuilder<N>) -> Node<N> {
-    builder
-        .keys(mesh.keys())
-        .master(mesh.master().addr())
-        .bind("127.0.0.1:0")
-        .start()
-        .await
-        .unwrap()
+    start_at(builder, mesh.keys(), mesh.master().addr()).await
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! sockets, named after its situation.
 
 mod broadcasts;
+mod by_hand;
 mod calls;
 mod deadlines;
 mod environment;

@@ -10,6 +10,8 @@ use mesh_runtime::{
 };
 use mesh_tests::{Back, Front, Parity, Stage, within};
 
+use crate::by_hand::{command, reply};
+
 fn other_private_key() -> Keys {
     Keys::new("Parity", Keys::generate())
 }
@@ -27,12 +29,6 @@ async fn start_back(mesh: &TestMesh<Parity>) -> Node<Back> {
     mesh.start_node(builder).await.unwrap()
 }
 
-fn command(node_type: &str, name: &str) -> u32 {
-    let spec = Parity::SCHEMA.node(node_type).unwrap();
-    let mut commands = spec.commands.iter();
-    commands.find(|command| command.name == name).unwrap().id
-}
-
 /// A link that was dialled by hand, by a node of that type.
 async fn link_by_hand(mesh: &TestMesh<Parity>, node_type: &str, back: &Node<Back>) -> RawPeer {
     let claim = Claim::to_node("Parity", node_type, "by-hand", back.id());
@@ -41,17 +37,6 @@ async fn link_by_hand(mesh: &TestMesh<Parity>, node_type: &str, back: &Node<Back
         .unwrap();
     peer.confirm().await.unwrap();
     peer
-}
-
-/// The reply to a call, as text.
-async fn reply(peer: &mut RawPeer) -> String {
-    loop {
-        for frame in peer.receive().await.unwrap() {
-            if frame.starts_with("Reply") {
-                return frame;
-            }
-        }
-    }
 }
 
 #[tokio::test]

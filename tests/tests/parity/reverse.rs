@@ -1,7 +1,7 @@
 //! Calls back, over a link that the callee dials: open unless its schema closes the way.
 
 use mesh_runtime::{CallError, Node, NodeBuilder, NodeType, testing::TestMesh};
-use mesh_tests::within;
+use mesh_tests::{start_at, within};
 
 mod open {
     mesh_runtime::mesh_schema! {
@@ -69,8 +69,7 @@ mod closed {
 struct Resizer;
 
 async fn start<N: NodeType>(mesh: &TestMesh<open::Pictures>, builder: NodeBuilder<N>) -> Node<N> {
-    let builder = builder.keys(mesh.keys()).master(mesh.master().addr());
-    builder.bind("127.0.0.1:0").start().await.unwrap()
+    start_at(builder, mesh.keys(), mesh.master().addr()).await
 }
 
 #[tokio::test]

@@ -9,27 +9,13 @@ use mesh_runtime::{
 };
 use mesh_tests::{Back, Front, Parity, Stage, within};
 
+use crate::by_hand::{command, control, reply};
+
 /// Entries of two types that no version knows: three bytes, and none.
 const UNKNOWN: &[u8] = b"\xfa\x03\0abc\xfb\0\0";
 
 /// Features that no version knows.
 const FEATURES: u64 = u64::MAX;
-
-fn command(name: &str) -> u32 {
-    let spec = Parity::SCHEMA.node("Back").unwrap();
-    let mut commands = spec.commands.iter();
-    commands.find(|command| command.name == name).unwrap().id
-}
-
-async fn reply(peer: &mut RawPeer) -> String {
-    loop {
-        for frame in peer.receive().await.unwrap() {
-            if frame.starts_with("Reply") {
-                return frame;
-            }
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_peer_of_version_1_is_told_that_the_versions_differ() {
@@ -93,8 +79,7 @@ async fn a_node_of_a_later_version_registers_and_its_calls_are_served() {
             .unwrap();
         registered.confirm().await.unwrap();
         registered.register("127.0.0.1", 9).await.unwrap();
-        let told = |frames: &[String]| frames.iter().any(|frame| frame.starts_with("Control"));
-        while !told(&registered.receive().await.unwrap()) {}
+        control(&mut registered).await;
         let nodes = mesh.master().nodes();
         assert!(
             nodes
@@ -107,7 +92,7 @@ async fn a_node_of_a_later_version_registers_and_its_calls_are_served() {
             .await
             .unwrap();
         linked.confirm().await.unwrap();
-        let take = command("take");
+        let take = command("Back", "take");
         linked
             .call_extended(1, take, UNKNOWN, &[1, b'x'])
             .await
@@ -116,7 +101,7 @@ async fn a_node_of_a_later_version_registers_and_its_calls_are_served() {
         assert!(answer.contains("status: Ok"), "{answer}");
         // In front of the options of a job, too.
         linked
-            .call_extended(2, command("job"), UNKNOWN, &[0, 0, 1, b'x'])
+            .call_extended(2, command("Back", "job"), UNKNOWN, &[0, 0, 1, b'x'])
             .await
             .unwrap();
         let answer = reply(&mut linked).await;
@@ -143,7 +128,7 @@ async fn a_call_without_a_deadline_has_a_day() {
         front.confirm().await.unwrap();
         for (call, deadline_ms) in [(1, 0), (2, u32::MAX)] {
             front
-                .call_within(call, command("take"), deadline_ms, &[1, b'x'])
+                .call_within(call, command("Back", "take"), deadline_ms, &[1, b'x'])
                 .await
                 .unwrap();
             let answer = reply(&mut front).await;
@@ -163,8 +148,7 @@ async fn a_node_that_nobody_can_dial_is_in_nobodys_view_and_may_dial_others() {
             .unwrap();
         dial_only.confirm().await.unwrap();
         dial_only.register("127.0.0.1", 0).await.unwrap();
-        let told = |frames: &[String]| frames.iter().any(|frame| frame.starts_with("Control"));
-        while !told(&dial_only.receive().await.unwrap()) {}
+        control(&mut dial_only).await;
 
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
         let back = mesh

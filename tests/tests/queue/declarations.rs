@@ -5,6 +5,7 @@ use mesh_runtime::{
     queue::{CommandQueue, DeadLetter},
     testing::TestMesh,
 };
+use mesh_tests::start_at;
 use tokio::sync::mpsc;
 
 use crate::engines::{Engines, counts, until};
@@ -193,11 +194,7 @@ impl Money {
     }
 
     async fn start<N: NodeType>(&self, builder: NodeBuilder<N>) -> Node<N> {
-        let builder = builder.keys(self.mesh.keys());
-        let builder = builder
-            .master(self.mesh.master().addr())
-            .bind("127.0.0.1:0");
-        builder.start().await.unwrap()
+        start_at(builder, self.mesh.keys(), self.mesh.master().addr()).await
     }
 
     async fn first(&self) -> Node<first::Bank> {
