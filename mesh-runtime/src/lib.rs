@@ -31,6 +31,7 @@ mod discovery;
 mod error;
 mod http;
 mod id;
+mod json;
 mod keys;
 mod link;
 mod local;
@@ -60,6 +61,7 @@ pub use call::{
 pub use close::{CloseCode, CloseReason};
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
+pub use json::JsonError;
 pub use keys::{Keys, KeysError};
 pub use link::heartbeat::Heartbeat;
 pub use master::{Master, MasterBuilder, NodeInfo};

@@ -16,7 +16,7 @@ use crate::{
     queue::{CommandQueue, NodeQueues},
     schema::CommandSpec,
     serve::{CallRequest, Context, JobRequest, JobRun, TellRequest},
-    shape,
+    shape::Shape,
 };
 
 /// What the types of arguments and answers must implement.
@@ -38,9 +38,9 @@ pub trait WireType: Copy {
     /// The type that it stands for.
     type Type: Serialize + DeserializeOwned + Send + 'static;
 
-    /// The hash of its shape.
-    fn shape() -> u64 {
-        shape::of::<Self::Type>()
+    /// Its shape.
+    fn shape() -> Shape {
+        Shape::of::<Self::Type>()
     }
 }
 
@@ -66,7 +66,7 @@ pub const fn wire<T>() -> Wire<T> {
 }
 
 /// [`WireType::shape`] of a wire type that is given as a value.
-pub const fn shape<T: WireType>(_: T) -> fn() -> u64 {
+pub const fn shape<T: WireType>(_: T) -> fn() -> Shape {
     T::shape
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, hash::Hasher, thread};
 use fnv::FnvHasher;
 
 use super::{CommandSpec, NodeSpec, Schema};
+use crate::shape::Shape;
 
 /// The stack size for tracing a type, in bytes. `Deserialize` and the trace around it may need more stack than the
 /// threads of a runtime have.
@@ -48,10 +49,10 @@ impl Fingerprints {
 
 /// The fingerprint of one command. Traces its types on a separate thread.
 pub(super) fn of_command(command: &CommandSpec) -> u64 {
-    on_a_deep_stack(&|| with_shapes(command, |trace| trace()))
+    on_a_deep_stack(&|| with_shapes(command, |trace| trace().hash()))
 }
 
-/// A cache of shapes, because one type may be in many commands. The key is the address of the function that traces the
+/// A cache of the hashes of shapes, because one type may be in many commands. The key is the address of the function that traces the
 /// type. If the compiler has merged two of these functions, their types have the same shape.
 #[derive(Default)]
 struct Shapes(HashMap<usize, u64>);
@@ -61,8 +62,10 @@ impl Shapes {
         node.commands
             .iter()
             .map(|command| {
-                let shape =
-                    |trace: fn() -> u64| *self.0.entry(trace as usize).or_insert_with(trace);
+                let shape = |trace: fn() -> Shape| {
+                    let known = self.0.entry(trace as usize);
+                    *known.or_insert_with(|| trace().hash())
+                };
                 (command.id, with_shapes(command, shape))
             })
             .collect()
@@ -70,7 +73,10 @@ impl Shapes {
 }
 
 /// Hashes a command's declared fingerprint with the shapes of its arguments, in order, and of its answer.
-fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u64) -> u64) -> u64 {
+pub(super) fn with_shapes(
+    command: &CommandSpec,
+    mut shape: impl FnMut(fn() -> Shape) -> u64,
+) -> u64 {
     let mut hash = FnvHasher::default();
     hash.write(&command.fingerprint.to_le_bytes());
     for trace in command.shapes {
@@ -80,7 +86,7 @@ fn with_shapes(command: &CommandSpec, mut shape: impl FnMut(fn() -> u64) -> u64)
 }
 
 /// Runs `work` on a thread with a large stack, or on this thread if no thread can be spawned.
-fn on_a_deep_stack<T: Send>(work: &(dyn Fn() -> T + Sync)) -> T {
+pub(super) fn on_a_deep_stack<T: Send>(work: &(dyn Fn() -> T + Sync)) -> T {
     thread::scope(|scope| {
         let builder = thread::Builder::new()
             .name("mesh-shapes".into())

@@ -2,8 +2,11 @@
 //! This module holds the data and the queries on it; it knows nothing of running nodes.
 //!
 //! - [`Schema::to_mermaid`] and [`Schema::to_dot`] draw it;
+//! - [`Schema::describe`] makes a [`SchemaDescription`] of it, with the structures of all types, and
+//!   [`Schema::to_json`] writes that as JSON;
 //! - [`Schema::lint`] finds declarations that are legal but useless.
 
+mod description;
 mod diagram;
 mod fingerprints;
 mod lint;
@@ -11,9 +14,17 @@ mod lint;
 use std::{hash::Hasher, time::Duration};
 
 use fnv::FnvHasher;
+use serde::{Deserialize, Serialize};
 
+pub use description::{
+    AnswerDescription, ArgDescription, CommandDescription, CommandOptions, DescriptionError,
+    NodeDescription, SchemaDescription,
+};
 pub(crate) use fingerprints::Fingerprints;
 pub use lint::Finding;
+
+use crate::shape::Shape;
+pub use crate::shape::{Format, Named, NoPlainType, PlainType, Structure, TypeDef, TypeRef};
 
 /// The timeout of a call if none is set, neither in the schema nor at the call.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -62,8 +73,8 @@ pub struct CommandSpec {
     /// The 64-bit FNV-1a hash of the command's declaration: delivery, names and types as written, and `#[version]`.
     /// The contents of the types are part of [`CommandSpec::wire_fingerprint`] only.
     pub fingerprint: u64,
-    /// Functions that return the hashes of the shapes of the arguments, in order, and of the answer.
-    pub(crate) shapes: &'static [fn() -> u64],
+    /// Functions that trace the types of the arguments, in order, and of the answer if the command has one.
+    pub(crate) shapes: &'static [fn() -> Shape],
     /// How a call chooses its instances, and whether they answer.
     pub delivery: Delivery,
     /// The arguments: name and type, as written.
@@ -92,7 +103,8 @@ pub struct CommandSpec {
 }
 
 /// How a command is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Delivery {
     /// `balanced`: one instance, always answered.
@@ -115,7 +127,8 @@ impl Delivery {
 }
 
 /// What happens to the queued-broadcast jobs of an instance that never returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Orphans {
     /// They become dead letters.
@@ -266,7 +279,7 @@ impl CommandSpec {
     }
 
     #[doc(hidden)]
-    pub const fn shapes(mut self, shapes: &'static [fn() -> u64]) -> Self {
+    pub const fn shapes(mut self, shapes: &'static [fn() -> Shape]) -> Self {
         self.shapes = shapes;
         self
     }

@@ -9,6 +9,7 @@ use serde::de::{
 };
 
 use super::{
+    formats,
     graph::{Graph, Key, Place, ShapeKind},
     samples,
     trace::{Refused, Trace},
@@ -22,6 +23,8 @@ pub(super) struct Tracer<'t> {
     depth: usize,
     /// Set for the contents of a variant: that variant.
     variant: Option<Place>,
+    /// The compiler's name of the type that is asked for, if the one who asks says it.
+    wanted: Option<&'static str>,
 }
 
 /// An open part of a type, whose elements are being deserialized.
@@ -36,16 +39,21 @@ struct Inside<'t> {
 }
 
 impl<'t> Tracer<'t> {
-    pub(super) fn new(trace: &'t mut Trace) -> Self {
+    /// The deserializer for a whole `T`.
+    pub(super) fn new<T>(trace: &'t mut Trace) -> Self {
         Self {
             trace,
             at: Graph::ROOT,
             depth: 0,
             variant: None,
+            wanted: Some(std::any::type_name::<T>()),
         }
     }
 
-    fn leaf(&mut self, name: &'static str, samples: usize) -> Result<usize, Refused> {
+    /// Records a leaf that becomes a `T`, unless the one who asked wants another type.
+    fn leaf<T>(&mut self, name: &'static str, samples: usize) -> Result<usize, Refused> {
+        let type_name = self.wanted.unwrap_or(std::any::type_name::<T>());
+        self.trace.names(self.at, type_name);
         self.trace.leaf(self.at, name, samples)
     }
 
@@ -54,10 +62,15 @@ impl<'t> Tracer<'t> {
         Err(self.trace.refuse())
     }
 
-    fn enter<'de, V: Visitor<'de>>(self, kind: ShapeKind) -> Result<Inside<'t>, Refused> {
+    fn enter<'de, V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        kind: ShapeKind,
+    ) -> Result<Inside<'t>, Refused> {
         let key = Key {
             visitor: std::any::type_name::<V>(),
             value: std::any::type_name::<V::Value>(),
+            name,
             kind,
             variant: self.variant,
         };
@@ -66,6 +79,9 @@ impl<'t> Tracer<'t> {
 
     fn open(self, key: Key) -> Result<Inside<'t>, Refused> {
         let kind = key.kind;
+        if key.variant.is_none() {
+            self.trace.names(self.at, self.wanted.unwrap_or(key.value));
+        }
         let node = self.trace.enter(self.at, self.depth, key)?;
         let len = match kind {
             ShapeKind::Tuple(len) => len,
@@ -91,6 +107,15 @@ impl Inside<'_> {
             trace: self.trace,
             depth: self.depth + 1,
             variant: None,
+            wanted: None,
+        }
+    }
+
+    /// The deserializer for the n-th element, which is to be a `T`.
+    fn typed<T>(&mut self, n: usize) -> Tracer<'_> {
+        Tracer {
+            wanted: Some(std::any::type_name::<T>()),
+            ..self.at(n)
         }
     }
 
@@ -106,7 +131,7 @@ macro_rules! integers {
         $(fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
             // No sample is negative.
             let max = u128::try_from($ty::MAX).unwrap_or(u128::MAX);
-            let sample = self.leaf(stringify!($ty), samples::integers(max))?;
+            let sample = self.leaf::<V::Value>(stringify!($ty), samples::integers(max))?;
             visitor.$visit(samples::integer(sample))
         })*
     };
@@ -133,22 +158,22 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        let sample = self.leaf("bool", samples::BOOLS.len())?;
+        let sample = self.leaf::<V::Value>("bool", samples::BOOLS.len())?;
         visitor.visit_bool(samples::BOOLS[sample])
     }
 
     fn deserialize_f32<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        let sample = self.leaf("f32", samples::FLOATS.len())?;
+        let sample = self.leaf::<V::Value>("f32", samples::FLOATS.len())?;
         visitor.visit_f32(samples::FLOATS[sample])
     }
 
     fn deserialize_f64<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        let sample = self.leaf("f64", samples::FLOATS.len())?;
+        let sample = self.leaf::<V::Value>("f64", samples::FLOATS.len())?;
         visitor.visit_f64(samples::FLOATS[sample].into())
     }
 
     fn deserialize_char<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        let sample = self.leaf("char", samples::CHARS.len())?;
+        let sample = self.leaf::<V::Value>("char", samples::CHARS.len())?;
         visitor.visit_char(samples::CHARS[sample])
     }
 
@@ -157,7 +182,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_string<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        let sample = self.leaf("text", samples::TEXTS.len())?;
+        let sample = self.leaf::<V::Value>("text", samples::TEXTS.len())?;
         visitor.visit_string(samples::TEXTS[sample].to_owned())
     }
 
@@ -166,7 +191,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        let sample = self.leaf("bytes", samples::BYTES.len())?;
+        let sample = self.leaf::<V::Value>("bytes", samples::BYTES.len())?;
         visitor.visit_byte_buf(vec![0; samples::BYTES[sample]])
     }
 
@@ -185,25 +210,29 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(ShapeKind::Newtype)?;
+        let mut inside = self.enter::<V>(name, ShapeKind::Newtype)?;
         let value = visitor.visit_newtype_struct(inside.at(0))?;
         Ok(inside.closed(value))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(ShapeKind::Option)?;
+        let mut inside = self.enter::<V>("", ShapeKind::Option)?;
         let value = match inside.len {
             0 => visitor.visit_none()?,
-            _ => visitor.visit_some(inside.at(0))?,
+            _ => {
+                let mut held = inside.at(0);
+                held.wanted = formats::in_option(std::any::type_name::<V::Value>());
+                visitor.visit_some(held)?
+            }
         };
         Ok(inside.closed(value))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(ShapeKind::Seq)?;
+        let mut inside = self.enter::<V>("", ShapeKind::Seq)?;
         let value = visitor.visit_seq(&mut inside)?;
         Ok(inside.closed(value))
     }
@@ -213,44 +242,47 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(ShapeKind::Tuple(len))?;
-        let value = visitor.visit_seq(&mut inside)?;
-        Ok(inside.closed(value))
+        self.deserialize_tuple_struct("", len, visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.deserialize_tuple(len, visitor)
+        let mut inside = self.enter::<V>(name, ShapeKind::Tuple(len))?;
+        let value = visitor.visit_seq(&mut inside)?;
+        Ok(inside.closed(value))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(ShapeKind::Map)?;
+        let mut inside = self.enter::<V>("", ShapeKind::Map)?;
         let value = visitor.visit_map(&mut inside)?;
         Ok(inside.closed(value))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(ShapeKind::Struct(fields))?;
+        let mut inside = self.enter::<V>(name, ShapeKind::Struct(fields))?;
         let value = visitor.visit_seq(&mut inside)?;
+        if inside.next < inside.len {
+            inside.trace.notes_aliases(inside.node);
+        }
         Ok(inside.closed(value))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut inside = self.enter::<V>(ShapeKind::Enum(variants))?;
+        let mut inside = self.enter::<V>(name, ShapeKind::Enum(variants))?;
         let variant = inside.trace.choose(inside.node)?;
         let mut contents = inside.at(variant.slot);
         contents.variant = Some(variant);
@@ -284,7 +316,7 @@ impl<'de> SeqAccess<'de> for &mut Inside<'_> {
         }
         self.next += 1;
         let element = self.next - 1;
-        seed.deserialize(self.at(element)).map(Some)
+        seed.deserialize(self.typed::<S::Value>(element)).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -303,11 +335,11 @@ impl<'de> MapAccess<'de> for &mut Inside<'_> {
             return Ok(None);
         }
         self.next += 1;
-        seed.deserialize(self.at(0)).map(Some)
+        seed.deserialize(self.typed::<S::Value>(0)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        seed.deserialize(self.at(1))
+        seed.deserialize(self.typed::<S::Value>(1))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -329,7 +361,10 @@ impl<'de> EnumAccess<'de> for Chosen<'_> {
         match seed.deserialize(index) {
             Ok(variant) => Ok((variant, self)),
             // The names may include aliases, which have no variant of their own.
-            Err(Refused) => Err(self.0.trace.refuse()),
+            Err(Refused) => {
+                self.0.trace.notes_aliases(self.0.at.node);
+                Err(self.0.trace.refuse())
+            }
         }
     }
 }
@@ -344,6 +379,7 @@ impl<'de> VariantAccess<'de> for Chosen<'_> {
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
         let contents = Tracer {
             variant: None,
+            wanted: Some(std::any::type_name::<S::Value>()),
             ..self.0
         };
         seed.deserialize(contents)

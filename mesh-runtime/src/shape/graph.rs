@@ -51,6 +51,8 @@ pub(super) struct Place {
 pub(super) struct Key {
     pub(super) visitor: &'static str,
     pub(super) value: &'static str,
+    /// The name that serde knows the type by; empty if it has none.
+    pub(super) name: &'static str,
     pub(super) kind: ShapeKind,
     /// Set for the contents of a variant, because their visitors have the same type name in all variants of an enum.
     pub(super) variant: Option<Place>,
@@ -66,6 +68,10 @@ pub(super) enum Shape {
 #[derive(Debug)]
 struct ShapeNode {
     kind: ShapeKind,
+    name: &'static str,
+    type_name: &'static str,
+    /// There are more names than fields or variants, so some are aliases.
+    has_aliases: bool,
     slots: Vec<ShapeSlot>,
     /// No sample satisfies something in it, so it is left empty from now on.
     withheld: bool,
@@ -75,6 +81,8 @@ struct ShapeNode {
 struct ShapeSlot {
     /// More than one if a type asks for alternatives here.
     shapes: Vec<Shape>,
+    /// The compiler's name of the type here.
+    type_name: Option<&'static str>,
     /// For variants: it has been traced completely.
     explored: bool,
     /// For variants: it does not exist, or no sample satisfies it.
@@ -110,7 +118,7 @@ const MAX_ALTERNATIVES: usize = 8;
 impl Graph {
     pub(super) fn new() -> Self {
         Self {
-            nodes: vec![ShapeNode::new(ShapeKind::Newtype)],
+            nodes: vec![ShapeNode::new(ShapeKind::Newtype, "", "")],
             known: HashMap::new(),
             survey: None,
         }
@@ -124,6 +132,47 @@ impl Graph {
 
     pub(super) fn kind(&self, node: usize) -> ShapeKind {
         self.nodes[node].kind
+    }
+
+    /// The name that serde knows a node's type by; empty if it has none.
+    pub(super) fn name(&self, node: usize) -> &'static str {
+        self.nodes[node].name
+    }
+
+    /// The compiler's name of a node's type; empty for the contents of a variant.
+    pub(super) fn type_name(&self, node: usize) -> &'static str {
+        self.nodes[node].type_name
+    }
+
+    /// Whether some names of a struct or enum are aliases, so that it is not known which name belongs to which place.
+    pub(super) fn has_aliases(&self, node: usize) -> bool {
+        self.nodes[node].has_aliases
+    }
+
+    pub(super) fn notes_aliases(&mut self, node: usize) {
+        self.nodes[node].has_aliases = true;
+    }
+
+    /// The compiler's name of the type in a place.
+    pub(super) fn type_in(&self, place: Place) -> Option<&'static str> {
+        self.nodes[place.node].slots[place.slot].type_name
+    }
+
+    /// Records the type of a place, unless another was recorded before.
+    pub(super) fn names(&mut self, place: Place, type_name: &'static str) {
+        if let Some(slot) = self.slot(place) {
+            slot.type_name.get_or_insert(type_name);
+        }
+    }
+
+    /// The number of places in a node.
+    pub(super) fn slots(&self, node: usize) -> usize {
+        self.nodes[node].slots.len()
+    }
+
+    /// What a place holds.
+    pub(super) fn shapes(&self, place: Place) -> &[Shape] {
+        &self.nodes[place.node].slots[place.slot].shapes
     }
 
     /// What the places of a node hold, in order.
@@ -142,10 +191,11 @@ impl Graph {
 
     /// The node with this key. It is created if it does not exist.
     pub(super) fn node(&mut self, key: Key) -> usize {
-        let kind = key.kind;
+        let (kind, name) = (key.kind, key.name);
+        let type_name = key.variant.map_or(key.value, |_| "");
         *self.known.entry(key).or_insert_with(|| {
             self.survey = None;
-            self.nodes.push(ShapeNode::new(kind));
+            self.nodes.push(ShapeNode::new(kind, name, type_name));
             self.nodes.len() - 1
         })
     }
@@ -297,10 +347,13 @@ impl Graph {
 }
 
 impl ShapeNode {
-    fn new(kind: ShapeKind) -> Self {
+    fn new(kind: ShapeKind, name: &'static str, type_name: &'static str) -> Self {
         let slots = (0..kind.slots()).map(|_| ShapeSlot::default()).collect();
         Self {
             kind,
+            name,
+            type_name,
+            has_aliases: false,
             slots,
             withheld: false,
         }

@@ -13,7 +13,7 @@ use super::{deserializer::Tracer, text, trace};
 fn shape<T: DeserializeOwned>() -> String {
     let trace = || {
         text::of(&trace::explore(&mut |trace| {
-            T::deserialize(Tracer::new(trace)).is_ok()
+            T::deserialize(Tracer::new::<T>(trace)).is_ok()
         }))
     };
     let shape = trace();

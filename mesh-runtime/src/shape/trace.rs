@@ -186,6 +186,16 @@ impl Trace {
         }
     }
 
+    /// Records the type of a place.
+    pub(super) fn names(&mut self, place: Place, type_name: &'static str) {
+        self.graph.names(place, type_name);
+    }
+
+    /// Records that a struct or enum has more names than fields or variants.
+    pub(super) fn notes_aliases(&mut self, node: usize) {
+        self.graph.notes_aliases(node);
+    }
+
     /// The place of the n-th element of a node.
     pub(super) fn place(&self, node: usize, n: usize) -> Place {
         self.graph.place(node, n)

@@ -13,8 +13,13 @@ mod problem;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::marker::PhantomData;
+
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 use self::{decode::Decoder, encode::Encoder, input::Input, output::Output, problem::Error};
 use crate::error::CodecError;
@@ -51,7 +56,15 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<B
 
 /// Decodes a value that must take up all of `bytes`.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    match decode_prefix(bytes)? {
+    decode_as(PhantomData, bytes)
+}
+
+/// Decodes what `seed` reads, which must take up all of `bytes`.
+pub(crate) fn decode_as<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+) -> Result<S::Value, CodecError> {
+    match decode_prefix_as(seed, bytes)? {
         (value, []) => Ok(value),
         (_, rest) => Err(CodecError::Trailing(rest.len())),
     }
@@ -59,6 +72,14 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 
 /// Decodes a value at the start of `bytes`, and returns it with the bytes that follow it.
 pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
+    decode_prefix_as(PhantomData, bytes)
+}
+
+#[inline]
+fn decode_prefix_as<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+) -> Result<(S::Value, &'de [u8]), CodecError> {
     if bytes.len() > MAX_PAYLOAD {
         return Err(CodecError::TooLarge {
             size: bytes.len(),
@@ -66,7 +87,7 @@ pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u
         });
     }
     let mut input = Input::new(bytes);
-    match T::deserialize(Decoder::new(&mut input)) {
+    match seed.deserialize(Decoder::new(&mut input)) {
         Ok(value) => Ok((value, input.rest())),
         Err(error) => Err(describe(&error, input.read())),
     }

@@ -2,7 +2,7 @@
 
 mod against_bincode;
 mod bounds;
-mod types;
+pub(crate) mod types;
 
 use std::{collections::BTreeMap, rc::Rc};
 

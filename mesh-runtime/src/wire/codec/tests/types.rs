@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 
 /// Numbers of each type. Floats are compared by their bits, so that NaN equals NaN.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     unsigned: (u8, u16, u32, u64, u128, usize),
     signed: (i8, i16, i32, i64, i128, isize),
     floats: (f32, f64),
@@ -31,7 +31,7 @@ impl PartialEq for Numbers {
 }
 
 /// Numbers of every length, most of all those next to where the encoding gets longer.
-pub(super) fn number() -> impl Strategy<Value = u128> {
+pub(crate) fn number() -> impl Strategy<Value = u128> {
     let edge = (
         prop::sample::select(vec![
             0,
@@ -53,7 +53,7 @@ pub(super) fn number() -> impl Strategy<Value = u128> {
     ]
 }
 
-pub(super) fn numbers() -> impl Strategy<Value = Numbers> {
+pub(crate) fn numbers() -> impl Strategy<Value = Numbers> {
     (
         [number(), number(), number(), number()],
         [number(), number(), number(), number()],
@@ -71,7 +71,7 @@ pub(super) fn numbers() -> impl Strategy<Value = Numbers> {
 
 /// An enum with each kind of variant. It contains itself in options, lists and maps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) enum Tree {
+pub(crate) enum Tree {
     Leaf,
     Text(String),
     Pair(Box<Tree>, i16),
@@ -81,7 +81,7 @@ pub(super) enum Tree {
     Set(BTreeSet<Tree>),
 }
 
-pub(super) fn tree() -> impl Strategy<Value = Tree> {
+pub(crate) fn tree() -> impl Strategy<Value = Tree> {
     let leaf = prop_oneof![
         Just(Tree::Leaf),
         any::<String>().prop_map(Tree::Text),
@@ -107,7 +107,7 @@ pub(super) fn tree() -> impl Strategy<Value = Tree> {
 
 /// Text and bytes, through each of serde's methods for them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Texts {
+pub(crate) struct Texts {
     string: String,
     char: char,
     chars: Vec<char>,
@@ -121,7 +121,7 @@ pub(super) struct Texts {
 
 /// Bytes that are encoded as such, and not as a list of numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Blob(Vec<u8>);
+pub(crate) struct Blob(Vec<u8>);
 
 impl Serialize for Blob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -173,7 +173,7 @@ fn by_str<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
     deserializer.deserialize_str(Text)
 }
 
-pub(super) fn texts() -> impl Strategy<Value = Texts> {
+pub(crate) fn texts() -> impl Strategy<Value = Texts> {
     let bytes = || collection::vec(any::<u8>(), 0..600);
     (
         (any::<String>(), any::<String>(), any::<char>()),
@@ -194,17 +194,17 @@ pub(super) fn texts() -> impl Strategy<Value = Texts> {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Unit;
+pub(crate) struct Unit;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Newtype(Option<u32>);
+pub(crate) struct Newtype(Option<u32>);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Several(u16, String, [i32; 3]);
+pub(crate) struct Several(u16, String, [i32; 3]);
 
 /// All of it, in one another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct All {
+pub(crate) struct All {
     numbers: Vec<Numbers>,
     unit: (Unit, (), PhantomData<u8>, [(); 3]),
     units: Vec<(Unit, ())>,
@@ -222,7 +222,7 @@ pub(super) struct All {
     tree: Tree,
 }
 
-pub(super) fn all() -> impl Strategy<Value = All> {
+pub(crate) fn all() -> impl Strategy<Value = All> {
     let several = (any::<(u16, String, [i32; 3])>()).prop_map(|(a, b, c)| Several(a, b, c));
     let lists = (
         collection::vec(numbers(), 0..3),
@@ -259,14 +259,14 @@ pub(super) fn all() -> impl Strategy<Value = All> {
 /// Elements of one list that are written in different ways, some of them as one byte.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub(super) enum Mixed {
+pub(crate) enum Mixed {
     Byte(u8),
     Number(u16),
     Text(String),
     Nothing,
 }
 
-pub(super) fn mixed() -> impl Strategy<Value = Vec<Mixed>> {
+pub(crate) fn mixed() -> impl Strategy<Value = Vec<Mixed>> {
     let one = prop_oneof![
         2 => any::<u8>().prop_map(Mixed::Byte),
         1 => any::<u16>().prop_map(Mixed::Number),

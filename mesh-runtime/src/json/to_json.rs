@@ -1,0 +1,539 @@
+//! The encoding of the mesh to JSON: serde's `DeserializeSeed` that reads a value by its type, and writes it as it is
+//! read. So the decoder, with its limits, is the same as for values.
+
+use std::{collections::HashSet, fmt, marker::PhantomData};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor},
+};
+
+use super::{
+    Conversion, formats,
+    path::Path,
+    types::{Field, Written, is_plain, may_be_null, resolve},
+};
+use crate::schema::{Named, PlainType, Structure, TypeRef};
+
+/// How many types may be inside one another. The decoder counts only those of them that take bytes; a type table from
+/// elsewhere may have any number of others.
+const MAX_LEVELS: u32 = 512;
+
+/// Over the whole value, how many tuples, structs and values of no bytes there may be for each byte, and besides. What
+/// the decoder does not count is bounded by these.
+const FREE_PER_BYTE: usize = 64;
+const FREE: usize = 65_536;
+
+/// Integers up to this one are numbers in JSON, greater ones are text: programs that read all numbers as 64-bit floats
+/// would change those.
+const MAX_NUMBER: u64 = 1 << 53;
+
+/// The JSON that has been written.
+pub(super) struct Output {
+    json: Vec<u8>,
+    /// How many more tuples, structs and values of no bytes there may be.
+    free: usize,
+}
+
+impl Output {
+    /// For a value of so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self {
+            json: Vec::new(),
+            free: bytes.saturating_mul(FREE_PER_BYTE).saturating_add(FREE),
+        }
+    }
+
+    /// All that is written into it is UTF-8.
+    pub(super) fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.json).into_owned()
+    }
+
+    fn write(&mut self, json: &str) {
+        self.json.extend_from_slice(json.as_bytes());
+    }
+
+    /// Writes a text, a float or a bool.
+    fn value<E: Error>(&mut self, value: &(impl serde::Serialize + ?Sized)) -> Result<(), E> {
+        serde_json::to_writer(&mut self.json, value).map_err(E::custom)
+    }
+
+    /// Writes a comma, unless this is the first part.
+    fn separate(&mut self, index: usize) {
+        if index > 0 {
+            self.write(",");
+        }
+    }
+
+    fn takes_no_bytes<E: Error>(&mut self) -> Result<(), E> {
+        let left = self.free.checked_sub(1);
+        self.free = left.ok_or_else(|| E::custom("too many parts that take no bytes"))?;
+        Ok(())
+    }
+
+    fn integer(&mut self, number: impl fmt::Display, is_text: bool) {
+        let quote = if is_text { "\"" } else { "" };
+        self.write(&format!("{quote}{number}{quote}"));
+    }
+}
+
+/// What is read.
+pub(super) enum Reading<'a> {
+    /// A value of this type.
+    Type(&'a TypeRef),
+    /// An object with these fields.
+    Fields(&'a [Field<'a>]),
+}
+
+/// Reads a value and writes its JSON.
+pub(super) struct ToJson<'a> {
+    conversion: &'a Conversion<'a>,
+    output: &'a mut Output,
+    path: Path<'a>,
+    /// The number of types around this one.
+    level: u32,
+    reading: Reading<'a>,
+}
+
+impl<'de> DeserializeSeed<'de> for ToJson<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        let (conversion, path) = (self.conversion, self.path);
+        self.read(from).inspect_err(|_| conversion.failed_at(&path))
+    }
+}
+
+impl<'a> ToJson<'a> {
+    /// Reads a value as a whole.
+    pub(super) fn new(
+        conversion: &'a Conversion<'a>,
+        output: &'a mut Output,
+        reading: Reading<'a>,
+    ) -> Self {
+        Self {
+            conversion,
+            output,
+            path: Path::Root,
+            level: 0,
+            reading,
+        }
+    }
+
+    fn read<'de, D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        let holds = match self.reading {
+            Reading::Type(holds) => holds,
+            Reading::Fields(fields) => {
+                return from.deserialize_tuple(fields.len(), FieldsVisitor(self.inside()?, fields));
+            }
+        };
+        match resolve(self.conversion.types, holds).map_err(D::Error::custom)? {
+            Written::Plain(plain) => self.plain(plain, from),
+            Written::Formatted(format) => {
+                let json = formats::decode(format, from)?;
+                self.output.write(&json);
+                Ok(())
+            }
+            Written::Structured(def) => self.inside()?.structured(&def.structure, from),
+        }
+    }
+
+    fn plain<'de, D: Deserializer<'de>>(self, plain: PlainType, from: D) -> Result<(), D::Error> {
+        let visitor = PlainVisitor {
+            output: self.output,
+            is_wide: matches!(plain, PlainType::I128 | PlainType::U128),
+        };
+        match plain {
+            PlainType::Bool => from.deserialize_bool(visitor),
+            PlainType::I8 => from.deserialize_i8(visitor),
+            PlainType::I16 => from.deserialize_i16(visitor),
+            PlainType::I32 => from.deserialize_i32(visitor),
+            PlainType::I64 => from.deserialize_i64(visitor),
+            PlainType::I128 => from.deserialize_i128(visitor),
+            PlainType::U8 => from.deserialize_u8(visitor),
+            PlainType::U16 => from.deserialize_u16(visitor),
+            PlainType::U32 => from.deserialize_u32(visitor),
+            PlainType::U64 => from.deserialize_u64(visitor),
+            PlainType::U128 => from.deserialize_u128(visitor),
+            PlainType::F32 => from.deserialize_f32(visitor),
+            PlainType::F64 => from.deserialize_f64(visitor),
+            PlainType::Char => from.deserialize_char(visitor),
+            PlainType::Text => from.deserialize_str(visitor),
+            PlainType::Bytes => from.deserialize_bytes(visitor),
+            PlainType::Unit | PlainType::Any => from.deserialize_unit(visitor),
+        }
+    }
+
+    fn inside<E: Error>(self) -> Result<Inside<'a>, E> {
+        if self.level >= MAX_LEVELS {
+            return Err(E::custom(format_args!(
+                "more than {MAX_LEVELS} types are inside one another"
+            )));
+        }
+        Ok(Inside {
+            conversion: self.conversion,
+            output: self.output,
+            path: self.path,
+            level: self.level + 1,
+        })
+    }
+}
+
+/// Writes a plain value.
+struct PlainVisitor<'a> {
+    output: &'a mut Output,
+    /// It has 128 bits. All values of such a type are text, so that programs need to expect only one form.
+    is_wide: bool,
+}
+
+impl Visitor<'_> for PlainVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a plain value")
+    }
+
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<(), E> {
+        self.output.value(&truth)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.output
+            .integer(number, self.is_wide || number > MAX_NUMBER);
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        let is_text = self.is_wide || number.unsigned_abs() > MAX_NUMBER;
+        self.output.integer(number, is_text);
+        Ok(())
+    }
+
+    fn visit_u128<E: Error>(self, number: u128) -> Result<(), E> {
+        self.output.integer(number, true);
+        Ok(())
+    }
+
+    fn visit_i128<E: Error>(self, number: i128) -> Result<(), E> {
+        self.output.integer(number, true);
+        Ok(())
+    }
+
+    fn visit_f32<E: Error>(self, number: f32) -> Result<(), E> {
+        if number.is_finite() {
+            return self.output.value(&number);
+        }
+        self.visit_f64(number.into())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        self.output.write(match number {
+            _ if number.is_nan() => "\"NaN\"",
+            f64::INFINITY => "\"Infinity\"",
+            f64::NEG_INFINITY => "\"-Infinity\"",
+            _ => return self.output.value(&number),
+        });
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.output.value(text)
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<(), E> {
+        self.output.value(&STANDARD.encode(bytes))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.output.takes_no_bytes()?;
+        self.output.write("null");
+        Ok(())
+    }
+}
+
+/// A value whose parts are read.
+struct Inside<'a> {
+    conversion: &'a Conversion<'a>,
+    output: &'a mut Output,
+    path: Path<'a>,
+    /// That of its parts.
+    level: u32,
+}
+
+impl<'a> Inside<'a> {
+    /// A part, at the path that `path` makes of this value's.
+    fn part<'b>(
+        &'b mut self,
+        holds: &'b TypeRef,
+        path: impl FnOnce(&'b Path<'a>) -> Path<'b>,
+    ) -> ToJson<'b> {
+        ToJson {
+            conversion: self.conversion,
+            output: self.output,
+            path: path(&self.path),
+            level: self.level,
+            reading: Reading::Type(holds),
+        }
+    }
+
+    fn structured<'de, D: Deserializer<'de>>(
+        self,
+        structure: &Structure,
+        from: D,
+    ) -> Result<(), D::Error> {
+        let types = self.conversion.types;
+        match structure {
+            Structure::Option { of } => from.deserialize_option(OptionVisitor(self, of)),
+            Structure::List { of } if is_plain(types, of, PlainType::U8) => {
+                from.deserialize_seq(BytesVisitor(self))
+            }
+            Structure::List { of } => from.deserialize_seq(ItemsVisitor(self, |_| Some(of))),
+            Structure::Map { key, value } => from.deserialize_map(MapVisitor {
+                inside: self,
+                key,
+                value,
+            }),
+            Structure::Array { len, of } => {
+                self.output.takes_no_bytes()?;
+                from.deserialize_tuple(*len, ItemsVisitor(self, |_| Some(of)))
+            }
+            Structure::Tuple { items } => {
+                self.output.takes_no_bytes()?;
+                from.deserialize_tuple(items.len(), ItemsVisitor(self, |index| items.get(index)))
+            }
+            Structure::Struct { fields } => {
+                self.output.takes_no_bytes()?;
+                let fields: Vec<Field<'_>> = fields.iter().map(Field::from).collect();
+                from.deserialize_tuple(fields.len(), FieldsVisitor(self, &fields))
+            }
+            Structure::Enum { variants } => {
+                from.deserialize_enum("", &[], VariantVisitor(self, variants))
+            }
+            // `resolve` has looked through newtypes, and refused what is not known.
+            Structure::Newtype { .. } | Structure::Later => Ok(()),
+        }
+    }
+}
+
+struct OptionVisitor<'a>(Inside<'a>, &'a TypeRef);
+
+impl<'de> Visitor<'de> for OptionVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an option")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.0.output.write("null");
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        let Self(mut inside, holds) = self;
+        if !may_be_null(inside.conversion.types, holds) {
+            return inside.part(holds, |path| *path).deserialize(from);
+        }
+        inside.output.write("{\"some\":");
+        inside
+            .part(holds, |path| Path::Field(path, "some"))
+            .deserialize(from)?;
+        inside.output.write("}");
+        Ok(())
+    }
+}
+
+/// Writes a list of `u8`.
+struct BytesVisitor<'a>(Inside<'a>);
+
+impl<'de> Visitor<'de> for BytesVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of bytes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut bytes = Vec::with_capacity(list.size_hint().unwrap_or_default());
+        while let Some(byte) = list.next_element::<u8>()? {
+            bytes.push(byte);
+        }
+        self.0.output.value(&STANDARD.encode(bytes))
+    }
+}
+
+/// Writes a list or a tuple. The function returns the type of the n-th item.
+struct ItemsVisitor<'a, F>(Inside<'a>, F);
+
+impl<'de, 'a, F: Fn(usize) -> Option<&'a TypeRef>> Visitor<'de> for ItemsVisitor<'a, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self(mut inside, holds) = self;
+        inside.output.write("[");
+        let mut index = 0;
+        while let Some(holds) = holds(index) {
+            // The comma goes first, and away again if no item follows.
+            let before = inside.output.json.len();
+            inside.output.separate(index);
+            let item = inside.part(holds, |path| Path::Index(path, index));
+            if list.next_element_seed(item)?.is_none() {
+                inside.output.json.truncate(before);
+                break;
+            }
+            index += 1;
+        }
+        inside.output.write("]");
+        Ok(())
+    }
+}
+
+/// Writes an object of fields.
+struct FieldsVisitor<'a>(Inside<'a>, &'a [Field<'a>]);
+
+impl<'de> Visitor<'de> for FieldsVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fields")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self(mut inside, fields) = self;
+        inside.output.write("{");
+        for (index, Field { name, holds }) in fields.iter().enumerate() {
+            inside.output.separate(index);
+            inside.output.value(*name)?;
+            inside.output.write(":");
+            let field = inside.part(holds, |path| Path::Field(path, name));
+            // There are as many as asked for.
+            list.next_element_seed(field)?;
+        }
+        inside.output.write("}");
+        Ok(())
+    }
+}
+
+/// Writes a variant: its name, or an object of its name and its contents.
+struct VariantVisitor<'a>(Inside<'a>, &'a [Named]);
+
+impl<'de> Visitor<'de> for VariantVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an enum")
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<(), A::Error> {
+        let Self(mut inside, variants) = self;
+        let (number, contents) = access.variant_seed(PhantomData::<u32>)?;
+        let Some(Named { name, holds }) = variants.get(number as usize) else {
+            return Err(A::Error::custom(format_args!(
+                "there is no variant number {number}"
+            )));
+        };
+        if is_plain(inside.conversion.types, holds, PlainType::Unit) {
+            contents.unit_variant()?;
+            return inside.output.value(name.as_str());
+        }
+        inside.output.write("{");
+        inside.output.value(name.as_str())?;
+        inside.output.write(":");
+        contents.newtype_variant_seed(inside.part(holds, |path| Path::Field(path, name)))?;
+        inside.output.write("}");
+        Ok(())
+    }
+}
+
+/// Writes a map: an object if its keys are text and no key occurs twice, else a list of pairs.
+struct MapVisitor<'a> {
+    inside: Inside<'a>,
+    key: &'a TypeRef,
+    value: &'a TypeRef,
+}
+
+impl<'de> Visitor<'de> for MapVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        if is_plain(self.inside.conversion.types, self.key, PlainType::Text) {
+            self.object(map)
+        } else {
+            self.pairs(map)
+        }
+    }
+}
+
+impl MapVisitor<'_> {
+    fn pairs<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { inside, key, value } = self;
+        inside.output.write("[");
+        for index in 0.. {
+            let before = inside.output.json.len();
+            inside.output.separate(index);
+            inside.output.write("[");
+            let entry = Path::Index(&inside.path, index);
+            let mut pair = Inside {
+                path: entry,
+                output: inside.output,
+                ..inside
+            };
+            let first = pair.part(key, |path| Path::Index(path, 0));
+            if map.next_key_seed(first)?.is_none() {
+                inside.output.json.truncate(before);
+                break;
+            }
+            pair.output.write(",");
+            map.next_value_seed(pair.part(value, |path| Path::Index(path, 1)))?;
+            inside.output.write("]");
+        }
+        inside.output.write("]");
+        Ok(())
+    }
+
+    fn object<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self {
+            mut inside, value, ..
+        } = self;
+        let start = inside.output.json.len();
+        let mut entries: Vec<(String, usize)> = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let part = inside.part(value, |path| Path::Key(path, &key));
+            map.next_value_seed(part)?;
+            entries.push((key, inside.output.json.len()));
+        }
+        // Until here, only the values are written, one after another.
+        let values = inside.output.json.split_off(start);
+        let mut keys = HashSet::new();
+        let is_object = entries.iter().all(|(key, _)| keys.insert(key));
+        let [open, between, close] = if is_object {
+            ["{", ":", "}"]
+        } else {
+            ["[", ",", "]"]
+        };
+        let [open_entry, close_entry] = if is_object { ["", ""] } else { ["[", "]"] };
+        inside.output.write(open);
+        let mut from = 0;
+        for (index, (key, end)) in entries.iter().enumerate() {
+            inside.output.separate(index);
+            inside.output.write(open_entry);
+            inside.output.value(key)?;
+            inside.output.write(between);
+            let to = end - start;
+            inside.output.json.extend_from_slice(&values[from..to]);
+            inside.output.write(close_entry);
+            from = to;
+        }
+        inside.output.write(close);
+        Ok(())
+    }
+}
