@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second implementation of protocol.md, from that page alone, held to vectors.txt.
+"""A second implementation of protocol.md, from that page alone, held to vectors.txt and vectors-json.jsonl.
 
 It shares no code with the runtime and needs nothing but Python 3.9: the ciphers are written out below, slow and not
 safe against timing. Argon2id is checked only where the module `argon2` (argon2-cffi) is installed.
@@ -13,6 +13,12 @@ import hmac
 import pathlib
 import struct
 import sys
+
+# Importing leaves no files beside the documents.
+sys.dont_write_bytecode = True
+
+import check_json_vectors
+from check_json_vectors import Reader, listed, sint, string, uint
 
 # --- the ciphers, from their specifications ---------------------------------------------------------------------
 
@@ -171,30 +177,6 @@ class Noise:
     def split(self):
         both = hkdf("blake2s", self.chaining, b"", b"", 64)
         return both[:32], both[32:]
-
-
-# --- section 9: values ------------------------------------------------------------------------------------------
-
-
-def uint(n):
-    if n < 251:
-        return bytes([n])
-    for mark, size in ((0xFB, 2), (0xFC, 4), (0xFD, 8), (0xFE, 16)):
-        if n < 1 << 8 * size:
-            return bytes([mark]) + n.to_bytes(size, "little")
-    raise ValueError(n)
-
-
-def sint(n):
-    return uint(2 * n if n >= 0 else -2 * n - 1)
-
-
-def string(text):
-    return uint(len(text.encode())) + text.encode()
-
-
-def listed(items):
-    return uint(len(items)) + b"".join(items)
 
 
 # --- section 6: frames ------------------------------------------------------------------------------------------
@@ -400,35 +382,15 @@ def routes():
 # --- reading: what is unknown is skipped ------------------------------------------------------------------------
 
 
-class Reader:
-    def __init__(self, data):
-        self.data = data
-
-    def take(self, count):
-        taken, self.data = self.data[:count], self.data[count:]
-        if len(taken) < count:
-            raise ValueError("the bytes end before the value does")
-        return taken
-
-    def fixed(self, size):
-        return int.from_bytes(self.take(size), "little")
-
-    def uint(self):
-        first = self.fixed(1)
-        return first if first < 251 else self.fixed({0xFB: 2, 0xFC: 4, 0xFD: 8, 0xFE: 16}[first])
-
-    def string(self):
-        return self.take(self.uint()).decode()
-
-    def entries(self, known):
-        """The entries of a block that reaches to the end, of those types that are known."""
-        found = {}
-        while self.data:
-            kind, size = self.fixed(1), self.fixed(2)
-            value = self.take(size)
-            if kind in known:
-                found[kind] = value
-        return found
+def entries(reader, known):
+    """The entries of a block that reaches to the end, of those types that are known."""
+    found = {}
+    while reader.data:
+        kind, size = reader.fixed(1), reader.fixed(2)
+        value = reader.take(size)
+        if kind in known:
+            found[kind] = value
+    return found
 
 
 def read_hello(data):
@@ -439,7 +401,7 @@ def read_hello(data):
     hello["schema"] = (reader.uint(), [(reader.uint(), reader.uint()) for _ in range(reader.uint())])
     # None of the features is known here.
     reader.uint()
-    return hello, reader.entries(known=())
+    return hello, entries(reader, known=())
 
 
 def read_call(data):
@@ -449,7 +411,7 @@ def read_call(data):
     total, flags = reader.fixed(4), reader.fixed(1)
     assert size == 8 + 4 + 4 + 4 + 1 + total and flags & ~2 == 0
     block = Reader(reader.take(reader.fixed(2)) if flags & 2 else b"")
-    return call, block.entries(known=(1, 2)), reader.data
+    return call, entries(block, known=(1, 2)), reader.data
 
 
 def reads():
@@ -461,8 +423,12 @@ def reads():
     yield "a call without a block", (call["command"], extensions, args) == (0x01020304, {}, b"argument")
 
 
+def beside(name):
+    return (pathlib.Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
 def published():
-    lines = (pathlib.Path(__file__).parent / "vectors.txt").read_text().splitlines()
+    lines = beside("vectors.txt").splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {name.strip(): bytes.fromhex(value) for name, _, value in pairs}
 
@@ -483,7 +449,11 @@ def main():
     misread = [what for what, is_right in reads() if not is_right]
     for what in misread:
         print(f"misread: {what}")
-    print(f"{len(computed)} vectors, {len(wrong)} wrong, {len(misread)} misread")
+    json_count, wrong_json = check_json_vectors.check(beside("vectors-json.jsonl"))
+    for name, problem in wrong_json:
+        print(f"json.{name}: {problem}")
+    wrong += wrong_json
+    print(f"{len(computed) + json_count} vectors, {len(wrong)} wrong, {len(misread)} misread")
     sys.exit(1 if wrong or misread else 0)
 
 

@@ -153,12 +153,18 @@ fn command_names_differ(schema: &mut Schema, errors: &mut Errors) {
     }
 }
 
+/// Command ids below this one are those of the built-in commands.
+const RESERVED_IDS: u32 = 256;
+
 fn command_ids_differ(schema: &Schema, errors: &mut Errors) {
     let mut seen: Vec<(u32, String, Span)> = Vec::new();
     for node in &schema.nodes {
         for command in &node.commands {
             let path = names::command_path(&node.name, &command.name);
             let id = names::fnv1a_32(&path);
+            if id < RESERVED_IDS {
+                errors.push(errors::reserved_id(&command.name, &path));
+            }
             let other = seen
                 .iter()
                 .find(|(other, other_path, _)| *other == id && *other_path != path);

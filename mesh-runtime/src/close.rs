@@ -22,6 +22,9 @@ pub enum CloseCode {
     /// The other side was silent for too long.
     #[error("nothing was heard for too long")]
     Silent,
+    /// It has no room for another link.
+    #[error("it has no room for another link")]
+    Full,
     /// A reason that this version does not know. The link closes all the same.
     #[error("reason {0}")]
     Other(u8),
@@ -35,6 +38,7 @@ impl CloseCode {
             Self::Duplicate => 3,
             Self::Violation => 4,
             Self::Silent => 5,
+            Self::Full => 6,
             Self::Other(code) => code,
         }
     }
@@ -46,6 +50,7 @@ impl CloseCode {
             3 => Self::Duplicate,
             4 => Self::Violation,
             5 => Self::Silent,
+            6 => Self::Full,
             other => Self::Other(other),
         }
     }

@@ -12,6 +12,8 @@
 //!   awaited; [`Gather`], [`Sent`], [`Queued`]: their results; [`CallError`]: why they failed.
 //! - [`Context`]: what a handler knows about its call, and how it makes further calls.
 //! - [`queue`]: job queues and their engines, the jobs in them, and dead letters.
+//! - [`schema`]: a schema as data, as a diagram, as JSON, and values as JSON by its types.
+//! - [`operator`]: what operators see and do. With the feature `operator`, a client for it.
 //! - `testing`: a whole mesh in one process, a peer that breaks the protocol, and the tests that every engine of job
 //!   queues passes (feature `testing`).
 //!
@@ -37,6 +39,7 @@ mod link;
 mod local;
 mod master;
 mod node;
+pub mod operator;
 mod panic_text;
 pub mod queue;
 mod rendezvous;

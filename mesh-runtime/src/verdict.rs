@@ -66,6 +66,20 @@ impl Verdicts {
         }
     }
 
+    /// Those on the link of an operator, who may call every command of this node type and has none. Without one, nothing
+    /// may be called.
+    pub(crate) fn allowing(own: Option<&NodeSpec>) -> Self {
+        let commands = own.map_or(&[][..], |own| own.commands);
+        Self {
+            outgoing: Table::new(std::iter::empty()),
+            incoming: Table::new(
+                commands
+                    .iter()
+                    .map(|command| (command.id, Verdict::Allowed)),
+            ),
+        }
+    }
+
     /// Whether this node may call that command of the peer.
     pub(crate) fn outgoing(&self, command: u32) -> Verdict {
         self.outgoing.of(command)

@@ -54,6 +54,15 @@ pub(crate) fn reserved_name(name: &Ident) -> Error {
     )
 }
 
+pub(crate) fn reserved_id(name: &Ident, command: &str) -> Error {
+    at(
+        name.span(),
+        format!(
+            "`{command}` has a command id that is reserved for built-in commands, by chance: rename the command"
+        ),
+    )
+}
+
 pub(crate) fn id_collision(name: &Ident, command: &str, other: &str, other_span: Span) -> Error {
     let place = place(other_span, name.span());
     at(

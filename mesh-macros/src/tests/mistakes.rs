@@ -54,6 +54,17 @@ fn commands_of_one_name_under_one_condition_are_duplicates() {
 }
 
 #[test]
+fn the_ids_of_built_in_commands_are_reserved() {
+    let found = mistakes("mesh M; node A { balanced fn acwheu(); balanced fn acwheus(); }");
+    assert_eq!(
+        found,
+        [
+            "`A.acwheu` has a command id that is reserved for built-in commands, by chance: rename the command"
+        ]
+    );
+}
+
+#[test]
 fn every_unit_of_time_is_read() {
     for duration in ["250ms", "2s", "5m", "1h", "2 s", " 7ms "] {
         let schema = format!("mesh M; node A {{ #[timeout = \"{duration}\"] balanced fn f(); }}");

@@ -1,20 +1,19 @@
-//! Values that people write in their own way: as text. Those of times that no text can express are written as an object,
-//! as serde does it.
+//! Values that people write in their own way: as text. Times that no text can express are written as an object, with the
+//! fields that serde gives them.
 
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
     str::FromStr,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, Error, Visitor},
+    de::{Error, Visitor},
 };
-use serde_json::Value;
 
-use super::from_json::quoted;
+use super::{durations, to_json::integer};
 use crate::schema::Format;
 
 /// The digits of each group of a UUID's text, in bytes.
@@ -23,19 +22,23 @@ const UUID_GROUPS: [usize; 5] = [4, 2, 2, 2, 6];
 /// The last second that has a text in RFC 3339, as seconds since 1970: the end of the year 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// Encodes the JSON of a value. `error` makes an error of what is wrong.
+/// How long `2026-01-31T12:00:00` is.
+const SECONDS_LEN: usize = 19;
+
+const SECOND_NANOS: u32 = 1_000_000_000;
+
+/// Encodes the text of a value. `error` makes an error of what is expected.
 pub(super) fn encode<S: Serializer>(
     format: Format,
-    json: &Value,
+    text: &str,
     to: S,
-    error: impl FnOnce(String) -> S::Error,
+    error: impl FnOnce(&str) -> S::Error,
 ) -> Result<S::Ok, S::Error> {
-    let expected = |what: &str| format!("expected {what}, got {}", quoted(json));
     macro_rules! parsed {
         ($value:ty, $what:literal) => {
-            match json.as_str().and_then(|text| text.parse::<$value>().ok()) {
-                Some(value) => value.serialize(to),
-                None => Err(error(expected($what))),
+            match text.parse::<$value>() {
+                Ok(value) => value.serialize(to),
+                Err(_) => Err(error($what)),
             }
         };
     }
@@ -44,6 +47,10 @@ pub(super) fn encode<S: Serializer>(
         Format::Ip => parsed!(IpAddr, "an IP address"),
         Format::Ipv4 => parsed!(Ipv4Addr, "an IPv4 address"),
         Format::Ipv6 => parsed!(Ipv6Addr, "an IPv6 address"),
+        // The scope of an IPv6 address does not travel.
+        Format::Socket | Format::SocketV6 if text.contains('%') => {
+            Err(error("an address without a scope"))
+        }
         Format::Socket => parsed!(SocketAddr, "an IP address with a port, as \"[::1]:80\""),
         Format::SocketV4 => {
             parsed!(
@@ -52,30 +59,32 @@ pub(super) fn encode<S: Serializer>(
             )
         }
         Format::SocketV6 => parsed!(SocketAddrV6, "an IPv6 address with a port, as \"[::1]:80\""),
-        Format::Duration => match time(json, humantime::parse_duration) {
+        Format::Duration => match durations::parse(text) {
             Some(duration) => duration.serialize(to),
-            None => Err(error(expected("a duration, as \"1m 30s\" or \"250ms\""))),
+            None => Err(error("a duration, as \"1m 30s\" or \"250ms\"")),
         },
-        Format::Time => match time(json, humantime::parse_rfc3339_weak) {
+        Format::Time => match time(text) {
             Some(time) => time.serialize(to),
-            None => Err(error(expected(
+            None => Err(error(
                 "a time from 1970 on in UTC, as \"2026-01-31T12:00:00Z\"",
-            ))),
+            )),
         },
-        // Values of formats that are not known are written by their structure.
-        Format::Later => Err(error("the format is not known".to_owned())),
+        // The type is written by its structure.
+        Format::Later => Err(error("a format that this version knows")),
     }
 }
 
-/// A time as text, or as an object.
-fn time<T: DeserializeOwned, E>(
-    json: &Value,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Option<T> {
-    match json {
-        Value::String(text) => parse(text).ok(),
-        json => T::deserialize(json).ok(),
-    }
+/// A time as seconds, with up to nine digits behind the point.
+fn time(text: &str) -> Option<SystemTime> {
+    let rest = text.get(SECONDS_LEN..)?.strip_suffix('Z')?;
+    let is_fraction = match rest.strip_prefix('.') {
+        Some(digits) => {
+            (1..=9).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit())
+        }
+        None => rest.is_empty(),
+    };
+    let time = humantime::parse_rfc3339(text).ok()?;
+    (is_fraction && time >= UNIX_EPOCH).then_some(time)
 }
 
 /// Decodes a value, and returns its JSON.
@@ -96,19 +105,30 @@ pub(super) fn decode<'de, D: Deserializer<'de>>(
         Format::Socket => displayed!(SocketAddr),
         Format::SocketV4 => displayed!(SocketAddrV4),
         Format::SocketV6 => displayed!(SocketAddrV6),
-        Format::Duration => {
-            Duration::deserialize(from).map(|value| text(&humantime::format_duration(value)))
-        }
-        Format::Time => {
-            let time = SystemTime::deserialize(from)?;
-            let since = time.duration_since(SystemTime::UNIX_EPOCH);
-            if since.is_ok_and(|since| since.as_secs() <= LAST_SECOND) {
-                return Ok(text(&humantime::format_rfc3339(time)));
+        Format::Duration => seconds(from).map(|(seconds, nanos)| {
+            if nanos >= SECOND_NANOS {
+                return object(["secs", "nanos"], seconds, nanos);
             }
-            serde_json::to_string(&time).map_err(D::Error::custom)
-        }
+            text(&durations::text(Duration::new(seconds, nanos)))
+        }),
+        Format::Time => seconds(from).map(|(seconds, nanos)| {
+            if seconds > LAST_SECOND || nanos >= SECOND_NANOS {
+                return object(["secs_since_epoch", "nanos_since_epoch"], seconds, nanos);
+            }
+            let time = UNIX_EPOCH + Duration::new(seconds, nanos);
+            text(&humantime::format_rfc3339(time))
+        }),
         Format::Later => Err(D::Error::custom("the format is not known")),
     }
+}
+
+/// How durations and times are encoded: seconds and nanoseconds.
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u32), D::Error> {
+    <(u64, u32)>::deserialize(from)
+}
+
+fn object([first, second]: [&str; 2], seconds: u64, nanos: u32) -> String {
+    format!("{{\"{first}\":{},\"{second}\":{nanos}}}", integer(seconds))
 }
 
 /// A text as JSON. Texts of formats have no characters that JSON escapes.
@@ -127,8 +147,8 @@ impl FromStr for Uuid {
         let mut next = bytes.iter_mut();
         let mut groups = text.split('-');
         for len in UUID_GROUPS {
-            let group = groups.next().filter(|group| group.is_ascii()).ok_or(())?;
-            if group.len() != 2 * len {
+            let group = groups.next().ok_or(())?;
+            if group.len() != 2 * len || !group.bytes().all(|digit| digit.is_ascii_hexdigit()) {
                 return Err(());
             }
             for (digits, byte) in group.as_bytes().chunks(2).zip(&mut next) {

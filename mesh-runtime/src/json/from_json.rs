@@ -376,9 +376,14 @@ impl Serialize for FromJson<'_> {
         };
         let result = match written {
             Written::Plain(plain) => at.plain(plain, to),
-            Written::Formatted(format) => {
-                formats::encode(format, at.json, to, |problem| at.error(problem))
-            }
+            Written::Formatted(format, of) => match at.json.as_str() {
+                Some(text) => formats::encode(format, text, to, |expected| at.expected(expected)),
+                // As the type that it is made of.
+                None => {
+                    let at = *at;
+                    (FromJson { at, holds: of }).serialize(to)
+                }
+            },
             Written::Structured(def) => at.structured(def, to),
         };
         // The encoder's own errors, as one of too many levels.

@@ -1,6 +1,7 @@
 //! Values as JSON and back, by the types of a schema's description. `docs/protocol.md`, section 12, describes the JSON.
 //! This module must not know what a command does.
 
+mod durations;
 mod formats;
 mod from_json;
 mod path;

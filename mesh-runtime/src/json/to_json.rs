@@ -27,7 +27,7 @@ const FREE: usize = 65_536;
 
 /// Integers up to this one are numbers in JSON, greater ones are text: programs that read all numbers as 64-bit floats
 /// would change those.
-const MAX_NUMBER: u64 = 1 << 53;
+const MAX_NUMBER: u128 = 1 << 53;
 
 /// The JSON that has been written.
 pub(super) struct Output {
@@ -71,10 +71,15 @@ impl Output {
         self.free = left.ok_or_else(|| E::custom("too many parts that take no bytes"))?;
         Ok(())
     }
+}
 
-    fn integer(&mut self, number: impl fmt::Display, is_text: bool) {
-        let quote = if is_text { "\"" } else { "" };
-        self.write(&format!("{quote}{number}{quote}"));
+/// The JSON of an integer of at most 64 bits.
+pub(super) fn integer(number: impl Into<i128>) -> String {
+    let number = number.into();
+    if number.unsigned_abs() > MAX_NUMBER {
+        format!("\"{number}\"")
+    } else {
+        number.to_string()
     }
 }
 
@@ -130,7 +135,7 @@ impl<'a> ToJson<'a> {
         };
         match resolve(self.conversion.types, holds).map_err(D::Error::custom)? {
             Written::Plain(plain) => self.plain(plain, from),
-            Written::Formatted(format) => {
+            Written::Formatted(format, _) => {
                 let json = formats::decode(format, from)?;
                 self.output.write(&json);
                 Ok(())
@@ -199,24 +204,28 @@ impl Visitor<'_> for PlainVisitor<'_> {
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        self.output
-            .integer(number, self.is_wide || number > MAX_NUMBER);
+        if self.is_wide {
+            return self.visit_u128(number.into());
+        }
+        self.output.write(&integer(number));
         Ok(())
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        let is_text = self.is_wide || number.unsigned_abs() > MAX_NUMBER;
-        self.output.integer(number, is_text);
+        if self.is_wide {
+            return self.visit_i128(number.into());
+        }
+        self.output.write(&integer(number));
         Ok(())
     }
 
     fn visit_u128<E: Error>(self, number: u128) -> Result<(), E> {
-        self.output.integer(number, true);
+        self.output.write(&format!("\"{number}\""));
         Ok(())
     }
 
     fn visit_i128<E: Error>(self, number: i128) -> Result<(), E> {
-        self.output.integer(number, true);
+        self.output.write(&format!("\"{number}\""));
         Ok(())
     }
 

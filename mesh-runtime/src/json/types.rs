@@ -30,7 +30,8 @@ impl<'a> From<&'a Named> for Field<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Written<'a> {
     Plain(PlainType),
-    Formatted(Format),
+    /// In a way of its own, as text. What the text cannot express is written as the type that it is made of.
+    Formatted(Format, &'a TypeRef),
     /// Of this structure, which is no newtype.
     Structured(&'a TypeDef),
 }
@@ -63,7 +64,9 @@ pub(super) fn resolve<'a>(types: &'a [TypeDef], holds: &'a TypeRef) -> Result<Wr
             return Err(format!("the description lacks type {index}"));
         };
         match (&def.structure, def.format) {
-            (_, Some(format)) if format != Format::Later => return Ok(Written::Formatted(format)),
+            (Structure::Newtype { of }, Some(format)) if format != Format::Later => {
+                return Ok(Written::Formatted(format, of));
+            }
             (Structure::Newtype { of }, _) => holds = of,
             (Structure::Later, _) => {
                 return Err(format!(
@@ -88,7 +91,7 @@ pub(super) fn may_be_null(types: &[TypeDef], holds: &TypeRef) -> bool {
     match resolve(types, holds) {
         Ok(Written::Plain(plain)) => plain == PlainType::Unit,
         Ok(Written::Structured(def)) => matches!(def.structure, Structure::Option { .. }),
-        Ok(Written::Formatted(_)) | Err(_) => false,
+        Ok(Written::Formatted(..)) | Err(_) => false,
     }
 }
 

@@ -45,13 +45,18 @@ pub(crate) trait Host: Send + Sync + 'static {
     fn refused(&self, from: SocketAddr, refusal: Refusal);
 }
 
-/// What every host checks first of a hello: that it is for this host, and from a node that the schema knows.
+/// What every host checks first of a hello: that it is for this host, and from an operator or from a node that the schema
+/// knows.
 pub(crate) fn check_hello(hello: &Hello, schema: &Schema, own: &Target) -> Result<(), Refusal> {
-    if hello.mesh != schema.mesh {
+    let names_none = hello.is_operator() && hello.mesh.is_empty();
+    if hello.mesh != schema.mesh && !names_none {
         return Err(Refusal::WrongMesh);
     }
     if hello.target != *own {
         return Err(Refusal::WrongTarget);
+    }
+    if hello.is_operator() {
+        return Ok(());
     }
     if hello.role != role::NODE {
         return Err(Refusal::Role);

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -22,7 +25,8 @@ use crate::{
         channel::{Channel, Receiver},
         gate::{Host, check_hello},
     },
-    schema::Schema,
+    operator::{EventKind, EventLog, Operated, OperatorLinks},
+    schema::{Schema, SchemaDescription},
     wire::hello::{FEATURES, Hello, SchemaDigest, Target, Welcome, role},
 };
 
@@ -39,14 +43,21 @@ pub(crate) struct MasterCallbacks {
 pub(crate) struct MasterCore {
     pub(crate) epoch: BootEpoch,
     pub(crate) connections: TaskTracker,
-    instance: InstanceId,
-    schema: &'static Schema,
+    pub(super) instance: InstanceId,
+    pub(super) schema: &'static Schema,
     keys: Arc<DerivedKeys>,
     registry: Mutex<Registry<NodeSessionRef>>,
     sessions: Mutex<Vec<NodeSessionRef>>,
     callbacks: tokio::sync::mpsc::Sender<MasterEvent>,
     /// How many nodes are registered.
     count: watch::Sender<usize>,
+    /// The links of operators and observers.
+    pub(super) operators: OperatorLinks,
+    /// The schema for operators, made when the first of them asks.
+    pub(super) description: OnceLock<Arc<SchemaDescription>>,
+    /// The last events, for operators.
+    pub(super) events: Arc<EventLog>,
+    pub(super) closed: AtomicBool,
     this: Weak<MasterCore>,
 }
 
@@ -72,6 +83,10 @@ impl MasterCore {
             sessions: Mutex::default(),
             callbacks,
             count: watch::Sender::new(0),
+            operators: OperatorLinks::new(Weak::<Self>::clone(this) as Weak<dyn Operated>),
+            description: OnceLock::new(),
+            events: Arc::new(EventLog::new()),
+            closed: AtomicBool::new(false),
             this: this.clone(),
         })
     }
@@ -99,6 +114,8 @@ impl MasterCore {
     /// Called when a node is added to the registry.
     pub(crate) fn on_registered(&self, info: &NodeInfo) {
         tracing::info!(node = %info.id, host = info.host, port = info.port, "registered");
+        self.events
+            .add(EventKind::NodeUp, Some((&info.id).into()), None, None);
         self.recount();
         self.tell(MasterEvent::Registered(info.clone()));
     }
@@ -120,11 +137,16 @@ impl MasterCore {
         } else {
             tracing::info!(%node, %reason, "a node is gone");
         }
+        let why = Some(reason.to_string());
+        self.events
+            .add(EventKind::NodeDown, Some(node.into()), None, why);
         self.recount();
     }
 
-    /// Closes the connection to every node.
+    /// Closes the connection to every node and operator.
     pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.operators.close();
         let sessions = std::mem::take(&mut *self.sessions());
         for session in sessions {
             session.close(CloseCode::ShuttingDown);
@@ -168,6 +190,9 @@ impl Host for MasterCore {
     }
 
     fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver> {
+        if hello.is_operator() {
+            return self.operators.link(hello, from, channel, None);
+        }
         let node = NodeId::new(hello.node_type, hello.instance);
         NodeSession::new(node, hello.epoch, from, channel, self.this.clone())
     }

@@ -2,6 +2,7 @@
 //! carries no calls.
 
 mod core;
+mod operated;
 mod registry;
 mod session;
 

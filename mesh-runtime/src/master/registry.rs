@@ -188,13 +188,20 @@ impl<S: Clone + PartialEq> Registry<S> {
 
     /// Every registered node, by node type and instance id.
     pub(crate) fn nodes(&self) -> Vec<NodeInfo> {
+        self.entries().map(|entry| entry.info.clone()).collect()
+    }
+
+    /// The same, and whether they take no new calls.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (&NodeInfo, bool)> {
+        self.entries().map(|entry| (&entry.info, entry.draining))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &RegistryEntry<S>> {
         self.schema
             .nodes
             .iter()
             .filter_map(|spec| self.nodes.get(spec.name))
             .flat_map(BTreeMap::values)
-            .map(|entry| entry.info.clone())
-            .collect()
     }
 
     fn entry(&self, id: &NodeId) -> Option<&RegistryEntry<S>> {

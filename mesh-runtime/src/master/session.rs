@@ -148,6 +148,13 @@ impl NodeSession {
     }
 }
 
+#[cfg(test)]
+impl From<Arc<NodeSession>> for NodeSessionRef {
+    fn from(session: Arc<NodeSession>) -> Self {
+        Self(session)
+    }
+}
+
 impl NodeSessionRef {
     fn send(&self, message: &ToNode) {
         match control::encode(message) {

@@ -234,6 +234,7 @@ impl<N: NodeType> NodeBuilder<N> {
         let core = NodeCore::new(Parts {
             local,
             schema,
+            spec: N::SPEC,
             fingerprints,
             config: self.config,
             keys,

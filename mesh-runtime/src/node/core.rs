@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -27,8 +27,9 @@ use crate::{
         table::{Admission, Standing, Table},
     },
     local::LocalNode,
+    operator::{Operated, OperatorLinks},
     queue::NodeQueues,
-    schema::{Fingerprints, Schema},
+    schema::{Fingerprints, NodeSpec, Schema, SchemaDescription},
     serve::Dispatcher,
     verdict::{Ends, Verdicts},
     wire::hello::{FEATURES, Hello, SchemaDigest, Target, Welcome, role},
@@ -54,6 +55,13 @@ pub(crate) struct NodeCore {
     pub(crate) connections: TaskTracker,
     /// Cancelled when a newer node with the same id has replaced this one.
     pub(crate) replaced: CancellationToken,
+    /// Cancelled when an operator asks this node to shut down.
+    pub(crate) drain_asked: CancellationToken,
+    /// The links of operators and observers.
+    pub(crate) operators: OperatorLinks,
+    /// The schema for operators, made when the first of them asks.
+    pub(super) description: OnceLock<Arc<SchemaDescription>>,
+    spec: &'static NodeSpec,
     table: Mutex<Table<LinkEntry>>,
     /// Notified whenever the table has changed.
     changed: watch::Sender<()>,
@@ -65,6 +73,7 @@ pub(crate) struct NodeCore {
 pub(crate) struct Parts {
     pub(crate) local: Arc<LocalNode>,
     pub(crate) schema: &'static Schema,
+    pub(crate) spec: &'static NodeSpec,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) config: Config,
     pub(crate) keys: Arc<DerivedKeys>,
@@ -86,6 +95,7 @@ impl NodeCore {
         let Parts {
             local,
             schema,
+            spec,
             fingerprints,
             config,
             keys,
@@ -103,12 +113,21 @@ impl NodeCore {
             events: EventSender::new(),
             connections: TaskTracker::new(),
             replaced: CancellationToken::new(),
+            drain_asked: CancellationToken::new(),
+            operators: OperatorLinks::new(Weak::<Self>::clone(this) as Weak<dyn Operated>),
+            description: OnceLock::new(),
+            spec,
             table: Mutex::new(Table::new(local.id.clone())),
             changed: watch::Sender::new(()),
             registered: watch::Sender::new(false),
             this: this.clone(),
             local,
         })
+    }
+
+    /// The node type, as in the schema.
+    pub(crate) fn spec(&self) -> &'static NodeSpec {
+        self.spec
     }
 
     /// Whether there is a link to that node with this boot epoch or a later one.
@@ -186,6 +205,19 @@ impl NodeCore {
             instance: self.local.id.instance.clone(),
             epoch: self.epoch,
             target,
+            schema: self.digest(),
+            features: FEATURES,
+            extensions: Bytes::new(),
+        }
+    }
+
+    /// The answer to a hello.
+    fn welcome(&self) -> Welcome {
+        Welcome {
+            role: role::NODE,
+            node_type: self.local.id.node_type.to_string(),
+            instance: self.local.id.instance.clone(),
+            epoch: self.epoch,
             schema: self.digest(),
             features: FEATURES,
             extensions: Bytes::new(),
@@ -360,6 +392,9 @@ impl Host for NodeCore {
 
     fn authorize(&self, hello: &Hello) -> Result<Welcome, Refusal> {
         check_hello(hello, self.schema, &Target::Node(self.local.id.clone()))?;
+        if hello.is_operator() {
+            return Ok(self.welcome());
+        }
         if !self
             .schema
             .may_link(&hello.node_type, &self.local.id.node_type)
@@ -373,18 +408,13 @@ impl Host for NodeCore {
         if self.local.is_draining() {
             return Err(Refusal::ShuttingDown);
         }
-        Ok(Welcome {
-            role: role::NODE,
-            node_type: self.local.id.node_type.to_string(),
-            instance: self.local.id.instance.clone(),
-            epoch: self.epoch,
-            schema: self.digest(),
-            features: FEATURES,
-            extensions: Bytes::new(),
-        })
+        Ok(self.welcome())
     }
 
     fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver> {
+        if hello.is_operator() {
+            return self.operators.link(hello, from, channel, Some(self.spec));
+        }
         let id = NodeId::new(hello.node_type, hello.instance);
         self.link_to(
             id,

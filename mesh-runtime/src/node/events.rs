@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::{close::CloseReason, error::Refusal, id::NodeId};
+use crate::{
+    close::CloseReason,
+    error::Refusal,
+    id::NodeId,
+    operator::{EventKind, EventLog},
+};
 
 /// How many events a slow listener may lag behind before it misses some.
 const BACKLOG: usize = 1024;
@@ -62,20 +67,58 @@ impl Events {
 
 /// Sends the events of a node to all listeners.
 #[derive(Debug, Clone)]
-pub(crate) struct EventSender(broadcast::Sender<Event>);
+pub(crate) struct EventSender {
+    listeners: broadcast::Sender<Event>,
+    /// The last events, for operators.
+    log: Arc<EventLog>,
+}
 
 impl EventSender {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(BACKLOG))
+        Self {
+            listeners: broadcast::Sender::new(BACKLOG),
+            log: Arc::new(EventLog::new()),
+        }
     }
 
     pub(crate) fn tell(&self, event: Event) {
+        log(&self.log, &event);
         // Nobody may be listening.
-        let _ = self.0.send(event);
+        let _ = self.listeners.send(event);
     }
 
     pub(crate) fn listen(&self) -> Events {
-        Events(self.0.subscribe())
+        Events(self.listeners.subscribe())
+    }
+
+    /// The last events.
+    pub(crate) fn log(&self) -> Arc<EventLog> {
+        Arc::clone(&self.log)
+    }
+}
+
+fn log(log: &EventLog, event: &Event) {
+    match event {
+        Event::Registered => log.add(EventKind::Registered, None, None, None),
+        Event::MasterLost { reason } => {
+            log.add(EventKind::MasterLost, None, None, Some(reason.clone()));
+        }
+        Event::LinkUp { peer } => log.add(EventKind::LinkUp, Some(peer.into()), None, None),
+        Event::LinkDown { peer, reason } => {
+            let reason = Some(reason.to_string());
+            log.add(EventKind::LinkDown, Some(peer.into()), None, reason);
+        }
+        Event::Refused { addr, refusal } => {
+            log.add(
+                EventKind::Refused,
+                None,
+                Some(addr),
+                Some(refusal.to_string()),
+            );
+        }
+        Event::Replaced => log.add(EventKind::Replaced, None, None, None),
+        // Only listeners miss events.
+        Event::Missed(_) => {}
     }
 }
 

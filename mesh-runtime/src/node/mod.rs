@@ -6,6 +6,7 @@ pub(crate) mod core;
 mod dialer;
 pub(crate) mod events;
 mod jobs;
+mod operated;
 mod ready;
 mod registration;
 mod running;
@@ -152,12 +153,16 @@ impl<N: NodeType> Node<N> {
         self.running.shutdown().await
     }
 
-    /// Runs until the process is told to end (Ctrl-C or SIGTERM), then shuts down.
+    /// Runs until the process is told to end (Ctrl-C or SIGTERM), then shuts down. Also returns once the node has been shut
+    /// down otherwise, as by an operator.
     ///
     /// # Errors
     /// If the process cannot listen for signals.
     pub async fn run_until_signal(&self) -> std::io::Result<ShutdownReport> {
-        crate::signal::terminated().await?;
+        tokio::select! {
+            told = crate::signal::terminated() => told?,
+            () = self.running.draining() => {}
+        }
         Ok(self.shutdown().await)
     }
 }

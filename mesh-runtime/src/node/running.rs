@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -53,13 +53,20 @@ impl RunningNode {
             close(&closing, server, registration).await;
             end.send_replace(Some(*reported.borrow()));
         });
-        Arc::new(Self {
+        let running = Arc::new(Self {
             core,
             addr,
             jobs: Mutex::new(Some(jobs)),
             ended,
             report,
-        })
+        });
+        tokio::spawn(drain_when_asked(Arc::downgrade(&running)));
+        running
+    }
+
+    /// Waits until the node shuts down.
+    pub(crate) async fn draining(&self) {
+        self.core.local.draining.cancelled().await;
     }
 
     /// Drains, closes, and reports what was left. Once begun, it continues even if the future is dropped. A second call
@@ -81,6 +88,21 @@ impl Drop for RunningNode {
     fn drop(&mut self) {
         self.core.local.draining.cancel();
         self.core.local.closed.cancel();
+    }
+}
+
+/// Shuts the node down when an operator asks for it. Does not keep the node.
+async fn drain_when_asked(running: Weak<RunningNode>) {
+    let Some(core) = running.upgrade().map(|running| Arc::clone(&running.core)) else {
+        return;
+    };
+    tokio::select! {
+        () = core.drain_asked.cancelled() => {}
+        () = core.local.closed.cancelled() => return,
+    }
+    drop(core);
+    if let Some(running) = running.upgrade() {
+        running.shutdown().await;
     }
 }
 
@@ -131,6 +153,7 @@ async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
     for link in core.links() {
         link.close(CloseCode::ShuttingDown);
     }
+    core.operators.close();
     core.connections.close();
     let _ = tokio::time::timeout(CLOSING_HANDSHAKE, core.connections.wait()).await;
     server.stop().await;

@@ -144,6 +144,15 @@ impl<A> CommandQueue<A> {
         Ok(letters.map(|letter| self.read_letter(letter)).collect())
     }
 
+    /// One dead letter of the command.
+    ///
+    /// # Errors
+    /// Whatever befalls the engine.
+    pub async fn dead_letter(&self, job: &JobId) -> Result<Option<DeadLetter<A>>, QueueError> {
+        let stored = self.engine.admin().dead_letter(&self.name, job).await?;
+        Ok(stored.map(|letter| self.read_letter(letter)))
+    }
+
     /// Puts a dead letter into this queue, whichever instance it came from, under the same job id, and with its
     /// attempts counted from 1 again. `false` if there is no such dead letter.
     ///

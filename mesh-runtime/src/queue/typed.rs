@@ -22,14 +22,19 @@ pub(super) struct StoredArgs {
 }
 
 impl StoredArgs {
-    fn decode<A: DeserializeOwned>(&self) -> Result<A, CodecError> {
+    /// The encoded arguments, if they are those of the command as it is declared here.
+    fn declared(&self) -> Result<&Bytes, CodecError> {
         if self.declared != self.expected {
             return Err(CodecError::DeclaredOtherwise {
                 found: self.declared.to_string(),
                 expected: self.expected.to_string(),
             });
         }
-        codec::decode(&self.encoded)
+        Ok(&self.encoded)
+    }
+
+    fn decode<A: DeserializeOwned>(&self) -> Result<A, CodecError> {
+        codec::decode(self.declared()?)
     }
 }
 
@@ -54,6 +59,11 @@ impl<A> QueuedJob<A> {
     /// The arguments as they are encoded; `None` if they cannot be opened.
     pub fn encoded_args(&self) -> Option<&Bytes> {
         self.stored.as_ref().map(|stored| &stored.encoded)
+    }
+
+    /// The same, if they are those of the command as it is declared here.
+    pub(crate) fn declared_args(&self) -> Option<Result<&Bytes, CodecError>> {
+        self.stored.as_ref().map(StoredArgs::declared)
     }
 
     /// `stored` is what was opened of it.
@@ -129,6 +139,11 @@ impl<A> DeadLetter<A> {
     /// The arguments as they are encoded; `None` if they cannot be opened.
     pub fn encoded_args(&self) -> Option<&Bytes> {
         self.stored.as_ref().map(|stored| &stored.encoded)
+    }
+
+    /// The same, if they are those of the command as it is declared here.
+    pub(crate) fn declared_args(&self) -> Option<Result<&Bytes, CodecError>> {
+        self.stored.as_ref().map(StoredArgs::declared)
     }
 
     /// `stored` and `error` are what was opened of it.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{
     CommandSpec, Delivery, NodeSpec, Orphans, Schema,
@@ -71,8 +71,9 @@ pub struct CommandDescription {
     /// [`CommandSpec::wire_fingerprint`]. In JSON: hexadecimal text.
     #[serde(with = "hex_u64")]
     pub wire_fingerprint: u64,
-    /// How a call chooses its instances, and whether they answer.
-    pub delivery: Delivery,
+    /// How a call chooses its instances, and whether they answer. `None` is a way that this version does not know.
+    #[serde(deserialize_with = "if_known")]
+    pub delivery: Option<Delivery>,
     /// The arguments, in order.
     pub args: Vec<ArgDescription>,
     /// The answer; `None` if the command has none.
@@ -135,7 +136,10 @@ pub struct CommandOptions {
     #[serde(skip_serializing_if = "is_zero")]
     pub version: u32,
     /// `#[orphans]`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(
+        skip_serializing_if = "is_default",
+        deserialize_with = "known_or_default"
+    )]
     pub orphans: Orphans,
     /// `#[allow]`: the only node types that may call the command.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,6 +152,24 @@ fn is_zero(number: &u32) -> bool {
 
 fn is_default(orphans: &Orphans) -> bool {
     *orphans == Orphans::default()
+}
+
+/// A value, unless it is of a kind that a later version has.
+fn if_known<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).ok())
+}
+
+fn known_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    if_known(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Why a text is not the description of a schema.
@@ -288,7 +310,7 @@ impl Describing {
             id: command.id,
             fingerprint: command.fingerprint,
             wire_fingerprint,
-            delivery: command.delivery,
+            delivery: Some(command.delivery),
             args,
             answer,
             options: CommandOptions::of(command),

@@ -8,3 +8,4 @@ mod run;
 pub use context::{Caller, Context, JobInfo};
 pub(crate) use dispatcher::{Dispatcher, ServedCommand};
 pub use request::{CallRequest, JobRequest, JobRun, Serve, TellRequest};
+pub(crate) use run::{NoAnswer, Run};

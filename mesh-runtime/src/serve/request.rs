@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     context::{Context, Origin},
-    run::{Run, unserved},
+    run::{NoAnswer, Run, unserved},
 };
 use crate::{
     access::NodeType,
@@ -129,7 +129,7 @@ impl Request<CallReply> {
         let work = Box::pin(async move {
             let args = args.decode()?;
             let value = handler(Context::new(origin), args).await;
-            Ok(codec::encode(&value, MAX_PAYLOAD))
+            Ok(codec::encode(&value, MAX_PAYLOAD).map_err(NoAnswer::from))
         });
         run.call(reply, work);
     }

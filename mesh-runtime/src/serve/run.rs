@@ -29,6 +29,28 @@ use crate::{
 /// could not be decoded.
 type Work<T> = Pin<Box<dyn Future<Output = Result<T, CodecError>> + Send>>;
 
+/// Why a handler that has run gives no answer.
+#[derive(Debug)]
+pub(crate) struct NoAnswer {
+    pub(crate) code: FailureCode,
+    pub(crate) why: String,
+}
+
+impl NoAnswer {
+    pub(crate) fn new(code: FailureCode, why: impl Into<String>) -> Self {
+        Self {
+            code,
+            why: why.into(),
+        }
+    }
+}
+
+impl From<CodecError> for NoAnswer {
+    fn from(error: CodecError) -> Self {
+        Self::new(FailureCode::Codec, error.to_string())
+    }
+}
+
 /// How a run ended.
 enum Ended<T> {
     Done(T),
@@ -38,8 +60,9 @@ enum Ended<T> {
 }
 
 /// A handler that is about to run.
-pub(super) struct Run {
-    command: &'static CommandSpec,
+pub(crate) struct Run {
+    /// The name of the command.
+    command: &'static str,
     deadline: Option<Instant>,
     permits: Option<Arc<Semaphore>>,
     /// A shutdown waits until this is dropped.
@@ -53,20 +76,34 @@ impl Run {
         permits: Option<Arc<Semaphore>>,
     ) -> Self {
         Self {
-            command,
+            command: command.name,
             deadline: origin.deadline,
             permits,
             running: origin.local.handlers.token(),
         }
     }
 
+    /// The handler of a built-in command. Such a command is in no schema.
+    pub(crate) fn built_in(
+        command: &'static str,
+        deadline: Option<Instant>,
+        running: TaskTrackerToken,
+    ) -> Self {
+        Self {
+            command,
+            deadline,
+            permits: None,
+            running,
+        }
+    }
+
     /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up.
-    pub(super) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, CodecError>>) {
+    pub(crate) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
         let cancelled = reply.cancelled();
         let served = async move {
             match self.run(work).await {
                 Ended::Done(Ok(payload)) => reply.send(payload),
-                Ended::Done(Err(error)) => reply.fail(FailureCode::Codec, &error.to_string()),
+                Ended::Done(Err(NoAnswer { code, why })) => reply.fail(code, &why),
                 Ended::Panicked(message) => reply.fail(FailureCode::HandlerPanicked, &message),
                 Ended::BadArguments(error) => {
                     reply.fail(FailureCode::Incompatible, &bad_arguments(&error));
@@ -82,7 +119,7 @@ impl Run {
 
     /// Runs a handler whose result nobody waits for, in a task of its own.
     pub(super) fn tell(self, reply: NoReply, work: Work<()>) {
-        let command = self.command.name;
+        let command = self.command;
         tokio::spawn(async move {
             match self.run(work).await {
                 Ended::Done(()) | Ended::DeadlineExceeded => {}

@@ -19,6 +19,7 @@ use crate::{
     keys::Keys,
     master::{Master, MasterBuilder},
     node::{Node, NodeBuilder},
+    operator::{Operator, OperatorBuilder, OperatorError},
 };
 
 /// A master on loopback with keys of its own, and methods to start nodes that use this master. No fixed port is used,
@@ -67,6 +68,32 @@ impl<M: Mesh> TestMesh<M> {
         builder: NodeBuilder<N>,
     ) -> Result<Node<N>, StartError> {
         self.join(builder).start().await
+    }
+
+    /// Connects operators with this mesh's keys.
+    pub fn operators(&self) -> OperatorBuilder {
+        OperatorBuilder::new(&self.keys)
+    }
+
+    /// Connects an operator to the master.
+    ///
+    /// # Errors
+    /// See [`OperatorBuilder::master`].
+    pub async fn operator(&self) -> Result<Operator, OperatorError> {
+        self.operators().master(self.master.addr()).await
+    }
+
+    /// Connects an operator to a node of this mesh.
+    ///
+    /// # Errors
+    /// See [`OperatorBuilder::node_at`].
+    pub async fn operator_of<N: NodeType>(
+        &self,
+        node: &Node<N>,
+    ) -> Result<Operator, OperatorError> {
+        self.operators()
+            .node_at(node.addr(), node.id().clone())
+            .await
     }
 
     /// The master.

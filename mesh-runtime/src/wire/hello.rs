@@ -19,6 +19,10 @@ pub(crate) mod role {
     pub(crate) const NODE: u8 = 0;
     /// The master.
     pub(crate) const MASTER: u8 = 1;
+    /// An operator, who looks at nodes and masters and steers them.
+    pub(crate) const OPERATOR: u8 = 2;
+    /// An observer, who looks at nodes and masters, but sees no arguments and no texts of errors.
+    pub(crate) const OBSERVER: u8 = 3;
 }
 
 /// The features of this implementation: none yet.
@@ -27,6 +31,7 @@ pub(crate) const FEATURES: u64 = 0;
 /// How the initiator introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
+    /// Operators and observers may leave it empty.
     pub(crate) mesh: String,
     /// What the initiator is: see [`role`].
     pub(crate) role: u8,
@@ -100,12 +105,21 @@ fn is_node(node_type: &str, instance: &InstanceId) -> bool {
 }
 
 impl Hello {
+    /// Whether it is that of a member that looks at nodes and masters.
+    pub(crate) fn is_operator(&self) -> bool {
+        matches!(self.role, role::OPERATOR | role::OBSERVER)
+    }
+
+    fn names_mesh(&self) -> bool {
+        is_name(&self.mesh) || (self.is_operator() && self.mesh.is_empty())
+    }
+
     pub(super) fn is_valid(&self) -> bool {
         let target = match &self.target {
             Target::Master => true,
             Target::Node(node) => is_node(&node.node_type, &node.instance),
         };
-        is_name(&self.mesh)
+        self.names_mesh()
             && is_member(self.role, &self.node_type, &self.instance)
             && target
             && self.schema.is_valid()

@@ -187,6 +187,20 @@ fn both_forms_of_bytes_and_of_times_are_read() {
             bytes_of(&Duration::from_secs(90))
         );
     }
+    let wrong = [
+        "\"2026-01-31T12:00:00.250+02:00\"",
+        "\"2026-01-31T12:00:00+02:00\"",
+        "\"2026-01-31T12:00:00.0000000001Z\"",
+        "\"1969-12-31T23:59:59Z\"",
+    ];
+    for json in wrong {
+        let refused = refusal::<SystemTime>(json);
+        assert!(
+            refused.starts_with("expected a time from 1970 on in UTC"),
+            "{refused}"
+        );
+    }
+    assert!(refusal::<std::net::SocketAddr>("\"[fe80::1%3]:80\"").contains("without a scope"));
     // A time that has no text.
     let time = Typed::of::<SystemTime>();
     let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
@@ -196,6 +210,9 @@ fn both_forms_of_bytes_and_of_times_are_read() {
         "{\"secs_since_epoch\":1099511627776,\"nanos_since_epoch\":0}"
     );
     assert_eq!(time.to_bytes(&json).unwrap(), bytes_of(&late));
+    let json = "{\"secs_since_epoch\":\"18446744073709551615\",\"nanos_since_epoch\":1}";
+    let bytes = time.to_bytes(json).unwrap();
+    assert_eq!(time.to_json(&bytes).unwrap(), json);
 }
 
 #[test]

@@ -175,11 +175,11 @@ impl MadeUp {
         let mut made = Self::of(parts, structure, |values| {
             json!(format!("part{}", values.len()))
         });
-        let contents = all.iter().enumerate().filter(|(_, part)| {
+        let mut contents = all.iter().enumerate().filter(|(_, part)| {
             // Variants without contents are their names.
             !matches!(&part.values[0], Value::Null) || part.values.iter().any(|v| !v.is_null())
         });
-        if let Some((index, part)) = contents.last() {
+        if let Some((index, part)) = contents.next_back() {
             let name = format!("part{index}");
             made.values[1] = Value::Object(Map::from_iter([(name, part.values[2].clone())]));
         }

@@ -1,0 +1,153 @@
+//! What a node has to show to operators.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, join_all};
+
+use super::core::NodeCore;
+use crate::{
+    link::{
+        link::{Link, Role},
+        serving::{CallReply, ReceivedPayload, TellPermit},
+    },
+    operator::{
+        Description, EventLog, Health, HealthStatus, LinkState, Links, Member, Operated,
+        QueueCounts, Stats, Unavailable, milliseconds,
+    },
+    queue::UntypedQueue,
+    schema::{Delivery, SchemaDescription},
+    serve::ServedCommand,
+};
+
+impl Operated for NodeCore {
+    fn describe(&self) -> Description {
+        Description::new(
+            Member::from(&self.local.id),
+            self.epoch.started_ms,
+            &self.schema(),
+        )
+    }
+
+    fn schema(&self) -> Arc<SchemaDescription> {
+        let described = || Arc::new(self.schema.describe());
+        Arc::clone(self.description.get_or_init(described))
+    }
+
+    fn stats(&self) -> BoxFuture<'static, Stats> {
+        let mut stats = Stats {
+            links: self.links().len(),
+            operators: self.operators.len(),
+            calls: self.local.calls.len(),
+            handlers: self.local.handlers.len(),
+            queues: Vec::new(),
+        };
+        let queues: Vec<_> = self.dispatcher.queued().filter_map(counts).collect();
+        Box::pin(async move {
+            stats.queues = join_all(queues).await;
+            stats
+        })
+    }
+
+    fn links(&self) -> Links {
+        let links = NodeCore::links(self);
+        Links {
+            links: links.iter().map(state).collect(),
+        }
+    }
+
+    fn health(&self) -> Health {
+        let status = if self.replaced.is_cancelled() {
+            HealthStatus::Replaced
+        } else if self.local.is_draining() {
+            HealthStatus::Draining
+        } else {
+            HealthStatus::Ok
+        };
+        let unlinked = self.spec().links_to.iter().filter(|node_type| {
+            let callee = self.local.callee_named(node_type);
+            callee.is_some_and(|callee| callee.links().is_empty())
+        });
+        Health {
+            status,
+            registered: Some(self.is_registered()),
+            unlinked: unlinked.map(|node_type| (*node_type).to_owned()).collect(),
+        }
+    }
+
+    fn events(&self) -> Arc<EventLog> {
+        self.events.log()
+    }
+
+    fn started_ms(&self) -> u64 {
+        self.epoch.started_ms
+    }
+
+    fn drain(&self) -> Result<(), Unavailable> {
+        tracing::info!(node = %self.local.id, "an operator drains this node");
+        self.drain_asked.cancel();
+        Ok(())
+    }
+
+    fn queue(&self, command: &str) -> Result<UntypedQueue, Unavailable> {
+        let mut queued = self.dispatcher.queued();
+        let found = queued.find(|served| served.spec.name == command);
+        found
+            .and_then(|served| served.queue.clone())
+            .ok_or_else(|| {
+                let node_type = &self.local.id.node_type;
+                Unavailable(format!("{node_type} has no queued command {command:?}"))
+            })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.local.is_closed()
+    }
+
+    fn draining(&self) -> BoxFuture<'static, ()> {
+        Box::pin(self.local.draining.clone().cancelled_owned())
+    }
+
+    fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply) {
+        self.dispatcher.call(command, args, reply);
+    }
+
+    fn tell(&self, command: u32, args: ReceivedPayload, permit: TellPermit) {
+        self.dispatcher.tell(command, args, permit);
+    }
+}
+
+fn state(link: &Arc<Link>) -> LinkState {
+    LinkState {
+        peer: Member::from(&link.peer.id),
+        addr: link.peer.addr.clone(),
+        dialled: Some(link.role == Role::Dialled),
+        started_ms: link.peer.epoch.started_ms,
+        draining: !link.is_usable(),
+        in_flight: link.load(),
+    }
+}
+
+/// The counts of a queue, once the engine has told them.
+fn counts(served: &ServedCommand) -> Option<impl Future<Output = QueueCounts> + Send + use<>> {
+    let queue = served.queue.clone()?;
+    let spec = served.spec;
+    Some(async move {
+        let mut counts = QueueCounts {
+            command: spec.name.to_owned(),
+            of_instance: spec.delivery == Delivery::QueuedBroadcast,
+            ..QueueCounts::default()
+        };
+        match queue.stats().await {
+            Ok(stats) => {
+                counts.waiting = stats.waiting;
+                counts.delayed = stats.delayed;
+                counts.running = stats.running;
+                counts.dead = stats.dead;
+                counts.oldest_ms = stats.oldest_age.map(milliseconds);
+                counts.paused = stats.paused;
+            }
+            Err(error) => counts.error = Some(error.to_string()),
+        }
+        counts
+    })
+}

@@ -1,0 +1,167 @@
+//! The jobs of a queue for operators, with their arguments as JSON.
+
+use bytes::Bytes;
+
+use super::{
+    bodies::{JobView, Jobs, JobsIn, QueueArgs},
+    event_log::since_1970,
+    serve::Unavailable,
+};
+use crate::{
+    error::CodecError,
+    id::JobId,
+    queue::{DeadLetter, JobState, QueuedJob, UntypedQueue},
+    schema::{CommandDescription, SchemaDescription},
+    serve::NoAnswer,
+};
+
+/// How many jobs a list has, unless it is asked for fewer.
+const MAX_JOBS: usize = 1000;
+
+/// How many bytes of JSON the arguments in one answer may have. Further jobs come without arguments.
+const MAX_ARGS: usize = 8 * 1024 * 1024;
+
+/// The longest text of an error, in characters.
+const MAX_ERROR: usize = 4096;
+
+/// The job that the arguments name.
+pub(super) fn id(args: &QueueArgs) -> Result<JobId, Unavailable> {
+    match &args.job {
+        Some(job) => Ok(job.as_str().into()),
+        None => Err(Unavailable("the arguments name no job".to_owned())),
+    }
+}
+
+pub(super) async fn list(
+    schema: &SchemaDescription,
+    queue: &UntypedQueue,
+    args: &QueueArgs,
+) -> Result<Jobs, NoAnswer> {
+    let max = args.max.unwrap_or(MAX_JOBS).min(MAX_JOBS);
+    let mut viewing = Viewing::new(schema, queue);
+    let jobs = match args.jobs_in.unwrap_or(JobsIn::Waiting) {
+        JobsIn::Dead => {
+            let letters = queue.dead_letters(max).await?;
+            letters
+                .into_iter()
+                .map(|letter| viewing.letter(letter))
+                .collect()
+        }
+        JobsIn::Waiting => viewing.jobs(queue.jobs(JobState::Waiting, max).await?),
+        JobsIn::Delayed => viewing.jobs(queue.jobs(JobState::Delayed, max).await?),
+        JobsIn::Running => viewing.jobs(queue.jobs(JobState::Running, max).await?),
+    };
+    Ok(Jobs { jobs })
+}
+
+/// One job, wherever it is.
+pub(super) async fn get(
+    schema: &SchemaDescription,
+    queue: &UntypedQueue,
+    args: &QueueArgs,
+) -> Result<Jobs, NoAnswer> {
+    let id = id(args)?;
+    let mut viewing = Viewing::new(schema, queue);
+    let job = match queue.job(&id).await? {
+        Some(job) => Some(viewing.job(job)),
+        None => {
+            let letter = queue.dead_letter(&id).await?;
+            letter.map(|letter| viewing.letter(letter))
+        }
+    };
+    Ok(Jobs {
+        jobs: job.into_iter().collect(),
+    })
+}
+
+/// Makes views of jobs, and counts how long their arguments are.
+struct Viewing<'a> {
+    schema: &'a SchemaDescription,
+    command: Option<&'a CommandDescription>,
+    left: usize,
+}
+
+impl<'a> Viewing<'a> {
+    fn new(schema: &'a SchemaDescription, queue: &UntypedQueue) -> Self {
+        let name = queue.name();
+        Self {
+            schema,
+            command: schema.command(&name.node_type, &name.command),
+            left: MAX_ARGS,
+        }
+    }
+
+    fn jobs(&mut self, jobs: Vec<QueuedJob<()>>) -> Vec<JobView> {
+        jobs.into_iter().map(|job| self.job(job)).collect()
+    }
+
+    fn job(&mut self, job: QueuedJob<()>) -> JobView {
+        let (args, args_error) = self.args(job.declared_args());
+        JobView {
+            job: job.job_id.to_string(),
+            jobs_in: match job.state {
+                JobState::Waiting => JobsIn::Waiting,
+                JobState::Running => JobsIn::Running,
+                JobState::Delayed => JobsIn::Delayed,
+            },
+            attempts: job.attempts,
+            enqueued_ms: since_1970(job.enqueued_at),
+            due_ms: job.due_at.map(since_1970),
+            died_ms: None,
+            error: None,
+            instance: None,
+            args,
+            args_error,
+        }
+    }
+
+    fn letter(&mut self, letter: DeadLetter<()>) -> JobView {
+        let (args, args_error) = self.args(letter.declared_args());
+        JobView {
+            job: letter.job_id.to_string(),
+            jobs_in: JobsIn::Dead,
+            attempts: letter.attempts,
+            enqueued_ms: since_1970(letter.enqueued_at),
+            due_ms: None,
+            died_ms: Some(since_1970(letter.died_at)),
+            error: Some(letter.error.chars().take(MAX_ERROR).collect()),
+            instance: letter.instance.map(|instance| instance.to_string()),
+            args,
+            args_error,
+        }
+    }
+
+    /// The JSON of arguments, or why there is none.
+    fn args(
+        &mut self,
+        encoded: Option<Result<&Bytes, CodecError>>,
+    ) -> (Option<String>, Option<String>) {
+        let json = match (encoded, self.command) {
+            (None, _) => Err("they cannot be opened".to_owned()),
+            (Some(Err(error)), _) => Err(error.to_string()),
+            (Some(Ok(_)), None) => Err("the command is not known".to_owned()),
+            (Some(Ok(encoded)), _) if encoded.len() > self.left => Err(format!(
+                "they have {} bytes, too many for this answer",
+                encoded.len()
+            )),
+            (Some(Ok(encoded)), Some(command)) => self
+                .schema
+                .args_to_json(command, encoded)
+                .map_err(|error| error.to_string()),
+        };
+        match json {
+            Ok(json) if json.len() > self.left => {
+                let why = format!(
+                    "they have {} bytes as JSON, too many for this answer",
+                    json.len()
+                );
+                (None, Some(why))
+            }
+            Ok(json) => {
+                self.left -= json.len();
+                (Some(json), None)
+            }
+            Err(why) => (None, Some(why)),
+        }
+    }
+}

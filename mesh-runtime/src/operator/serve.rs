@@ -1,0 +1,245 @@
+//! Runs the built-in commands of a node or master: checks who may call them, reads the arguments and writes the answer.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    bodies::{Changed, Description, EventsArgs, Health, Links, QueueArgs, Stats},
+    commands::{Access, BuiltIn},
+    event_log::EventLog,
+    jobs,
+};
+use crate::{
+    link::serving::{CallReply, ReceivedPayload, TellPermit},
+    queue::{QueueError, UntypedQueue},
+    schema::SchemaDescription,
+    serve::{NoAnswer, Run},
+    wire::{codec::MAX_PAYLOAD, status::FailureCode},
+};
+
+/// The longest that `events` waits for one. Less than the silence after which a proxy may cut a connection.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// What a node or master has to show to operators, and how it is steered. None of the methods may block, but for
+/// [`Operated::describe`].
+pub(crate) trait Operated: Send + Sync + 'static {
+    /// Who this is and what it can do. May take long the first time; called on a thread that may block.
+    fn describe(&self) -> Description;
+
+    /// The description of the schema that [`Operated::describe`] has.
+    fn schema(&self) -> Arc<SchemaDescription>;
+
+    fn stats(&self) -> BoxFuture<'static, Stats>;
+
+    fn links(&self) -> Links;
+
+    fn health(&self) -> Health;
+
+    fn events(&self) -> Arc<EventLog>;
+
+    /// When it was started, in milliseconds since 1970.
+    fn started_ms(&self) -> u64;
+
+    /// Begins to shut down gracefully.
+    fn drain(&self) -> Result<(), Unavailable>;
+
+    /// The queue of a queued command.
+    fn queue(&self, command: &str) -> Result<UntypedQueue, Unavailable>;
+
+    /// Whether it takes no links any more.
+    fn is_closed(&self) -> bool;
+
+    /// Waits until it shuts down.
+    fn draining(&self) -> BoxFuture<'static, ()>;
+
+    /// Serves a call of a command of the schema.
+    fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply);
+
+    /// Serves a tell of a command of the schema.
+    fn tell(&self, command: u32, args: ReceivedPayload, permit: TellPermit);
+}
+
+/// It is not there, and this is why.
+#[derive(Debug)]
+pub(crate) struct Unavailable(pub(crate) String);
+
+impl From<Unavailable> for NoAnswer {
+    fn from(Unavailable(why): Unavailable) -> Self {
+        Self::new(FailureCode::Incompatible, why)
+    }
+}
+
+impl From<QueueError> for NoAnswer {
+    fn from(error: QueueError) -> Self {
+        let code = if error.is_full() {
+            FailureCode::QueueFull
+        } else {
+            FailureCode::QueueFailed
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// The future that answers.
+type Answering = Pin<Box<dyn Future<Output = Result<Bytes, NoAnswer>> + Send>>;
+
+/// Serves a call of a built-in command. `running` tracks what is running.
+pub(super) fn call(
+    operated: Arc<dyn Operated>,
+    access: Access,
+    command: u32,
+    args: &[u8],
+    reply: CallReply,
+    running: &TaskTracker,
+) {
+    let Some(command) = BuiltIn::from_id(command) else {
+        let why = format!("there is no built-in command {command}");
+        return reply.fail(FailureCode::Incompatible, &why);
+    };
+    if !command.is_allowed(access) {
+        tracing::warn!(caller = %reply.peer().id, command = command.name(), "refused a call of an observer");
+        return reply.fail(FailureCode::Denied, command.name());
+    }
+    match answering(operated, access, command, args) {
+        Ok(answering) => {
+            let deadline = Some(reply.deadline());
+            let work = Box::pin(async { Ok(answering.await) });
+            Run::built_in(command.name(), deadline, running.token()).call(reply, work);
+        }
+        Err(NoAnswer { code, why }) => reply.fail(code, &why),
+    }
+}
+
+fn answering(
+    operated: Arc<dyn Operated>,
+    access: Access,
+    command: BuiltIn,
+    args: &[u8],
+) -> Result<Answering, NoAnswer> {
+    Ok(match command {
+        BuiltIn::Describe => Box::pin(describe(operated)),
+        BuiltIn::Stats => Box::pin(stats(operated, access)),
+        BuiltIn::Links => Box::pin(async move { encode(&operated.links()) }),
+        BuiltIn::Health => Box::pin(async move { encode(&operated.health()) }),
+        BuiltIn::Events => Box::pin(events(operated, access, decode(args)?)),
+        BuiltIn::Drain => Box::pin(async move {
+            operated.drain()?;
+            encode(&Changed::default())
+        }),
+        BuiltIn::QueueList
+        | BuiltIn::QueueGet
+        | BuiltIn::QueueRequeue
+        | BuiltIn::QueueRemove
+        | BuiltIn::QueuePurge
+        | BuiltIn::QueuePause
+        | BuiltIn::QueueResume => {
+            let args: QueueArgs = decode(args)?;
+            let queue = operated.queue(&args.command)?;
+            Box::pin(of_queue(operated, command, queue, args))
+        }
+    })
+}
+
+async fn describe(operated: Arc<dyn Operated>) -> Result<Bytes, NoAnswer> {
+    let described = tokio::task::spawn_blocking(move || encode(&operated.describe()));
+    described.await.unwrap_or_else(|error| {
+        Err(NoAnswer::new(
+            FailureCode::HandlerPanicked,
+            error.to_string(),
+        ))
+    })
+}
+
+/// The description of the schema, which may have to be made.
+async fn schema(operated: Arc<dyn Operated>) -> Result<Arc<SchemaDescription>, NoAnswer> {
+    let described = tokio::task::spawn_blocking(move || operated.schema()).await;
+    described.map_err(|error| NoAnswer::new(FailureCode::HandlerPanicked, error.to_string()))
+}
+
+async fn stats(operated: Arc<dyn Operated>, access: Access) -> Result<Bytes, NoAnswer> {
+    let mut stats = operated.stats().await;
+    if access == Access::Observer {
+        let errors = stats
+            .queues
+            .iter_mut()
+            .filter_map(|queue| queue.error.as_mut());
+        errors.for_each(String::clear);
+    }
+    encode(&stats)
+}
+
+async fn events(
+    operated: Arc<dyn Operated>,
+    access: Access,
+    args: EventsArgs,
+) -> Result<Bytes, NoAnswer> {
+    let log = operated.events();
+    let longest = Duration::from_millis(args.wait_ms).min(MAX_WAIT);
+    let draining = operated.draining();
+    // What is waited for must not keep the node.
+    let started_ms = operated.started_ms();
+    drop(operated);
+    tokio::select! {
+        () = log.wait(args.since, longest) => {}
+        () = draining => {}
+    }
+    let mut list = log.since(args.since);
+    list.started_ms = started_ms;
+    if access == Access::Observer {
+        list.events.iter_mut().for_each(|event| event.reason = None);
+    }
+    encode(&list)
+}
+
+async fn of_queue(
+    operated: Arc<dyn Operated>,
+    command: BuiltIn,
+    queue: UntypedQueue,
+    args: QueueArgs,
+) -> Result<Bytes, NoAnswer> {
+    let changed: Result<u64, QueueError> = match command {
+        BuiltIn::QueueList => {
+            let schema = schema(operated).await?;
+            return encode(&jobs::list(&schema, &queue, &args).await?);
+        }
+        BuiltIn::QueueGet => {
+            let schema = schema(operated).await?;
+            return encode(&jobs::get(&schema, &queue, &args).await?);
+        }
+        BuiltIn::QueuePause => queue.pause().await.map(|()| 0),
+        BuiltIn::QueueResume => queue.resume().await.map(|()| 0),
+        BuiltIn::QueueRequeue if args.all => queue.requeue_all().await,
+        BuiltIn::QueuePurge if args.all => queue.purge_all().await,
+        BuiltIn::QueueRequeue => queue.requeue(&jobs::id(&args)?).await.map(u64::from),
+        BuiltIn::QueuePurge => queue.purge(&jobs::id(&args)?).await.map(u64::from),
+        _ => queue.remove(&jobs::id(&args)?).await.map(u64::from),
+    };
+    encode(&Changed { jobs: changed? })
+}
+
+/// Arguments are a JSON object, or nothing.
+fn decode<T: DeserializeOwned + Default>(args: &[u8]) -> Result<T, NoAnswer> {
+    if args.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(args).map_err(|error| {
+        NoAnswer::new(FailureCode::Incompatible, format!("the arguments: {error}"))
+    })
+}
+
+fn encode<T: Serialize>(answer: &T) -> Result<Bytes, NoAnswer> {
+    let json = serde_json::to_vec(answer)
+        .map_err(|error| NoAnswer::new(FailureCode::Codec, error.to_string()))?;
+    if json.len() > MAX_PAYLOAD {
+        let why = format!(
+            "the answer has {} bytes; {MAX_PAYLOAD} are allowed",
+            json.len()
+        );
+        return Err(NoAnswer::new(FailureCode::Codec, why));
+    }
+    Ok(json.into())
+}
