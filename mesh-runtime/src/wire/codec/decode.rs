@@ -9,6 +9,7 @@ use serde::{
 };
 
 use super::{
+    byte_list,
     input::Input,
     limits::Depth,
     problem::{Error, Problem},
@@ -42,12 +43,11 @@ impl<'a, 'de> Decoder<'a, 'de> {
     /// The elements of a list, or the entries of a map, behind their number.
     #[inline]
     fn elements(self) -> Result<Elements<'a, 'de>, Error> {
-        let inside = self.inside()?;
-        let left = inside.input.count()?;
+        let left = self.input.count()?;
         Ok(Elements {
-            input: *inside.input,
-            outer: inside.input,
-            depth: inside.depth,
+            input: *self.input,
+            outer: self.input,
+            depth: self.depth,
             left,
             entry: 0,
         })
@@ -150,12 +150,16 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
 
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(self.elements()?)
+        let inside = self.inside()?;
+        if let Some(bytes) = byte_list::read::<V>(inside.input)? {
+            return Ok(bytes);
+        }
+        visitor.visit_seq(inside.elements()?)
     }
 
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_map(self.elements()?)
+        visitor.visit_map(self.inside()?.elements()?)
     }
 
     #[inline]

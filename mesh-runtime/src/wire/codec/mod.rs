@@ -3,6 +3,7 @@
 //! `docs/protocol.md`, section 9, describes the bytes. The tests compare them with those of bincode. This module must not
 //! know what the values mean.
 
+mod byte_list;
 mod decode;
 mod encode;
 mod input;

@@ -224,3 +224,49 @@ fn types_that_need_names_in_the_bytes_are_an_error_that_says_so() {
         "{error}"
     );
 }
+
+/// A `Vec<u8>` that changes the bytes while it reads them.
+#[derive(Debug, PartialEq)]
+struct Doubled(Vec<u8>);
+
+impl<'de> serde::Deserialize<'de> for Doubled {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Doubling;
+
+        impl<'de> serde::de::Visitor<'de> for Doubling {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Vec<u8>, A::Error> {
+                let mut doubled = Vec::new();
+                while let Some(byte) = list.next_element::<u8>()? {
+                    doubled.push(byte * 2);
+                }
+                Ok(doubled)
+            }
+        }
+
+        deserializer.deserialize_seq(Doubling).map(Self)
+    }
+}
+
+#[test]
+fn lists_of_bytes_are_copied_where_serde_reads_them_and_nowhere_else() {
+    let bytes = encode(&(vec![1_u8, 2], Some(vec![3_u8]), [4_u8]), 10).unwrap();
+    type Lists = (Vec<u8>, Option<Vec<u8>>, [u8; 1]);
+    assert_eq!(
+        decode::<Lists>(&bytes).unwrap(),
+        (vec![1, 2], Some(vec![3]), [4])
+    );
+    assert!(byte_list::reads_with_one_copy::<Vec<u8>>());
+    assert!(!byte_list::reads_with_one_copy::<Doubled>());
+    assert!(!byte_list::reads_with_one_copy::<Vec<i8>>());
+    assert_eq!(decode::<Doubled>(&[2, 1, 2]).unwrap(), Doubled(vec![2, 4]));
+    assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err());
+}
