@@ -191,15 +191,20 @@ impl Schema {
     /// format. [`SchemaDescription::from_json`] reads it.
     ///
     /// ```
-    /// # use mesh_runtime::{mesh_schema, schema::SchemaDescription};
-    /// # #[derive(serde::Serialize, serde::Deserialize)] pub struct Order { cents: u64 }
+    /// use mesh_runtime::{mesh_schema, schema::SchemaDescription};
+    /// # mod types { #[derive(serde::Serialize, serde::Deserialize)] pub struct Order { pub cents: u64 } }
+    /// # use types::Order;
+    ///
     /// mesh_schema! {
-    ///     pub mesh Shop {
-    ///         Gateway { connect: [Billing]; }
-    ///         Billing { allow: [Gateway]; balanced fn charge(order: Order) -> bool; }
+    ///     pub mesh Shop;
+    ///     node Gateway { connect: [Billing]; }
+    ///     node Billing {
+    ///         allow: [Gateway];
+    ///         balanced fn charge(order: Order) -> bool;
     ///     }
     /// }
     ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let json = Shop::SCHEMA.to_json();
     /// let shop = SchemaDescription::from_json(&json)?;
     /// assert_eq!(shop, Shop::SCHEMA.describe());
@@ -207,7 +212,8 @@ impl Schema {
     /// let charge = shop.command("Billing", "charge").unwrap();
     /// let args = shop.args_from_json(charge, r#"{"order": {"cents": 500}}"#)?;
     /// assert_eq!(shop.args_to_json(charge, &args)?, r#"{"order":{"cents":500}}"#);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn to_json(&self) -> String {
         let description = self.describe();
