@@ -1,5 +1,9 @@
 //! A client for the built-in commands. Needs the feature `operator`.
 
+mod error;
+mod open_link;
+mod queue;
+
 use std::{
     sync::{Arc, Weak},
     time::Duration,
@@ -7,29 +11,24 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use self::open_link::{Client, OpenLink};
 use super::{
-    bodies::{
-        Changed, Description, EventList, EventsArgs, Health, JobView, Jobs, JobsIn, LinkState,
-        Links, QueueArgs, Stats,
-    },
+    bodies::{Changed, Description, EventList, EventsArgs, Health, LinkState, Links, Stats},
     commands::BuiltIn,
     links::GRANT,
 };
 use crate::{
-    close::{CloseCode, CloseReason},
-    error::{CodecError, Refusal},
+    error::CodecError,
     id::{BootEpoch, InstanceId, NodeId},
-    json::JsonError,
-    keys::{DerivedKeys, Keys, KeysError},
+    keys::{DerivedKeys, Keys},
     link::{
         calling::CallFailure,
         channel::Pace,
         gate::{self, DialError, Dialling},
         link::{Link, LinkHost, Peer, Role},
-        serving::{CallReply, ReceivedPayload, TellPermit},
     },
     schema::{CommandDescription, Delivery, SchemaDescription},
     verdict::Verdicts,
@@ -39,6 +38,9 @@ use crate::{
         status::FailureCode,
     },
 };
+
+pub use error::OperatorError;
+pub use queue::OperatorQueue;
 
 /// How long a call waits for its answer, unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -169,7 +171,7 @@ impl OperatorBuilder {
             pace: self.pace,
             connections: &connections,
         };
-        let client = Arc::new(Client(watch::Sender::new(State::Opening)));
+        let client = Arc::new(Client::new());
         let host_of_link = Arc::downgrade(&client);
         let (linked, link) = std::sync::mpsc::sync_channel(1);
         let peer_addr = addr.to_owned();
@@ -410,260 +412,5 @@ impl Operator {
                 why: format!("{why} (code {code})"),
             },
         }
-    }
-}
-
-/// The queue of a queued command of one node. From [`Operator::queue`].
-#[derive(Debug, Clone)]
-pub struct OperatorQueue<'a> {
-    operator: &'a Operator,
-    command: String,
-}
-
-impl OperatorQueue<'_> {
-    /// Jobs of the queue, at most `max` and at most 1,000 of them. Arguments beyond 8 MiB in all are left out.
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn list(&self, jobs_in: JobsIn, max: usize) -> Result<Vec<JobView>, OperatorError> {
-        let args = QueueArgs {
-            jobs_in: Some(jobs_in),
-            max: Some(max),
-            ..self.args()
-        };
-        let Jobs { jobs } = self.operator.ask(BuiltIn::QueueList, &args).await?;
-        Ok(jobs)
-    }
-
-    /// One job or dead letter; `None` if there is none with this id.
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn get(&self, job: &str) -> Result<Option<JobView>, OperatorError> {
-        let Jobs { jobs } = self.operator.ask(BuiltIn::QueueGet, &self.job(job)).await?;
-        Ok(jobs.into_iter().next())
-    }
-
-    /// Puts a dead letter back into the queue. `false` if there is none with this id.
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn requeue(&self, job: &str) -> Result<bool, OperatorError> {
-        Ok(self.change(BuiltIn::QueueRequeue, &self.job(job)).await? > 0)
-    }
-
-    /// Puts all dead letters of this moment back, and returns how many.
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn requeue_all(&self) -> Result<u64, OperatorError> {
-        self.change(BuiltIn::QueueRequeue, &self.all()).await
-    }
-
-    /// Throws a job away that waits or is delayed. `false` if there is none with this id, or if it runs.
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn remove(&self, job: &str) -> Result<bool, OperatorError> {
-        Ok(self.change(BuiltIn::QueueRemove, &self.job(job)).await? > 0)
-    }
-
-    /// Throws a dead letter away. `false` if there is none with this id.
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn purge(&self, job: &str) -> Result<bool, OperatorError> {
-        Ok(self.change(BuiltIn::QueuePurge, &self.job(job)).await? > 0)
-    }
-
-    /// Throws all dead letters of this moment away, and returns how many.
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn purge_all(&self) -> Result<u64, OperatorError> {
-        self.change(BuiltIn::QueuePurge, &self.all()).await
-    }
-
-    /// Lets no job begin until [`resume`](Self::resume).
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn pause(&self) -> Result<(), OperatorError> {
-        self.change(BuiltIn::QueuePause, &self.args())
-            .await
-            .map(drop)
-    }
-
-    /// Undoes [`pause`](Self::pause).
-    ///
-    /// # Errors
-    /// See [`OperatorError`].
-    pub async fn resume(&self) -> Result<(), OperatorError> {
-        self.change(BuiltIn::QueueResume, &self.args())
-            .await
-            .map(drop)
-    }
-
-    async fn change(&self, command: BuiltIn, args: &QueueArgs) -> Result<u64, OperatorError> {
-        let Changed { jobs } = self.operator.ask(command, args).await?;
-        Ok(jobs)
-    }
-
-    fn args(&self) -> QueueArgs {
-        QueueArgs {
-            command: self.command.clone(),
-            ..QueueArgs::default()
-        }
-    }
-
-    fn job(&self, job: &str) -> QueueArgs {
-        QueueArgs {
-            job: Some(job.to_owned()),
-            ..self.args()
-        }
-    }
-
-    fn all(&self) -> QueueArgs {
-        QueueArgs {
-            all: true,
-            ..self.args()
-        }
-    }
-}
-
-/// Why an operator got no connection or no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OperatorError {
-    /// The keys cannot be used.
-    #[error("the keys cannot be used")]
-    Keys(#[source] KeysError),
-    /// Nobody could be reached at the address.
-    #[error("{addr} could not be reached: {why}")]
-    Unreachable {
-        /// The address.
-        addr: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The other side refused the connection.
-    #[error("{addr} refused: {refusal}")]
-    Refused {
-        /// The address.
-        addr: String,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// The connection closed. What the call changes may have been changed.
-    #[error("the connection was lost: {reason}")]
-    Lost {
-        /// Why.
-        reason: CloseReason,
-    },
-    /// No answer in time. What the call changes may have been changed.
-    #[error("no answer of `{command}` within {after:?}")]
-    DeadlineExceeded {
-        /// The command.
-        command: String,
-        /// How long the call has waited.
-        after: Duration,
-    },
-    /// Observers may not call this command.
-    #[error("`{command}` may not be called by an observer")]
-    Denied {
-        /// The command.
-        command: String,
-    },
-    /// The other side says that the command failed.
-    #[error("`{command}` failed: {why}")]
-    Failed {
-        /// The command.
-        command: String,
-        /// Why.
-        why: String,
-    },
-    /// The arguments or the answer cannot be converted from or to JSON.
-    #[error("`{command}`")]
-    Json {
-        /// The command.
-        command: String,
-        /// Why.
-        source: JsonError,
-    },
-    /// The answer cannot be read.
-    #[error("the answer of `{command}` cannot be read: {why}")]
-    Answer {
-        /// The command.
-        command: String,
-        /// Why.
-        why: String,
-    },
-}
-
-/// A link, and what it is attached to. Closes the link when it is dropped.
-struct OpenLink {
-    link: Arc<Link>,
-    client: Arc<Client>,
-}
-
-impl OpenLink {
-    /// Waits until both sides have confirmed the link.
-    async fn opened(&self) -> Result<(), OperatorError> {
-        let mut state = self.client.0.subscribe();
-        let settled = state
-            .wait_for(|state| !matches!(state, State::Opening))
-            .await;
-        match settled.as_deref() {
-            Ok(State::Closed(reason)) => Err(OperatorError::Lost {
-                reason: reason.clone(),
-            }),
-            // The sender is in this struct.
-            Ok(State::Open | State::Opening) | Err(_) => Ok(()),
-        }
-    }
-}
-
-impl Drop for OpenLink {
-    fn drop(&mut self) {
-        self.link.close(CloseCode::ShuttingDown);
-    }
-}
-
-impl std::fmt::Debug for OpenLink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.link.peer.id)
-    }
-}
-
-/// How far a link is.
-#[derive(Debug)]
-enum State {
-    Opening,
-    Open,
-    Closed(CloseReason),
-}
-
-/// What a link of an operator needs from its end: nearly nothing, because an operator serves no calls.
-struct Client(watch::Sender<State>);
-
-impl LinkHost for Client {
-    fn admit(&self, _: &Arc<Link>) -> Result<(), CloseCode> {
-        Ok(())
-    }
-
-    fn opened(&self, _: &Arc<Link>) {
-        self.0.send_replace(State::Open);
-    }
-
-    fn call(&self, _: u32, _: ReceivedPayload, reply: CallReply) {
-        reply.fail(FailureCode::Incompatible, "an operator has no commands");
-    }
-
-    fn tell(&self, _: u32, _: ReceivedPayload, _: TellPermit) {}
-
-    fn draining(&self, _: &Arc<Link>) {}
-
-    fn lost(&self, _: &Arc<Link>, reason: &CloseReason) {
-        self.0.send_replace(State::Closed(reason.clone()));
     }
 }
