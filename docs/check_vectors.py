@@ -440,6 +440,8 @@ def main():
     computed.update({"job." + name: value for name, value in jobs().items()})
     computed["extensions.unknown"] = UNKNOWN
     computed["extensions.in-front-of-args"] = in_front_of(UNKNOWN, b"args")
+    metadata = uint(2) + string("tenant") + string("a") + string("locale") + string("de")
+    computed["extensions.metadata"] = bytes([2]) + len(metadata).to_bytes(2, "little") + metadata
     computed.update(handshake())
     computed.update(discovery())
     computed.update({"route." + name: value for name, value in routes().items()})

@@ -38,6 +38,7 @@ mod keys;
 mod link;
 mod local;
 mod master;
+mod metadata;
 mod node;
 pub mod operator;
 mod panic_text;
@@ -69,6 +70,7 @@ pub use keys::{Keys, KeysError};
 pub use link::heartbeat::Heartbeat;
 pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::{mesh_node, mesh_schema};
+pub use metadata::Metadata;
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
 pub use serve::{Caller, Context, JobInfo};
 

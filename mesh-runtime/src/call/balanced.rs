@@ -48,6 +48,13 @@ impl<T> BalancedCall<T> {
         self
     }
 
+    /// Sends a text along with the call, which the handler gets by [`Context::meta`](crate::Context::meta), in place of an
+    /// earlier one with the same key. See [`Metadata`](crate::Metadata) for its limits.
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.placed.prepared.set_meta(key.into(), value.into());
+        self
+    }
+
     /// Calls this instance and no other.
     pub fn to(mut self, instance: impl Into<InstanceId>) -> Self {
         self.placed.to = Some(instance.into());
@@ -97,6 +104,13 @@ impl QueuedCall {
     /// How long queueing the job may take, counted from the await. Default: the command's `#[timeout]`, or 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.placed.prepared.set_timeout(timeout);
+        self
+    }
+
+    /// Sends a text along with the call, which the handler gets by [`Context::meta`](crate::Context::meta), in place of an
+    /// earlier one with the same key. See [`Metadata`](crate::Metadata) for its limits.
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.placed.prepared.set_meta(key.into(), value.into());
         self
     }
 

@@ -15,6 +15,7 @@ pub use balanced::{BalancedCall, QueuedCall};
 pub use broadcast::{BroadcastCall, Sent};
 pub use gather::{Gather, GatherCall, Incomplete, Outcome};
 pub use prepared::ClientCore;
+pub(crate) use prepared::Inherited;
 use prepared::PreparedCall;
 pub use queued_gather::QueuedGatherCall;
 

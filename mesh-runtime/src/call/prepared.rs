@@ -15,9 +15,12 @@ use crate::{
     callee::Callee,
     error::{CallError, CodecError},
     local::LocalNode,
+    metadata::Metadata,
     schema::{CommandSpec, DEFAULT_TIMEOUT, NodeSpec},
     wire::{
         codec::{self, MAX_PAYLOAD},
+        extensions,
+        frame::CallPayload,
         job_options::{JobDue, JobOptions},
     },
 };
@@ -28,15 +31,22 @@ use crate::{
 pub struct ClientCore {
     local: Arc<LocalNode>,
     callee: Arc<Callee>,
-    /// The deadline of the call that is being served, for a stub from a handler's context.
-    inherited: Option<Instant>,
+    inherited: Inherited,
+}
+
+/// What a call takes over from the call that is being served, if its stub is from a handler's context.
+#[derive(Clone, Default)]
+pub(crate) struct Inherited {
+    /// The deadline.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) metadata: Metadata,
 }
 
 impl ClientCore {
     pub(crate) fn new(
         local: Arc<LocalNode>,
         callee: &'static NodeSpec,
-        inherited: Option<Instant>,
+        inherited: Inherited,
     ) -> Self {
         let callee = local.callee(callee);
         Self {
@@ -105,7 +115,8 @@ impl ClientCore {
             args: codec::encode(args, MAX_PAYLOAD),
             job: None,
             timeout: None,
-            inherited: self.inherited,
+            inherited: self.inherited.deadline,
+            metadata: self.inherited.metadata.clone(),
         }
     }
 }
@@ -123,7 +134,9 @@ pub(super) struct PreparedCall {
     /// and has no options.
     job: Option<JobOptions>,
     timeout: Option<Duration>,
+    /// The deadline of the call that is being served.
     inherited: Option<Instant>,
+    metadata: Metadata,
 }
 
 /// When a call ends, and how long it had in total.
@@ -136,6 +149,11 @@ pub(super) struct Deadline {
 impl PreparedCall {
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
+    }
+
+    /// Sets metadata that travels with the call.
+    pub(super) fn set_meta(&mut self, key: String, value: String) {
+        self.metadata.set(key, value);
     }
 
     /// Delays the job by this long.
@@ -175,8 +193,31 @@ impl PreparedCall {
         })
     }
 
-    /// What is sent: the encoded arguments, preceded by the options if it is a job.
-    fn payload(&self) -> Result<Bytes, CallError> {
+    /// What is sent: the encoded arguments, behind the options if it is a job, and behind an extension block if there is
+    /// metadata.
+    fn payload(&self) -> Result<CallPayload, CallError> {
+        let args = self.args_with_options()?;
+        let block = self.metadata.to_block();
+        let block = block.map_err(|source| self.not_encoded("metadata", source))?;
+        let Some(block) = block else {
+            return Ok(args.into());
+        };
+        let bytes = extensions::in_front_of(&block, &args)
+            .map_err(|error| self.not_encoded("metadata", CodecError::Encode(error.to_string())))?;
+        if bytes.len() > MAX_PAYLOAD {
+            let source = CodecError::TooLarge {
+                size: bytes.len(),
+                limit: MAX_PAYLOAD,
+            };
+            return Err(self.not_encoded("arguments with the metadata", source));
+        }
+        Ok(CallPayload {
+            bytes,
+            extended: true,
+        })
+    }
+
+    fn args_with_options(&self) -> Result<Bytes, CallError> {
         if self.local.is_closed() {
             return Err(CallError::ShuttingDown {
                 who: self.local.id.clone(),
@@ -239,7 +280,7 @@ impl PreparedCall {
 
 /// A call that is under way. Every attempt of it has the same payload and the same deadline.
 pub(super) struct StartedCall<'a> {
-    pub(super) payload: Bytes,
+    pub(super) payload: CallPayload,
     pub(super) deadline: Deadline,
     prepared: &'a PreparedCall,
     _under_way: TaskTrackerToken,

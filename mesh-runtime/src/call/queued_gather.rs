@@ -56,6 +56,13 @@ impl QueuedGatherCall {
         self
     }
 
+    /// Sends a text along with the call, which the handler gets by [`Context::meta`](crate::Context::meta), in place of an
+    /// earlier one with the same key. See [`Metadata`](crate::Metadata) for its limits.
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.gather.prepared.set_meta(key.into(), value.into());
+        self
+    }
+
     /// Queues the job with these instances only. An empty list means no instance.
     pub fn only(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
         self.gather = self.gather.only(instances);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     close::CloseReason,
     wire::{
-        frame::{FirstPart, Frame},
+        frame::{CallPayload, FirstPart, Frame},
         status::FailureCode,
     },
 };
@@ -40,16 +40,17 @@ impl Link {
     pub(crate) async fn call(
         &self,
         command: u32,
-        payload: Bytes,
+        payload: impl Into<CallPayload>,
         deadline: Instant,
     ) -> Result<Bytes, CallFailure> {
+        let payload = payload.into();
         let permit = self
             .budget
             .call_permit()
             .map_err(|Full { limit }| CallFailure::Full {
                 what: format!("{limit} calls are in flight to {}", self.peer.id),
             })?;
-        let reserved = timeout_at(deadline, self.budget.reserve(payload.len()))
+        let reserved = timeout_at(deadline, self.budget.reserve(payload.bytes.len()))
             .await
             .map_err(|_| CallFailure::Late { sent: false })?
             .map_err(|no_room| self.unsent(&no_room))?;
@@ -70,7 +71,7 @@ impl Link {
             call,
             command,
             deadline_ms: remaining_ms(deadline),
-            part: FirstPart::whole(payload),
+            part: FirstPart::of_call(payload),
         };
         self.channel
             .push(QueuedFrame::call(frame, Arc::clone(&pending)));
@@ -95,12 +96,13 @@ impl Link {
     pub(crate) async fn tell(
         &self,
         command: u32,
-        payload: Bytes,
+        payload: impl Into<CallPayload>,
         deadline: Instant,
     ) -> Result<(), CallFailure> {
+        let payload = payload.into();
         let admitted = async {
             let permit = self.budget.tell_permit().await?;
-            Ok((permit, self.budget.reserve(payload.len()).await?))
+            Ok((permit, self.budget.reserve(payload.bytes.len()).await?))
         };
         let (permit, reserved) = timeout_at(deadline, admitted)
             .await
@@ -113,7 +115,7 @@ impl Link {
         let pushed = self.channel.send(Frame::Tell {
             tell: self.next_tell.fetch_add(1, Ordering::Relaxed),
             command,
-            part: FirstPart::whole(payload),
+            part: FirstPart::of_call(payload),
         });
         if pushed {
             Ok(())

@@ -18,7 +18,9 @@ use crate::wire::{
 
 /// The payload of a call or tell. It counts against the other side's budget until it is taken or dropped.
 pub(crate) struct ReceivedPayload {
-    payload: Bytes,
+    /// The extension block in front of the arguments. Empty if there is none.
+    block: Bytes,
+    args: Bytes,
     held: HeldBytes,
 }
 
@@ -29,28 +31,24 @@ impl ReceivedPayload {
             bytes: payload.len(),
             link,
         };
-        Self {
-            payload: if extended {
-                without_block(payload)
-            } else {
-                payload
-            },
-            held,
-        }
+        let (block, args) = if extended {
+            // The block was checked when its frame arrived.
+            extensions::split(payload).unwrap_or_default()
+        } else {
+            (Bytes::new(), payload)
+        };
+        Self { block, args, held }
     }
 
-    /// Takes the payload. From then on it no longer counts against the other side's budget.
+    /// The extension block of the call. It is whole; empty if there is none.
+    pub(crate) fn block(&self) -> &Bytes {
+        &self.block
+    }
+
+    /// Takes the arguments. From then on they no longer count against the other side's budget.
     pub(crate) fn take(self) -> Bytes {
         drop(self.held);
-        self.payload
-    }
-}
-
-/// The arguments behind an extension block, of which nothing is used yet. The block was checked when its frame arrived.
-fn without_block(payload: Bytes) -> Bytes {
-    match extensions::split(payload) {
-        Ok((_, args)) => args,
-        Err(_) => Bytes::new(),
+        self.args
     }
 }
 

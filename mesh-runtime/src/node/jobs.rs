@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::core::NodeCore;
 use crate::{
-    queue::{Job, OrphanPolicy, OrphanWatch, RunJob, Worker, WorkerOptions},
+    queue::{OpenedJob, OrphanPolicy, OrphanWatch, RunJob, Worker, WorkerOptions},
     schema::{CommandSpec, Delivery},
     serve::ServedCommand,
 };
@@ -73,7 +73,7 @@ fn options(spec: &CommandSpec) -> WorkerOptions {
 
 fn runner(core: &Arc<NodeCore>, spec: &'static CommandSpec) -> RunJob {
     let core = Arc::clone(core);
-    Arc::new(move |job: Job| {
+    Arc::new(move |job: OpenedJob| {
         let core = Arc::clone(&core);
         Box::pin(async move { core.dispatcher.job(spec.id, job).await })
     })

@@ -22,7 +22,7 @@ pub use running::ShutdownReport;
 
 use crate::{
     access::{CalledBy, HasQueues, NodeType, StubFor},
-    call::ClientCore,
+    call::{ClientCore, Inherited},
     id::{InstanceId, NodeId},
     link::link::{Link, Role},
 };
@@ -70,7 +70,7 @@ impl<N: NodeType> Node<N> {
     /// The stub for calling nodes of type `T`. A call that the schema forbids does not compile.
     pub fn client<T: StubFor<N>>(&self) -> T::Stub {
         let local = Arc::clone(&self.running.core.local);
-        T::stub(|callee| ClientCore::new(local, callee, None))
+        T::stub(|callee| ClientCore::new(local, callee, Inherited::default()))
     }
 
     /// Waits until at least `instances` nodes of type `T` are linked, for at most 10 s unless [`Ready::timeout`] sets

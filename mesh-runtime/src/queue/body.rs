@@ -34,21 +34,34 @@ impl fmt::Display for Declaration {
     }
 }
 
-/// The body of a job with these arguments.
-pub(super) fn encode(declaration: Declaration, args: &[u8]) -> Bytes {
-    let mut body = BytesMut::with_capacity(HEADER_BYTES + args.len());
+/// What is in a body besides the declaration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct JobArgs {
+    /// The extension block of the call that queued the job. It is whole; empty if there is none.
+    pub(crate) block: Bytes,
+    pub(crate) args: Bytes,
+}
+
+/// The body of a job. The extension block is at most [`extensions::MAX_BLOCK`] long.
+pub(super) fn encode(declaration: Declaration, block: &[u8], args: &[u8]) -> Bytes {
+    let mut body = BytesMut::with_capacity(HEADER_BYTES + 2 + block.len() + args.len());
     body.put_u64_le(declaration.fingerprint);
     body.put_u32_le(declaration.version);
-    body.put_u8(0);
+    if block.is_empty() {
+        body.put_u8(0);
+    } else {
+        body.put_u8(EXTENDED);
+        extensions::put_front(&mut body, block);
+    }
     body.put_slice(args);
     body.freeze()
 }
 
-/// Under which declaration a job was queued, and its arguments.
+/// Under which declaration a job was queued, and what else is in its body.
 ///
 /// # Errors
 /// Why it cannot be read, for people.
-pub(super) fn decode(mut body: Bytes) -> Result<(Declaration, Bytes), String> {
+pub(super) fn decode(mut body: Bytes) -> Result<(Declaration, JobArgs), String> {
     if body.len() < HEADER_BYTES {
         return Err("it is too short to be a job".into());
     }
@@ -57,9 +70,12 @@ pub(super) fn decode(mut body: Bytes) -> Result<(Declaration, Bytes), String> {
         version: body.get_u32_le(),
     };
     match body.get_u8() {
-        0 => Ok((declaration, body)),
+        0 => {
+            let (block, args) = (Bytes::new(), body);
+            Ok((declaration, JobArgs { block, args }))
+        }
         EXTENDED => match extensions::split(body) {
-            Ok((_, args)) => Ok((declaration, args)),
+            Ok((block, args)) => Ok((declaration, JobArgs { block, args })),
             Err(error) => Err(error.to_string()),
         },
         flags => Err(format!(
@@ -79,30 +95,31 @@ mod tests {
 
     #[test]
     fn a_body_is_read_as_it_was_written() {
-        let body = encode(DECLARATION, b"args");
+        let body = encode(DECLARATION, b"", b"args");
         assert_eq!(
             &body[..],
             b"\x08\x07\x06\x05\x04\x03\x02\x01\x03\0\0\0\0args"
         );
-        let (declaration, args) = decode(body).unwrap();
+        let (declaration, read) = decode(body).unwrap();
         assert_eq!(declaration, DECLARATION);
-        assert_eq!(args, "args");
+        assert_eq!((&read.block[..], &read.args[..]), (&b""[..], &b"args"[..]));
     }
 
     #[test]
-    fn an_extension_block_is_skipped() {
-        let args = extensions::in_front_of(extensions::tests::UNKNOWN, b"args").unwrap();
-        let mut body = encode(DECLARATION, &args).to_vec();
-        body[HEADER_BYTES - 1] = EXTENDED;
-        let (declaration, args) = decode(body.clone().into()).unwrap();
-        assert_eq!((declaration, &args[..]), (DECLARATION, &b"args"[..]));
+    fn an_extension_block_is_kept_whatever_is_in_it() {
+        let block = extensions::tests::UNKNOWN;
+        let mut body = encode(DECLARATION, block, b"args").to_vec();
+        assert_eq!(body[HEADER_BYTES - 1], EXTENDED);
+        let (declaration, read) = decode(body.clone().into()).unwrap();
+        assert_eq!(declaration, DECLARATION);
+        assert_eq!((&read.block[..], &read.args[..]), (block, &b"args"[..]));
         body.truncate(HEADER_BYTES + 4);
         assert!(decode(body.into()).is_err());
     }
 
     #[test]
     fn what_is_no_body_is_an_error() {
-        let body = encode(DECLARATION, b"");
+        let body = encode(DECLARATION, b"", b"");
         for end in 0..body.len() {
             assert!(decode(body.slice(..end)).is_err(), "{end}");
         }

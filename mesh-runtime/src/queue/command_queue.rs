@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
-    DeadLetter, Declaration, Enqueued, Failure, Job, JobState, NewJob, Queue, QueueError,
+    DeadLetter, Declaration, Enqueued, Failure, Job, JobArgs, JobState, NewJob, Queue, QueueError,
     QueueFuture, QueueName, QueueStats, QueuedJob, StoredDeadLetter, StoredJob, body,
     seal::{Seal, SealKind},
     typed::StoredArgs,
@@ -245,16 +245,16 @@ impl<A> CommandQueue<A> {
     }
 
     fn read_args(&self, seal: &Seal, job: &JobId, payload: &Bytes) -> Option<StoredArgs> {
-        let (declared, encoded) = open_body(seal, job, payload).ok()?;
+        let (declared, read) = open_body(seal, job, payload).ok()?;
         Some(StoredArgs {
-            encoded,
+            encoded: read.args,
             declared,
             expected: self.declaration,
         })
     }
 }
 
-fn open_body(seal: &Seal, job: &JobId, payload: &Bytes) -> Result<(Declaration, Bytes), String> {
+fn open_body(seal: &Seal, job: &JobId, payload: &Bytes) -> Result<(Declaration, JobArgs), String> {
     body::decode(seal.open(SealKind::Payload, job, payload)?)
 }
 
@@ -264,8 +264,13 @@ impl<A> CommandQueue<A> {
         self.engine.is_durable()
     }
 
-    pub(crate) async fn enqueue(&self, mut job: NewJob) -> Result<Enqueued, QueueError> {
-        job.payload = body::encode(self.declaration, &job.payload);
+    /// The payload of the job is its encoded arguments; `block` is the extension block of the call that queues it.
+    pub(crate) async fn enqueue(
+        &self,
+        block: &[u8],
+        mut job: NewJob,
+    ) -> Result<Enqueued, QueueError> {
+        job.payload = body::encode(self.declaration, block, &job.payload);
         if self.keys.is_some() {
             job.payload = self.seal.seal(SealKind::Payload, &job.id, &job.payload);
         }
@@ -277,8 +282,8 @@ impl<A> CommandQueue<A> {
         self.engine.lease(&self.name, max)
     }
 
-    /// What the handler of a leased job gets: its encoded arguments.
-    pub(crate) fn open(&self, job: &Job) -> Result<Bytes, Unopened> {
+    /// What the handler of a leased job gets.
+    pub(crate) fn open(&self, job: &Job) -> Result<JobArgs, Unopened> {
         let opened = open_body(&self.seal, &job.id, &job.payload);
         let (declared, args) = opened.map_err(Unopened::Unreadable)?;
         if declared != self.declaration {

@@ -23,7 +23,7 @@ mod seal;
 mod typed;
 mod worker;
 
-pub(crate) use body::Declaration;
+pub(crate) use body::{Declaration, JobArgs};
 pub use command_queue::CommandQueue;
 pub use engine::{Queue, QueueAdmin, QueueFuture};
 pub use error::QueueError;
@@ -39,4 +39,4 @@ pub(crate) use orphans::{OrphanPolicy, OrphanWatch};
 #[cfg(feature = "redis")]
 pub use redis::RedisQueue;
 pub use typed::{DeadLetter, QueuedJob};
-pub(crate) use worker::{JobOutcome, RunJob, Worker, WorkerOptions};
+pub(crate) use worker::{JobOutcome, OpenedJob, RunJob, Worker, WorkerOptions};

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::oneshot,
@@ -20,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    Declaration, Failure, Job, QueueError, QueueFuture, QueueName, UntypedQueue,
+    Declaration, Failure, Job, JobArgs, QueueError, QueueFuture, QueueName, UntypedQueue,
     command_queue::Unopened,
 };
 use crate::{
@@ -43,6 +44,14 @@ const SHORTEST_ASIDE: Duration = Duration::from_secs(1);
 const LONGEST_ASIDE: Duration = Duration::from_secs(10);
 /// The longest error text that is kept with a job.
 const MAX_ERROR_BYTES: usize = 4 * 1024;
+
+/// A job as its handler gets it: opened.
+pub(crate) struct OpenedJob {
+    /// The job. Its payload is the encoded arguments.
+    pub(crate) job: Job,
+    /// The extension block of the call that queued it. It is whole; empty if there is none.
+    pub(crate) block: Bytes,
+}
 
 /// How a job's run ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,7 +79,7 @@ impl From<Result<(), JobError>> for JobOutcome {
 }
 
 /// Runs one job: decodes it, calls the handler, and says how that ended.
-pub(crate) type RunJob = Arc<dyn Fn(Job) -> BoxFuture<'static, JobOutcome> + Send + Sync>;
+pub(crate) type RunJob = Arc<dyn Fn(OpenedJob) -> BoxFuture<'static, JobOutcome> + Send + Sync>;
 
 /// How a worker processes its queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -363,9 +372,9 @@ impl WorkerContext {
     }
 
     /// The job as its handler gets it, or why it is not to run.
-    fn opened(&self, job: &Job) -> Result<Job, NotRun> {
-        let payload = match self.queue.open(job) {
-            Ok(payload) => payload,
+    fn opened(&self, job: &Job) -> Result<OpenedJob, NotRun> {
+        let JobArgs { block, args } = match self.queue.open(job) {
+            Ok(opened) => opened,
             Err(Unopened::Unreadable(why)) => {
                 return Err(NotRun::Never(format!("the job cannot be opened: {why}")));
             }
@@ -379,10 +388,11 @@ impl WorkerContext {
                 job.attempt - 1
             )));
         }
-        Ok(Job {
-            payload,
+        let job = Job {
+            payload: args,
             ..job.clone()
-        })
+        };
+        Ok(OpenedJob { job, block })
     }
 
     /// A job that was queued under another declaration is left to the instances that have it, for a while.
@@ -411,7 +421,7 @@ impl WorkerContext {
         }
     }
 
-    async fn attempt(&self, job: Job) -> JobOutcome {
+    async fn attempt(&self, job: OpenedJob) -> JobOutcome {
         AssertUnwindSafe(async { (self.run)(job).await })
             .catch_unwind()
             .await

@@ -11,14 +11,16 @@ use tokio::time::Instant;
 
 use crate::{
     access::{NodeType, StubFor},
-    call::ClientCore,
+    call::{ClientCore, Inherited},
     id::{InstanceId, JobId, NodeId},
     local::LocalNode,
+    metadata::Metadata,
 };
 
 /// The handler's view of its call and of the node that it runs on. Cheap to clone.
 ///
-/// Calls made through [`Context::client`] inherit the deadline of the call that is being served: they end no later.
+/// Calls made through [`Context::client`] inherit the deadline of the call that is being served: they end no later. They
+/// take its [metadata](Context::metadata) along, too.
 pub struct Context<N: NodeType> {
     origin: Origin,
     node: PhantomData<fn() -> N>,
@@ -31,6 +33,7 @@ pub(super) struct Origin {
     pub(super) caller: Option<Caller>,
     pub(super) deadline: Option<Instant>,
     pub(super) job: Option<JobInfo>,
+    pub(super) metadata: Metadata,
 }
 
 /// Who called.
@@ -65,12 +68,26 @@ impl<N: NodeType> Context<N> {
     /// The stub for calling nodes of type `T` from this handler. A call that the schema forbids does not compile.
     pub fn client<T: StubFor<N>>(&self) -> T::Stub {
         let local = Arc::clone(&self.origin.local);
-        T::stub(|callee| ClientCore::new(local, callee, self.origin.deadline))
+        let inherited = Inherited {
+            deadline: self.origin.deadline,
+            metadata: self.origin.metadata.clone(),
+        };
+        T::stub(|callee| ClientCore::new(local, callee, inherited))
     }
 
     /// Who called. `None` for a job, because its caller does not wait for it to run.
     pub fn caller(&self) -> Option<&Caller> {
         self.origin.caller.as_ref()
+    }
+
+    /// A text that was sent along with the call or job, or with the call that its caller served.
+    pub fn meta(&self, key: &str) -> Option<&str> {
+        self.origin.metadata.get(key)
+    }
+
+    /// All that was sent along with the call or job. It goes on with the calls that are made through this context.
+    pub fn metadata(&self) -> &Metadata {
+        &self.origin.metadata
     }
 
     /// The instance id of the node that this handler runs on.

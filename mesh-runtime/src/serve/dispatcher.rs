@@ -15,12 +15,14 @@ use super::{
 };
 use crate::{
     call::Queued,
+    error::CodecError,
     link::{
         link::Peer,
         serving::{CallReply, ReceivedPayload, TellPermit},
     },
     local::LocalNode,
-    queue::{Enqueued, Job, JobOutcome, NewJob, NodeQueues, UntypedQueue},
+    metadata::Metadata,
+    queue::{Enqueued, JobOutcome, NewJob, NodeQueues, OpenedJob, UntypedQueue},
     schema::{CommandSpec, Delivery, NodeSpec},
     verdict::Verdict,
     wire::{
@@ -90,11 +92,14 @@ impl Dispatcher {
             Err(refused) => return refuse(reply, refused),
         };
         if let Some(queue) = &command.queue {
-            enqueue(&self.local, queue.clone(), &args.take(), reply);
+            enqueue(&self.local, queue.clone(), args, reply);
             return;
         }
         let Some(serve) = &self.serve else { return };
-        let origin = self.origin(reply.peer(), Some(reply.deadline()));
+        let origin = match self.origin(reply.peer(), Some(reply.deadline()), args.block()) {
+            Ok(origin) => origin,
+            Err(refused) => return refuse(reply, refused),
+        };
         serve.call(command.request(origin, Args::Received(args), reply));
     }
 
@@ -106,17 +111,26 @@ impl Dispatcher {
             Err(refused) => return log_refused(permit.peer(), &refused),
         };
         let Some(serve) = &self.serve else { return };
-        let origin = self.origin(permit.peer(), None);
+        let origin = match self.origin(permit.peer(), None, args.block()) {
+            Ok(origin) => origin,
+            Err(refused) => return log_refused(permit.peer(), &refused),
+        };
         serve.tell(command.request(origin, Args::Received(args), NoReply(permit)));
     }
 
     /// Runs one attempt of a job.
-    pub(crate) async fn job(&self, command: u32, job: Job) -> JobOutcome {
+    pub(crate) async fn job(&self, command: u32, job: OpenedJob) -> JobOutcome {
+        let OpenedJob { job, block } = job;
         let (Some(command), Some(serve)) = (self.find(command), &self.serve) else {
             return JobOutcome::Discard(format!("there is no command {command:#010x}"));
         };
+        let metadata = match Metadata::from_block(&block) {
+            Ok(metadata) => metadata,
+            Err(error) => return JobOutcome::Discard(bad_metadata(&error)),
+        };
         let origin = Origin {
             local: Arc::clone(&self.local),
+            metadata,
             caller: None,
             deadline: None,
             job: Some(JobInfo {
@@ -163,15 +177,23 @@ impl Dispatcher {
         format!("{}.{}", self.local.id.node_type, command.spec.name)
     }
 
-    fn origin(&self, caller: &Peer, deadline: Option<Instant>) -> Origin {
-        Origin {
+    /// `block` is the extension block of the call or tell.
+    fn origin(
+        &self,
+        caller: &Peer,
+        deadline: Option<Instant>,
+        block: &[u8],
+    ) -> Result<Origin, Refused> {
+        Ok(Origin {
             local: Arc::clone(&self.local),
             caller: Some(Caller {
                 node: caller.id.clone(),
             }),
             deadline,
             job: None,
-        }
+            metadata: Metadata::from_block(block)
+                .map_err(|error| (FailureCode::Incompatible, bad_metadata(&error)))?,
+        })
     }
 }
 
@@ -197,8 +219,14 @@ fn log_refused(caller: &Peer, (code, why): &Refused) {
 }
 
 /// Puts a job into its queue. Replies with success only once the engine has accepted the job.
-fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: &[u8], reply: CallReply) {
-    let job = match JobOptions::split(payload) {
+fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: ReceivedPayload, reply: CallReply) {
+    // Copied, for the same reason as the arguments.
+    let block = Bytes::copy_from_slice(payload.block());
+    if let Err(error) = Metadata::from_block(&block) {
+        reply.fail(FailureCode::Incompatible, &bad_metadata(&error));
+        return;
+    }
+    let job = match JobOptions::split(&payload.take()) {
         // Copied, because the payload may be a small slice of an envelope, and would keep the whole envelope in memory.
         Ok((options, args)) => new_job(options, Bytes::copy_from_slice(args)),
         Err(error) => {
@@ -214,7 +242,7 @@ fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: &[u8], reply: CallRe
     tokio::spawn(async move {
         let _running = running;
         let deadline = reply.deadline();
-        match tokio::time::timeout_at(deadline, queue.enqueue(job)).await {
+        match tokio::time::timeout_at(deadline, queue.enqueue(&block, job)).await {
             Ok(Ok(Enqueued { job_id, duplicate })) => {
                 let queued = Queued {
                     job_id,
@@ -233,6 +261,10 @@ fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: &[u8], reply: CallRe
             Err(_) => reply.fail(FailureCode::DeadlineExceeded, ""),
         }
     });
+}
+
+fn bad_metadata(error: &CodecError) -> String {
+    format!("the metadata cannot be read: {error}")
 }
 
 fn new_job(options: JobOptions, args: Bytes) -> NewJob {

@@ -1,14 +1,12 @@
 //! Extension blocks: the room in which messages grow without a new version of the protocol. A block is entries of
 //! `type: u8, length: u16, bytes`, little-endian, one after the other. Whoever does not know a type skips its entry.
 
-use bytes::{Buf, Bytes};
-#[cfg(any(test, feature = "testing"))]
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The longest block of a call, tell or job, in bytes. Its length, two bytes in front of it, does not count.
 pub(crate) const MAX_BLOCK: usize = 4 * 1024;
-/// The type and the length in front of each entry.
-const ENTRY_HEADER: usize = 1 + 2;
+/// The type and the length in front of each entry, in bytes.
+pub(crate) const ENTRY_HEADER: usize = 1 + 2;
 /// The length in front of a block that does not reach to the end of its message.
 const BLOCK_HEADER: usize = 2;
 
@@ -67,21 +65,54 @@ pub(crate) fn check_front(payload: &[u8]) -> Result<usize, BadBlock> {
     Ok(BLOCK_HEADER + len)
 }
 
-/// Writes a block and its length in front of a payload. Only tests send blocks so far.
+/// The types of the entries of a call, tell or job.
+pub(crate) mod kind {
+    /// Encoded as a list of keys and values.
+    pub(crate) const METADATA: u8 = 2;
+}
+
+/// The bytes of the first entry of that type. The block must be whole.
+pub(crate) fn find(mut block: &[u8], kind: u8) -> Option<&[u8]> {
+    while !block.is_empty() {
+        let (found, bytes) = next(&mut block).ok()?;
+        if found == kind {
+            return Some(bytes);
+        }
+    }
+    None
+}
+
+/// Appends an entry of at most [`MAX_BLOCK`] to a block.
+pub(crate) fn put(block: &mut BytesMut, kind: u8, bytes: &[u8]) {
+    debug_assert!(
+        bytes.len() <= MAX_BLOCK,
+        "an entry is no longer than a block"
+    );
+    block.put_u8(kind);
+    block.put_u16_le(bytes.len() as u16);
+    block.put_slice(bytes);
+}
+
+/// Writes a block and its length in front of a payload.
 ///
 /// # Errors
 /// If the block is too long.
-#[cfg(any(test, feature = "testing"))]
 pub(crate) fn in_front_of(block: &[u8], payload: &[u8]) -> Result<Bytes, BadBlock> {
     let len = block.len();
     if len > MAX_BLOCK {
         return Err(BadBlock::TooLong(len));
     }
     let mut out = BytesMut::with_capacity(BLOCK_HEADER + len + payload.len());
-    out.put_u16_le(len as u16);
-    out.put_slice(block);
+    put_front(&mut out, block);
     out.put_slice(payload);
     Ok(out.freeze())
+}
+
+/// Writes the length of a block, and the block, of at most [`MAX_BLOCK`].
+pub(crate) fn put_front(out: &mut BytesMut, block: &[u8]) {
+    debug_assert!(block.len() <= MAX_BLOCK, "checked before");
+    out.put_u16_le(block.len() as u16);
+    out.put_slice(block);
 }
 
 #[cfg(test)]

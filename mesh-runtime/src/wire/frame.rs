@@ -69,6 +69,24 @@ pub(crate) enum Frame {
     Draining,
 }
 
+/// The payload of a call or tell, of at most [`MAX_PAYLOAD`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CallPayload {
+    pub(crate) bytes: Bytes,
+    /// Whether it begins with an extension block.
+    pub(crate) extended: bool,
+}
+
+impl From<Bytes> for CallPayload {
+    /// Without an extension block.
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            extended: false,
+        }
+    }
+}
+
 /// The first, and often the only, part of a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FirstPart {
@@ -90,6 +108,14 @@ impl FirstPart {
             more: false,
             extended: false,
             payload,
+        }
+    }
+
+    /// The whole payload of a call or tell.
+    pub(crate) fn of_call(payload: CallPayload) -> Self {
+        Self {
+            extended: payload.extended,
+            ..Self::whole(payload.bytes)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Checks the code against the protocol's test vectors in `docs/vectors.txt`: lines of `name = hex`.
 
-use crate::{discovery, keys, rendezvous, wire};
+use crate::{discovery, keys, metadata, rendezvous, wire};
 
 const FILE: &str = include_str!("../../../docs/vectors.txt");
 
@@ -11,6 +11,7 @@ fn computed() -> Vec<String> {
         wire::frame::tests::vectors(),
         wire::job_options::tests::vectors(),
         wire::extensions::tests::vectors(),
+        metadata::tests::vectors(),
         wire::handshake::tests::vectors(),
         discovery::tests::vectors(),
         rendezvous::tests::vectors(),

@@ -10,6 +10,7 @@ mod evolution;
 mod failures;
 mod links;
 mod master;
+mod metadata;
 mod operators;
 mod queues;
 mod refusals;

@@ -323,7 +323,11 @@ impl Operator {
             }
             Some(Delivery::Broadcast) => {
                 let deadline = Instant::now() + self.timeout;
-                let told = self.link.link.tell(command.id, args.into(), deadline).await;
+                let told = self
+                    .link
+                    .link
+                    .tell(command.id, Bytes::from(args), deadline)
+                    .await;
                 told.map_err(|failure| self.failed(&command.name, failure, self.timeout))?;
                 Ok("null".to_owned())
             }

@@ -24,7 +24,7 @@ where
     F: Fn(Job) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = JobOutcome> + Send + 'static,
 {
-    Arc::new(move |job| run(job).boxed())
+    Arc::new(move |opened: OpenedJob| run(opened.job).boxed())
 }
 
 /// The declaration of the command in most tests, and another one.
@@ -54,7 +54,10 @@ fn start(engine: &Arc<impl Queue>, options: WorkerOptions, run: RunJob) -> Worke
 }
 
 async fn enqueue(engine: &Arc<impl Queue>, payload: &'static str) -> JobId {
-    let accepted = view(engine).enqueue(NewJob::new(payload)).await.unwrap();
+    let accepted = view(engine)
+        .enqueue(b"", NewJob::new(payload))
+        .await
+        .unwrap();
     accepted.job_id
 }
 
@@ -198,7 +201,7 @@ async fn a_runner_that_panics_does_no_harm_to_other_jobs() {
         ..WorkerOptions::default()
     };
     let run: RunJob = Arc::new(|job| {
-        let payload = String::from_utf8(job.payload.to_vec()).unwrap();
+        let payload = String::from_utf8(job.job.payload.to_vec()).unwrap();
         assert_ne!(payload, "at once");
         Box::pin(async move {
             if payload == "in its future" {
@@ -265,7 +268,7 @@ async fn stop_runs_what_waits_in_memory_and_reports_what_is_put_off() {
         enqueue(&queue, "x").await;
     }
     let delayed = NewJob::new("delayed").delay(Duration::from_secs(86_400));
-    view(&queue).enqueue(delayed).await.unwrap();
+    view(&queue).enqueue(b"", delayed).await.unwrap();
     let options = WorkerOptions {
         concurrency: 2,
         ..WorkerOptions::default()
@@ -499,7 +502,7 @@ async fn an_engine_in_memory_is_given_everything_as_it_is() {
         .await
         .unwrap()
         .remove(0);
-    assert_eq!(kept.payload, body::encode(DECLARED, b"x"));
+    assert_eq!(kept.payload, body::encode(DECLARED, b"", b"x"));
     assert_eq!(kept.error, "a secret error");
 }
 
@@ -510,7 +513,7 @@ async fn a_dead_letter_of_a_durable_engine_runs_after_it_was_requeued_by_another
     let of =
         |instance: &str| UntypedQueue::new(engine.clone(), name().of(instance), &keys, DECLARED);
     let (one, other) = (of("one"), of("other"));
-    let accepted = one.enqueue(NewJob::new("x")).await.unwrap();
+    let accepted = one.enqueue(b"", NewJob::new("x")).await.unwrap();
     let job = one.lease(1).await.unwrap().remove(0);
     one.fail(&job, "away", Failure::Dead).await.unwrap();
     let letter = other.dead_letters(9).await.unwrap().remove(0);
@@ -521,7 +524,10 @@ async fn a_dead_letter_of_a_durable_engine_runs_after_it_was_requeued_by_another
     assert_eq!(one.stats().await.unwrap(), QueueStats::default());
     let again = other.lease(1).await.unwrap().remove(0);
     assert_eq!((&again.id, again.attempt), (&accepted.job_id, 1));
-    assert_eq!(other.open(&again).ok(), Some("x".into()));
+    assert_eq!(
+        other.open(&again).ok().map(|opened| opened.args),
+        Some("x".into())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -594,7 +600,7 @@ async fn of_two_declarations_each_worker_runs_only_the_jobs_of_its_own() {
     for _ in 0..20 {
         for (sent, declared) in sent.iter_mut().zip([DECLARED, DECLARED_OTHERWISE]) {
             let queue = view_as(&engine, declared);
-            sent.push(queue.enqueue(NewJob::new("x")).await.unwrap().job_id);
+            sent.push(queue.enqueue(b"", NewJob::new("x")).await.unwrap().job_id);
         }
     }
     let mut workers = Vec::new();
@@ -618,7 +624,7 @@ async fn of_two_declarations_each_worker_runs_only_the_jobs_of_its_own() {
 async fn a_job_of_another_declaration_is_a_dead_letter_after_its_time_and_runs_where_it_belongs() {
     let engine = Arc::new(Durable::default());
     let there = view_as(&engine, DECLARED_OTHERWISE);
-    let id = there.enqueue(NewJob::new("x")).await.unwrap().job_id;
+    let id = there.enqueue(b"", NewJob::new("x")).await.unwrap().job_id;
     let options = WorkerOptions {
         incompatible: Duration::ZERO,
         ..WorkerOptions::default()
