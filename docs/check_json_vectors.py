@@ -108,16 +108,13 @@ def either(is_v6):
 
 
 NANOS = 10**9
-UNITS = {"year": 31_557_600 * NANOS, "month": 2_630_016 * NANOS, "day": 86_400 * NANOS, "h": 3600 * NANOS}
-UNITS.update({"m": 60 * NANOS, "s": NANOS, "ms": 10**6, "us": 1000, "ns": 1})
+UNITS = {"d": 86_400 * NANOS, "h": 3600 * NANOS, "m": 60 * NANOS, "s": NANOS, "ms": 10**6, "us": 1000, "ns": 1}
 
 
 def parse_duration(text):
-    """Only in the form in which they are written."""
-    total = 0
-    for span in text.split(" "):
-        number, unit = re.fullmatch("([0-9]+)([a-z]+)", span).groups()
-        total += int(number) * UNITS[unit if unit in UNITS else unit[:-1]]
+    assert re.fullmatch(r"\s*([0-9]+\s*[a-z]+\s*)+", text), text
+    spans = re.findall(r"([0-9]+)\s*([a-z]+)", text)
+    total = sum(int(number) * UNITS[unit] for number, unit in spans)
     return {"secs": total // NANOS, "nanos": total % NANOS}
 
 
@@ -126,8 +123,7 @@ def format_duration(fields):
     left, spans = int(fields["secs"]) * NANOS + fields["nanos"], []
     for unit, size in UNITS.items():
         number, left = divmod(left, size)
-        plural = "s" if number > 1 and unit in ("year", "month", "day") else ""
-        spans += [f"{number}{unit}{plural}"] if number else []
+        spans += [f"{number}{unit}"] if number else []
     return " ".join(spans) or "0s"
 
 
@@ -135,7 +131,7 @@ EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def parse_time(text):
-    date, time, fraction = re.fullmatch(r"([-0-9]+)[T ]([:0-9]+)(?:\.([0-9]+))?(?:Z|\+00:00)?", text).groups()
+    date, time, fraction = re.fullmatch(r"([-0-9]+)T([:0-9]+)(?:\.([0-9]{1,9}))?Z", text).groups()
     since = datetime.datetime.fromisoformat(f"{date}T{time}") - EPOCH
     secs = since.days * 86_400 + since.seconds
     return {"secs_since_epoch": secs, "nanos_since_epoch": int((fraction or "").ljust(9, "0")[:9])}

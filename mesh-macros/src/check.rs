@@ -46,9 +46,12 @@ fn something_is_declared(schema: &Schema, start: Span, errors: &mut Errors) {
     }
 }
 
+/// `any` is a word of the grammar. The others are what handlers see as the node types of operators and observers.
+const RESERVED_NAMES: [&str; 3] = ["any", "operator", "observer"];
+
 fn node_names_are_free(schema: &mut Schema, errors: &mut Errors) {
     schema.nodes.retain(|node| {
-        let free = node.name != "any";
+        let free = !RESERVED_NAMES.iter().any(|reserved| node.name == reserved);
         if !free {
             errors.push(errors::reserved_name(&node.name));
         }

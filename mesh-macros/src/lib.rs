@@ -139,8 +139,7 @@ use self::{
 /// | `queued broadcast fn f(..)` | every instance's queue | `Gather<Queued>` | `Result<(), JobError>` |
 ///
 /// Arguments and answers are owned types with `Serialize + DeserializeOwned + Send + 'static`, at most 16
-/// arguments. A command has no `self`, no generics and no references. A big `Vec<u8>`, as an argument or as a field of a
-/// struct, is better as `Bytes` or with `serde_bytes`: serde reads a `Vec<u8>` element by element. An argument or answer
+/// arguments. A command has no `self`, no generics and no references. An argument or answer
 /// has at most 32 MiB when it is encoded, with at most 128 options, enums, lists and maps inside one another, and at most
 /// 65,536 elements of lists and maps that take no bytes, such as `()`.
 ///

@@ -1,6 +1,6 @@
 //! What travels with a call besides its arguments: texts by key, set by the caller and by hooks.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 
@@ -79,11 +79,26 @@ impl Metadata {
     ///
     /// # Errors
     /// If it cannot be decoded.
+    #[inline]
     pub(crate) fn from_block(block: &[u8]) -> Result<Self, CodecError> {
-        let Some(encoded) = extensions::find(block, kind::METADATA) else {
-            return Ok(Self::default());
-        };
+        match extensions::find(block, kind::METADATA) {
+            Some(encoded) => Self::decode(encoded),
+            None => Ok(Self::default()),
+        }
+    }
+
+    fn decode(encoded: &[u8]) -> Result<Self, CodecError> {
         let entries: Vec<(String, String)> = codec::decode(encoded)?;
+        let mut keys = HashSet::new();
+        if let Some((key, _)) = entries
+            .iter()
+            .find(|(key, _)| !is_key(key) || !keys.insert(key))
+        {
+            let len = key.len();
+            return Err(CodecError::Decode(format!(
+                "a key of {len} bytes is there twice, or does not have 1 to {MAX_KEY} bytes"
+            )));
+        }
         Ok(Self((!entries.is_empty()).then(|| Arc::new(entries))))
     }
 }
@@ -141,6 +156,12 @@ pub(crate) mod tests {
         let mut broken = BytesMut::new();
         extensions::put(&mut broken, kind::METADATA, &[9]);
         assert!(Metadata::from_block(&broken).is_err());
+        for entries in [vec![("a", "1"), ("a", "2")], vec![("", "1")]] {
+            let mut block = BytesMut::new();
+            let encoded = codec::encode(&entries, MAX_BLOCK).unwrap();
+            extensions::put(&mut block, kind::METADATA, &encoded);
+            assert!(Metadata::from_block(&block).is_err(), "{entries:?}");
+        }
     }
 
     #[test]

@@ -48,9 +48,14 @@ pub(crate) fn generated_name(name: &Ident, what: &str, kind: &str, node: &Ident)
 }
 
 pub(crate) fn reserved_name(name: &Ident) -> Error {
+    let meaning = if name == "any" {
+        "in a list it means every node type"
+    } else {
+        "handlers see it as the node type of callers that are no nodes"
+    };
     at(
         name.span(),
-        format!("`{name}` cannot be the name of a node: in a list it means every node type"),
+        format!("`{name}` cannot be the name of a node: {meaning}"),
     )
 }
 

@@ -54,6 +54,18 @@ fn commands_of_one_name_under_one_condition_are_duplicates() {
 }
 
 #[test]
+fn nodes_have_no_names_that_mean_something_else() {
+    for name in ["any", "operator", "observer"] {
+        let found = mistakes(&format!("mesh M; node {name} {{ balanced fn f(); }}"));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(
+            found[0].contains("cannot be the name of a node"),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
 fn the_ids_of_built_in_commands_are_reserved() {
     let found = mistakes("mesh M; node A { balanced fn acwheu(); balanced fn acwheus(); }");
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures_util::future::AbortRegistration;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,37 +18,46 @@ use crate::wire::{
 
 /// The payload of a call or tell. It counts against the other side's budget until it is taken or dropped.
 pub(crate) struct ReceivedPayload {
-    /// The extension block in front of the arguments. Empty if there is none.
-    block: Bytes,
-    args: Bytes,
+    payload: Bytes,
+    /// Where the extension block in front of the arguments ends, with its length; 0 if there is none.
+    block_end: usize,
     held: HeldBytes,
 }
 
 impl ReceivedPayload {
-    /// `extended`: whether the payload begins with an extension block.
+    /// `extended`: whether the payload begins with an extension block, which was checked when its frame arrived.
     pub(super) fn new(link: Arc<Link>, payload: Bytes, extended: bool) -> Self {
+        let block_end = if extended {
+            extensions::check_front(&payload).unwrap_or_default()
+        } else {
+            0
+        };
         let held = HeldBytes {
             bytes: payload.len(),
             link,
         };
-        let (block, args) = if extended {
-            // The block was checked when its frame arrived.
-            extensions::split(payload).unwrap_or_default()
-        } else {
-            (Bytes::new(), payload)
-        };
-        Self { block, args, held }
+        Self {
+            payload,
+            block_end,
+            held,
+        }
     }
 
     /// The extension block of the call. It is whole; empty if there is none.
-    pub(crate) fn block(&self) -> &Bytes {
-        &self.block
+    pub(crate) fn block(&self) -> &[u8] {
+        extensions::front(&self.payload[..self.block_end])
     }
 
     /// Takes the arguments. From then on they no longer count against the other side's budget.
     pub(crate) fn take(self) -> Bytes {
-        drop(self.held);
-        self.args
+        let Self {
+            mut payload,
+            block_end,
+            held,
+        } = self;
+        drop(held);
+        payload.advance(block_end);
+        payload
     }
 }
 

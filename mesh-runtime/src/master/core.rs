@@ -111,11 +111,15 @@ impl MasterCore {
         self.tell(MasterEvent::Connected(node.clone()));
     }
 
-    /// Called when a node is added to the registry.
+    /// Called under the registry's lock when a node is added to it, so that the events are in the order of the changes.
+    pub(crate) fn note_up(&self, node: &NodeId) {
+        self.events
+            .add(EventKind::NodeUp, Some(node.into()), None, None);
+    }
+
+    /// Called when a node has been added to the registry.
     pub(crate) fn on_registered(&self, info: &NodeInfo) {
         tracing::info!(node = %info.id, host = info.host, port = info.port, "registered");
-        self.events
-            .add(EventKind::NodeUp, Some((&info.id).into()), None, None);
         self.recount();
         self.tell(MasterEvent::Registered(info.clone()));
     }
@@ -131,15 +135,16 @@ impl MasterCore {
             return;
         };
         send_notices(self.epoch, notices);
+        // Under the lock, so that the events are in the order of the changes.
+        let why = Some(reason.to_string());
+        self.events
+            .add(EventKind::NodeDown, Some(node.into()), None, why);
         drop(registry);
         if reason.is_fault() {
             tracing::warn!(%node, %reason, "a node is gone");
         } else {
             tracing::info!(%node, %reason, "a node is gone");
         }
-        let why = Some(reason.to_string());
-        self.events
-            .add(EventKind::NodeDown, Some(node.into()), None, why);
         self.recount();
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use futures_util::future::{BoxFuture, pending, ready};
+use futures_util::future::{BoxFuture, ready};
 
 use super::{core::MasterCore, registry::NodeInfo};
 use crate::{
@@ -77,10 +77,6 @@ impl Operated for MasterCore {
 
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
-    }
-
-    fn draining(&self) -> BoxFuture<'static, ()> {
-        Box::pin(pending())
     }
 
     fn call(&self, command: u32, _: ReceivedPayload, reply: CallReply) {

@@ -135,6 +135,7 @@ impl NodeSession {
                 let (seq, peers) = registry.view(&self.node);
                 this.send_view(core.epoch, seq, peers);
                 send_notices(core.epoch, notices);
+                core.note_up(&info.id);
                 drop(registry);
                 if let Some(NodeSessionRef(replaced)) = replaced {
                     replaced

@@ -103,10 +103,6 @@ impl Operated for NodeCore {
         self.local.is_closed()
     }
 
-    fn draining(&self) -> BoxFuture<'static, ()> {
-        Box::pin(self.local.draining.clone().cancelled_owned())
-    }
-
     fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply) {
         self.dispatcher.call(command, args, reply);
     }

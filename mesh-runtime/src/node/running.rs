@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,6 +35,8 @@ pub(crate) struct RunningNode {
     pub(crate) core: Arc<NodeCore>,
     pub(crate) addr: SocketAddr,
     jobs: Mutex<Option<Jobs>>,
+    /// A shutdown has begun.
+    draining: AtomicBool,
     /// Set once everything is closed.
     ended: watch::Receiver<Option<ShutdownReport>>,
     report: watch::Sender<ShutdownReport>,
@@ -57,6 +62,7 @@ impl RunningNode {
             core,
             addr,
             jobs: Mutex::new(Some(jobs)),
+            draining: AtomicBool::new(false),
             ended,
             report,
         });
@@ -72,7 +78,7 @@ impl RunningNode {
     /// Drains, closes, and reports what was left. Once begun, it continues even if the future is dropped. A second call
     /// waits for the first.
     pub(crate) async fn shutdown(self: &Arc<Self>) -> ShutdownReport {
-        if !self.core.local.draining.is_cancelled() {
+        if !self.draining.swap(true, Ordering::AcqRel) {
             self.core.drain();
             tokio::spawn(drain(Arc::clone(self)));
         }

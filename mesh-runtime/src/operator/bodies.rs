@@ -154,6 +154,9 @@ pub enum HealthStatus {
     Draining,
     /// A newer node with the same instance id has taken its place.
     Replaced,
+    /// Something that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// The arguments of `events`.
@@ -242,6 +245,9 @@ pub enum JobsIn {
     Running,
     /// The dead letters.
     Dead,
+    /// Elsewhere: something that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// The arguments of the commands for queues. Each uses some of them.

@@ -49,6 +49,10 @@ pub(super) async fn list(
         }
         JobsIn::Waiting => viewing.jobs(queue.jobs(JobState::Waiting, max).await?),
         JobsIn::Delayed => viewing.jobs(queue.jobs(JobState::Delayed, max).await?),
+        JobsIn::Other => {
+            let why = "there are waiting, delayed, running and dead jobs, and no others";
+            return Err(Unavailable(why.to_owned()).into());
+        }
         JobsIn::Running => viewing.jobs(queue.jobs(JobState::Running, max).await?),
     };
     Ok(Jobs { jobs })

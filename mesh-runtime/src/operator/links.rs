@@ -6,11 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use tokio_util::task::TaskTracker;
-
 use super::{
     commands::{Access, RESERVED},
-    serve::{self, Operated},
+    serve::{self, Operated, Running},
 };
 use crate::{
     close::{CloseCode, CloseReason},
@@ -25,12 +23,12 @@ use crate::{
     wire::hello::{Hello, role},
 };
 
-/// How many operators and observers may be connected at once.
+/// How many operators may be connected at once, and how many observers.
 const MAX_LINKS: usize = 64;
 
 /// What each side of a link with an operator may have outstanding.
 pub(super) const GRANT: Grant = Grant {
-    calls: 1024,
+    calls: 256,
     bytes: 64 * 1024 * 1024,
 };
 
@@ -38,33 +36,31 @@ pub(super) const GRANT: Grant = Grant {
 pub(crate) struct OperatorLinks {
     operators: Arc<OperatorHost>,
     observers: Arc<OperatorHost>,
-    links: Arc<Mutex<Vec<Arc<Link>>>>,
 }
 
-/// What links of one access need from their node or master.
+/// The links of one access, and what they need from their node or master.
 struct OperatorHost {
     access: Access,
     operated: Weak<dyn Operated>,
-    links: Arc<Mutex<Vec<Arc<Link>>>>,
+    links: Mutex<Vec<Arc<Link>>>,
     /// The built-in commands that are running. A shutdown does not wait for them.
-    running: TaskTracker,
+    running: Running,
 }
 
 impl OperatorLinks {
     pub(crate) fn new(operated: Weak<dyn Operated>) -> Self {
-        let links: Arc<Mutex<Vec<_>>> = Arc::default();
+        let running = Running::new();
         let host = |access, operated| {
             Arc::new(OperatorHost {
                 access,
                 operated,
-                links: Arc::clone(&links),
-                running: TaskTracker::new(),
+                links: Mutex::default(),
+                running: running.clone(),
             })
         };
         Self {
             operators: host(Access::Operator, Weak::clone(&operated)),
             observers: host(Access::Observer, operated),
-            links,
         }
     }
 
@@ -94,22 +90,32 @@ impl OperatorLinks {
     }
 
     pub(crate) fn len(&self) -> usize {
-        lock(&self.links).len()
+        self.operators.links().len() + self.observers.links().len()
     }
 
     /// Closes all of them, and tells the other ends why.
     pub(crate) fn close(&self) {
-        // Not under the lock, which a link takes when it closes.
-        let links = std::mem::take(&mut *lock(&self.links));
-        for link in links {
-            link.close(CloseCode::ShuttingDown);
+        for host in [&self.operators, &self.observers] {
+            // Not under the lock, which a link takes when it closes.
+            let links = std::mem::take(&mut *host.links());
+            for link in links {
+                link.close(CloseCode::ShuttingDown);
+            }
         }
+    }
+}
+
+impl OperatorHost {
+    fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl LinkHost for OperatorHost {
     fn admit(&self, link: &Arc<Link>) -> Result<(), CloseCode> {
-        let mut links = lock(&self.links);
+        let mut links = self.links();
+        // One that was lost before it was in the list would stay there.
+        links.retain(|link| link.is_usable());
         if self
             .operated
             .upgrade()
@@ -155,7 +161,7 @@ impl LinkHost for OperatorHost {
     fn draining(&self, _: &Arc<Link>) {}
 
     fn lost(&self, link: &Arc<Link>, reason: &CloseReason) {
-        let mut links = lock(&self.links);
+        let mut links = self.links();
         let before = links.len();
         links.retain(|other| !Arc::ptr_eq(other, link));
         let was_open = links.len() < before;
@@ -164,8 +170,4 @@ impl LinkHost for OperatorHost {
             tracing::info!(operator = %link.peer.id, from = link.peer.addr, %reason, "the link is gone");
         }
     }
-}
-
-fn lock(links: &Mutex<Vec<Arc<Link>>>) -> MutexGuard<'_, Vec<Arc<Link>>> {
-    links.lock().unwrap_or_else(PoisonError::into_inner)
 }

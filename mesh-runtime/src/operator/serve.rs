@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -21,11 +22,17 @@ use crate::{
     wire::{codec::MAX_PAYLOAD, status::FailureCode},
 };
 
+/// How many built-in commands run at once, besides those that wait for events.
+const CONCURRENCY: usize = 8;
+
+/// The longest arguments, in bytes.
+const MAX_ARGS: usize = 64 * 1024;
+
 /// The longest that `events` waits for one. Less than the silence after which a proxy may cut a connection.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What a node or master has to show to operators, and how it is steered. None of the methods may block, but for
-/// [`Operated::describe`].
+/// [`Operated::describe`] and [`Operated::schema`].
 pub(crate) trait Operated: Send + Sync + 'static {
     /// Who this is and what it can do. May take long the first time; called on a thread that may block.
     fn describe(&self) -> Description;
@@ -52,9 +59,6 @@ pub(crate) trait Operated: Send + Sync + 'static {
 
     /// Whether it takes no links any more.
     fn is_closed(&self) -> bool;
-
-    /// Waits until it shuts down.
-    fn draining(&self) -> BoxFuture<'static, ()>;
 
     /// Serves a call of a command of the schema.
     fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply);
@@ -87,14 +91,31 @@ impl From<QueueError> for NoAnswer {
 /// The future that answers.
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, NoAnswer>> + Send>>;
 
-/// Serves a call of a built-in command. `running` tracks what is running.
+/// What bounds and tracks the built-in commands of one node or master.
+#[derive(Clone)]
+pub(super) struct Running {
+    /// Those that do more than to wait. They may make long answers.
+    permits: Arc<Semaphore>,
+    tracker: TaskTracker,
+}
+
+impl Running {
+    pub(super) fn new() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(CONCURRENCY)),
+            tracker: TaskTracker::new(),
+        }
+    }
+}
+
+/// Serves a call of a built-in command.
 pub(super) fn call(
     operated: Arc<dyn Operated>,
     access: Access,
     command: u32,
     args: &[u8],
     reply: CallReply,
-    running: &TaskTracker,
+    running: &Running,
 ) {
     let Some(command) = BuiltIn::from_id(command) else {
         let why = format!("there is no built-in command {command}");
@@ -104,11 +125,20 @@ pub(super) fn call(
         tracing::warn!(caller = %reply.peer().id, command = command.name(), "refused a call of an observer");
         return reply.fail(FailureCode::Denied, command.name());
     }
+    if args.len() > MAX_ARGS {
+        let why = format!(
+            "the arguments have {} bytes; {MAX_ARGS} are allowed",
+            args.len()
+        );
+        return reply.fail(FailureCode::Incompatible, &why);
+    }
     match answering(operated, access, command, args) {
         Ok(answering) => {
             let deadline = Some(reply.deadline());
+            let permits = (command != BuiltIn::Events).then(|| Arc::clone(&running.permits));
             let work = Box::pin(async { Ok(answering.await) });
-            Run::built_in(command.name(), deadline, running.token()).call(reply, work);
+            let run = Run::built_in(command.name(), deadline, permits, running.tracker.token());
+            run.call(reply, work);
         }
         Err(NoAnswer { code, why }) => reply.fail(code, &why),
     }
@@ -179,14 +209,10 @@ async fn events(
 ) -> Result<Bytes, NoAnswer> {
     let log = operated.events();
     let longest = Duration::from_millis(args.wait_ms).min(MAX_WAIT);
-    let draining = operated.draining();
-    // What is waited for must not keep the node.
     let started_ms = operated.started_ms();
+    // What waits must not keep the node. It ends with its link.
     drop(operated);
-    tokio::select! {
-        () = log.wait(args.since, longest) => {}
-        () = draining => {}
-    }
+    log.wait(args.since, longest).await;
     let mut list = log.since(args.since);
     list.started_ms = started_ms;
     if access == Access::Observer {

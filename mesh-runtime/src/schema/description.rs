@@ -176,7 +176,7 @@ where
 #[derive(Debug, thiserror::Error)]
 #[error("not the description of a schema")]
 #[non_exhaustive]
-pub struct DescriptionError(#[from] serde_json::Error);
+pub struct DescriptionError(#[source] serde_json::Error);
 
 impl Schema {
     /// Describes this schema with the structures of all its types.
@@ -229,7 +229,7 @@ impl SchemaDescription {
     ///
     /// If the text is not JSON, or lacks something.
     pub fn from_json(json: &str) -> Result<Self, DescriptionError> {
-        Ok(serde_json::from_str(json)?)
+        serde_json::from_str(json).map_err(DescriptionError)
     }
 
     /// The node type with this name.

@@ -40,7 +40,7 @@ pub(super) struct Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Caller {
-    /// The calling node, proven by its keys and by the handshake.
+    /// The calling node, proven by its keys and by the handshake. The node type of an operator is `operator`.
     pub node: NodeId,
 }
 

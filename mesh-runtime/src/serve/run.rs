@@ -87,12 +87,13 @@ impl Run {
     pub(crate) fn built_in(
         command: &'static str,
         deadline: Option<Instant>,
+        permits: Option<Arc<Semaphore>>,
         running: TaskTrackerToken,
     ) -> Self {
         Self {
             command,
             deadline,
-            permits: None,
+            permits,
             running,
         }
     }

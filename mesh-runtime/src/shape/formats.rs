@@ -37,6 +37,16 @@ pub(super) fn of(name: &'static str) -> Option<(&'static str, &'static str, Form
     known.into_iter().find(|(_, known, _)| *known == name)
 }
 
+/// `SystemTime` in place of `Duration`.
+pub(super) fn as_time(name: Option<&'static str>) -> Option<&'static str> {
+    match name {
+        Some(name) if through_pointers(name) == type_name::<Duration>() => {
+            Some(type_name::<SystemTime>())
+        }
+        name => name,
+    }
+}
+
 /// The type in an option, by the compiler's name of the option.
 pub(super) fn in_option(name: &'static str) -> Option<&'static str> {
     inside(name, "Option<")

@@ -46,7 +46,7 @@ pub(super) struct Place {
 }
 
 /// Identifies a part of a type. The names are the compiler's type names of the visitor and of its value. They contain
-/// the type with its parameters, and never leave this process.
+/// the type with its parameters. In fingerprints they do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) visitor: &'static str,

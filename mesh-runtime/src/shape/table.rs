@@ -23,6 +23,7 @@ impl TableBuilder {
             graph,
             defs: &mut self.defs,
             known: HashMap::new(),
+            formatted: HashMap::new(),
         };
         let root = adding.place(Graph::ROOT);
         self.roots.push(root);
@@ -88,6 +89,8 @@ struct Adding<'g, 't> {
     defs: &'t mut Vec<TypeDef>,
     /// The entries of the nodes that have been added.
     known: HashMap<usize, u32>,
+    /// The entries of types with a format, by what they hold and their names.
+    formatted: HashMap<(TypeRef, &'static str), u32>,
 }
 
 impl Adding<'_, '_> {
@@ -97,8 +100,22 @@ impl Adding<'_, '_> {
         let mut held: Vec<TypeRef> = shapes.iter().map(|shape| self.shape(*shape)).collect();
         match held.len() {
             0 => TypeRef::Unknown,
-            1 => self.formatted(held.remove(0), self.graph.type_in(place)),
+            1 => {
+                let type_name = self.type_name(place, shapes[0]);
+                self.formatted(held.remove(0), type_name)
+            }
             _ => TypeRef::AnyOf(held),
+        }
+    }
+
+    /// The compiler's name of what a place holds. serde reads a `SystemTime` by way of a `Duration`; only its own name for
+    /// the struct tells them apart.
+    fn type_name(&self, place: Place, shape: Shape) -> Option<&'static str> {
+        match shape {
+            Shape::ShapeNode(node) if self.graph.name(node) == "SystemTime" => {
+                formats::as_time(self.graph.type_in(place))
+            }
+            _ => self.graph.type_in(place),
         }
     }
 
@@ -114,6 +131,11 @@ impl Adding<'_, '_> {
         let Some((name, rust, format)) = type_name.and_then(formats::of) else {
             return holds;
         };
+        if let Some(known) = self.formatted.get(&(holds.clone(), rust)) {
+            return TypeRef::Def(*known);
+        }
+        let index = count(self.defs.len());
+        self.formatted.insert((holds.clone(), rust), index);
         self.defs.push(TypeDef {
             name: name.to_owned(),
             rust: rust.to_owned(),
@@ -121,7 +143,7 @@ impl Adding<'_, '_> {
             has_aliases: false,
             structure: Structure::Newtype { of: holds },
         });
-        TypeRef::Def(count(self.defs.len() - 1))
+        TypeRef::Def(index)
     }
 
     fn node(&mut self, node: usize) -> u32 {

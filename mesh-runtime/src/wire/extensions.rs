@@ -93,6 +93,11 @@ pub(crate) fn put(block: &mut BytesMut, kind: u8, bytes: &[u8]) {
     block.put_slice(bytes);
 }
 
+/// The block of which [`check_front`] has found the end. `front` is everything up to there, or nothing.
+pub(crate) fn front(front: &[u8]) -> &[u8] {
+    front.get(BLOCK_HEADER..).unwrap_or_default()
+}
+
 /// Writes a block and its length in front of a payload.
 ///
 /// # Errors

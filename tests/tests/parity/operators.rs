@@ -142,6 +142,18 @@ async fn an_operator_calls_every_kind_of_command_with_json() {
             panic!("{wrong}");
         };
         assert_eq!(source.to_string(), "text: expected a text, got 1");
+        // A description of another version of the program.
+        let schema = schema_of(&operator).await;
+        let mut other = schema.command("Back", "take").unwrap().clone();
+        other.wire_fingerprint += 1;
+        let refused = operator
+            .call(&schema, &other, r#"{"text": "a"}"#)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "Back/back-1 declares `take` otherwise than the description, or not at all"
+        );
         let panicked = call(&operator, "fall", r#"{"text": "ouch"}"#)
             .await
             .unwrap_err();
@@ -355,14 +367,14 @@ async fn the_built_in_commands_are_not_for_nodes() {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (front, back) = two(&mesh, &Stage::quiet()).await;
         let schema = schema_of(&mesh.operator_of(&back).await.unwrap()).await;
-        // An operator that is told a command has a reserved id calls a built-in one, which may be.
-        let mut described = schema.command("Back", "name").unwrap().clone();
-        described.id = 77;
         let operator = mesh.operator_of(&back).await.unwrap();
-        let unknown = operator.call(&schema, &described, "").await.unwrap_err();
-        assert_eq!(
-            unknown.to_string(),
-            "`name` failed: there is no built-in command 77"
+        // Not by a description, either.
+        let mut described = schema.command("Back", "name").unwrap().clone();
+        described.id = 1;
+        let refused = operator.call(&schema, &described, "").await.unwrap_err();
+        assert!(
+            matches!(refused, OperatorError::DeclaredOtherwise { .. }),
+            "{refused}"
         );
 
         drop(front);

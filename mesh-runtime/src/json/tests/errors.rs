@@ -201,6 +201,26 @@ fn both_forms_of_bytes_and_of_times_are_read() {
         );
     }
     assert!(refusal::<std::net::SocketAddr>("\"[fe80::1%3]:80\"").contains("without a scope"));
+    // Also where serde does not say the type's name.
+    #[derive(Serialize, Deserialize)]
+    struct At(SystemTime);
+    #[derive(Serialize, Deserialize)]
+    struct For(Duration);
+    let typed = Typed::of::<(At, For, Option<Box<SystemTime>>, [Duration; 3])>();
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    let second = Duration::from_secs(1);
+    let bytes = bytes_of(&(At(at), For(second), Some(at), [second; 3]));
+    assert_eq!(
+        typed.to_json(&bytes).unwrap(),
+        r#"["1970-01-01T00:00:01Z","1s","1970-01-01T00:00:01Z",["1s","1s","1s"]]"#
+    );
+    let arrays = typed.types.iter().filter(|def| {
+        matches!(
+            def.structure,
+            crate::schema::Structure::Array { len: 3, .. }
+        )
+    });
+    assert_eq!(arrays.count(), 1);
     // A time that has no text.
     let time = Typed::of::<SystemTime>();
     let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);

@@ -149,6 +149,7 @@ fn computed() -> Vec<String> {
         vector("ip", &ip),
         vector("socket", &socket),
         vector("duration", &Duration::from_millis(90_250)),
+        vector("duration.days", &Duration::new(400 * 86_400, 1)),
         vector("time", &time),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{close::CloseReason, error::Refusal, json::JsonError, keys::KeysError};
+use crate::{close::CloseReason, error::Refusal, id::NodeId, json::JsonError, keys::KeysError};
 
 /// Why an operator got no connection or no answer.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,15 @@ pub enum OperatorError {
         command: String,
         /// Why.
         why: String,
+    },
+    /// The node does not have the command, or declares it otherwise than the description that the call goes by: describe
+    /// that node.
+    #[error("{node} declares `{command}` otherwise than the description, or not at all")]
+    DeclaredOtherwise {
+        /// The command.
+        command: String,
+        /// The node.
+        node: NodeId,
     },
     /// The arguments or the answer cannot be converted from or to JSON.
     #[error("`{command}`")]

@@ -45,6 +45,12 @@ pub use queue::OperatorQueue;
 /// How long a call waits for its answer, unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest timeout.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest wait for events that a node or master grants.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
 /// How much longer than the wait itself a call of `events` waits.
 const WAIT_MARGIN: Duration = Duration::from_secs(5);
 
@@ -91,10 +97,10 @@ impl OperatorBuilder {
         self
     }
 
-    /// How long a connection may take to open, and a call to be answered. Default 10 s.
+    /// How long a connection may take to open, and a call to be answered. Default 10 s, and 24 h at most.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 
@@ -185,7 +191,8 @@ impl OperatorBuilder {
             let host: Weak<dyn LinkHost> = host_of_link;
             let link = Link::new(peer, Role::Dialled, channel, GRANT, host);
             link.confirm();
-            let _ = linked.send(Arc::clone(&link));
+            let declared = welcome.schema.commands.clone();
+            let _ = linked.send((Arc::clone(&link), declared));
             Ok(link)
         })
         .await
@@ -196,11 +203,12 @@ impl OperatorBuilder {
             },
             error => unreachable(error.to_string()),
         })?;
-        let link = link
+        let (link, declared) = link
             .try_recv()
             .map_err(|_| unreachable("the connection closed".to_owned()))?;
         let operator = Operator {
             link: Arc::new(OpenLink { link, client }),
+            declared: declared.into(),
             timeout: self.timeout,
         };
         operator.link.opened().await?;
@@ -225,6 +233,8 @@ fn split(addr: &str) -> Option<(&str, u16)> {
 #[derive(Clone, Debug)]
 pub struct Operator {
     link: Arc<OpenLink>,
+    /// Id and fingerprint of each command of the other end.
+    declared: Arc<[(u32, u64)]>,
     timeout: Duration,
 }
 
@@ -272,11 +282,12 @@ impl Operator {
     /// # Errors
     /// See [`OperatorError`].
     pub async fn events(&self, since: u64, wait: Duration) -> Result<EventList, OperatorError> {
+        let wait = wait.min(MAX_WAIT);
         let args = EventsArgs {
             since,
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
         };
-        let timeout = self.timeout.max(wait.saturating_add(WAIT_MARGIN));
+        let timeout = self.timeout.max(wait + WAIT_MARGIN);
         self.ask_within(BuiltIn::Events, &args, timeout).await
     }
 
@@ -302,7 +313,8 @@ impl Operator {
     /// a queued command an object with the job's id, of a command without an answer `null`.
     ///
     /// # Errors
-    /// [`OperatorError::Json`] if the arguments do not suit the command; see [`OperatorError`] for the others.
+    /// [`OperatorError::Json`] if the arguments do not suit the command; [`OperatorError::DeclaredOtherwise`] if the node
+    /// declares the command otherwise than `schema`, as after an update; see [`OperatorError`] for the others.
     pub async fn call(
         &self,
         schema: &SchemaDescription,
@@ -313,6 +325,14 @@ impl Operator {
             command: command.name.clone(),
             source,
         };
+        let mut declared = self.declared.iter();
+        let known = declared.find(|(id, _)| *id == command.id);
+        if known.is_none_or(|(_, fingerprint)| *fingerprint != command.wire_fingerprint) {
+            return Err(OperatorError::DeclaredOtherwise {
+                command: command.name.clone(),
+                node: self.peer().clone(),
+            });
+        }
         let args = schema.args_from_json(command, args).map_err(json)?;
         match command.delivery {
             Some(Delivery::Balanced | Delivery::Gather) => {
