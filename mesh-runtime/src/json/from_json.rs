@@ -17,7 +17,9 @@ use serde_json::{Map, Number, Value};
 use super::{
     Conversion, formats,
     path::Path,
-    types::{Described, Field, Written, is_option, is_plain, may_be_null, resolve},
+    types::{
+        Described, Field, Written, is_option, is_plain, may_be_null, resolve, resolve_structure,
+    },
 };
 use crate::schema::{Named, PlainType, Structure, TypeDef, TypeRef};
 
@@ -371,20 +373,20 @@ impl Serialize for FromJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { at, holds } = self;
         let written = match resolve(at.types(), holds) {
-            Ok(written) => written,
-            Err(problem) => return Err(at.error(problem)),
+            // Only text is in the format.
+            Ok(Written::Formatted(_)) if !at.json.is_string() => {
+                resolve_structure(at.types(), holds)
+            }
+            written => written,
         };
         let result = match written {
-            Written::Plain(plain) => at.plain(plain, to),
-            Written::Formatted(format, of) => match at.json.as_str() {
-                Some(text) => formats::encode(format, text, to, |expected| at.expected(expected)),
-                // As the type that it is made of.
-                None => {
-                    let at = *at;
-                    (FromJson { at, holds: of }).serialize(to)
-                }
-            },
-            Written::Structured(def) => at.structured(def, to),
+            Ok(Written::Plain(plain)) => at.plain(plain, to),
+            Ok(Written::Formatted(format)) => {
+                let text = at.json.as_str().unwrap_or_default();
+                formats::encode(format, text, to, |expected| at.expected(expected))
+            }
+            Ok(Written::Structured(def)) => at.structured(def, to),
+            Err(problem) => Err(at.error(problem)),
         };
         // The encoder's own errors, as one of too many levels.
         result.inspect_err(|_| at.conversion.failed_at(&at.path))

@@ -31,13 +31,29 @@ impl<'a> From<&'a Named> for Field<'a> {
 pub(super) enum Written<'a> {
     Plain(PlainType),
     /// In a way of its own, as text. What the text cannot express is written as the type that it is made of.
-    Formatted(Format, &'a TypeRef),
+    Formatted(Format),
     /// Of this structure, which is no newtype.
     Structured(&'a TypeDef),
 }
 
 /// The type behind a reference, without the newtypes around it. The error says why there is none.
 pub(super) fn resolve<'a>(types: &'a [TypeDef], holds: &'a TypeRef) -> Result<Written<'a>, String> {
+    find(types, holds, true)
+}
+
+/// The same, but types with a format are taken as the types that they are made of.
+pub(super) fn resolve_structure<'a>(
+    types: &'a [TypeDef],
+    holds: &'a TypeRef,
+) -> Result<Written<'a>, String> {
+    find(types, holds, false)
+}
+
+fn find<'a>(
+    types: &'a [TypeDef],
+    holds: &'a TypeRef,
+    with_formats: bool,
+) -> Result<Written<'a>, String> {
     let mut holds = holds;
     for _ in 0..MAX_NEWTYPES {
         let index = match holds {
@@ -64,8 +80,10 @@ pub(super) fn resolve<'a>(types: &'a [TypeDef], holds: &'a TypeRef) -> Result<Wr
             return Err(format!("the description lacks type {index}"));
         };
         match (&def.structure, def.format) {
-            (Structure::Newtype { of }, Some(format)) if format != Format::Later => {
-                return Ok(Written::Formatted(format, of));
+            (Structure::Newtype { .. }, Some(format))
+                if with_formats && format != Format::Later =>
+            {
+                return Ok(Written::Formatted(format));
             }
             (Structure::Newtype { of }, _) => holds = of,
             (Structure::Later, _) => {
@@ -91,7 +109,7 @@ pub(super) fn may_be_null(types: &[TypeDef], holds: &TypeRef) -> bool {
     match resolve(types, holds) {
         Ok(Written::Plain(plain)) => plain == PlainType::Unit,
         Ok(Written::Structured(def)) => matches!(def.structure, Structure::Option { .. }),
-        Ok(Written::Formatted(..)) | Err(_) => false,
+        Ok(Written::Formatted(_)) | Err(_) => false,
     }
 }
 

@@ -14,6 +14,8 @@ struct MadeUp {
     values: Vec<Value>,
     /// Its values may be `null`.
     may_be_null: bool,
+    /// It is a plain type, maybe in newtypes.
+    plain: Option<PlainType>,
 }
 
 /// The number of values of each made-up type.
@@ -35,6 +37,7 @@ impl MadeUp {
             types: Vec::new(),
             holds: TypeRef::Plain(plain),
             may_be_null: plain == PlainType::Unit,
+            plain: Some(plain),
             values,
         }
     }
@@ -79,13 +82,14 @@ impl MadeUp {
             holds: TypeRef::Unknown,
             values,
             may_be_null: false,
+            plain: None,
         };
         made.push(def("", structure(held)));
         made
     }
 
     fn list(self) -> Self {
-        if self.holds == TypeRef::Plain(PlainType::U8) {
+        if self.plain == Some(PlainType::U8) {
             return self;
         }
         let all = Value::Array(self.values.clone());
@@ -130,7 +134,7 @@ impl MadeUp {
     }
 
     fn pairs(key: Self, value: Self) -> Self {
-        let has_text_keys = key.holds == TypeRef::Plain(PlainType::Text);
+        let has_text_keys = key.plain == Some(PlainType::Text);
         let key = if has_text_keys { key.option() } else { key };
         let structure = |held: Vec<TypeRef>| Structure::Map {
             key: held[0].clone(),
@@ -175,10 +179,9 @@ impl MadeUp {
         let mut made = Self::of(parts, structure, |values| {
             json!(format!("part{}", values.len()))
         });
-        let mut contents = all.iter().enumerate().filter(|(_, part)| {
-            // Variants without contents are their names.
-            !matches!(&part.values[0], Value::Null) || part.values.iter().any(|v| !v.is_null())
-        });
+        // Variants without contents are written as their names.
+        let all = all.iter().enumerate();
+        let mut contents = all.filter(|(_, part)| part.plain != Some(PlainType::Unit));
         if let Some((index, part)) = contents.next_back() {
             let name = format!("part{index}");
             made.values[1] = Value::Object(Map::from_iter([(name, part.values[2].clone())]));
@@ -344,4 +347,41 @@ proptest! {
         }
         let _ = typed.to_bytes(&json.to_string());
     }
+}
+
+#[test]
+fn types_that_hold_nothing_but_themselves_are_errors() {
+    let newtype = |format| TypeDef {
+        format,
+        ..def(
+            "T",
+            Structure::Newtype {
+                of: TypeRef::Def(0),
+            },
+        )
+    };
+    for format in [None, Some(Format::Uuid)] {
+        let types = vec![newtype(format)];
+        let typed = Typed {
+            types,
+            holds: TypeRef::Def(0),
+        };
+        let refused = typed.to_bytes("[]").unwrap_err().to_string();
+        assert_eq!(refused, "the type holds nothing but itself");
+    }
+    let holds_itself = def(
+        "T",
+        Structure::Struct {
+            fields: named(vec![TypeRef::Def(0)]),
+        },
+    );
+    let typed = Typed {
+        types: vec![holds_itself],
+        holds: TypeRef::Def(0),
+    };
+    let refused = typed.to_json(&[0]).unwrap_err().to_string();
+    assert!(
+        refused.contains("more than 512 types are inside one another"),
+        "{refused}"
+    );
 }

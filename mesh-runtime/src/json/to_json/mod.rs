@@ -138,7 +138,7 @@ impl<'a> ToJson<'a> {
         };
         match resolve(self.conversion.types, holds).map_err(D::Error::custom)? {
             Written::Plain(plain) => self.plain(plain, from),
-            Written::Formatted(format, _) => {
+            Written::Formatted(format) => {
                 let json = formats::decode(format, from)?;
                 self.output.write(&json);
                 Ok(())
