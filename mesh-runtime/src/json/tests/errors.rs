@@ -280,6 +280,42 @@ struct Behind {
     count: u8,
 }
 
+/// Reads a number or a text, depending on what it has read before.
+struct Tagged;
+
+#[derive(Deserialize)]
+enum Tag {
+    Number,
+    Text,
+}
+
+impl<'de> Deserialize<'de> for Tagged {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Parts;
+
+        impl<'de> serde::de::Visitor<'de> for Parts {
+            type Value = Tagged;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a tag, and what it says")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut parts: A,
+            ) -> Result<Tagged, A::Error> {
+                match parts.next_element()? {
+                    Some(Tag::Number) => drop(parts.next_element::<u32>()?),
+                    Some(Tag::Text) | None => drop(parts.next_element::<String>()?),
+                }
+                Ok(Tagged)
+            }
+        }
+
+        deserializer.deserialize_tuple(2, Parts)
+    }
+}
+
 #[test]
 fn what_cannot_be_expressed_is_said_by_name_in_both_directions() {
     let both = |typed: Typed, json: &str, bytes: &[u8], problem: &str| {
@@ -307,6 +343,12 @@ fn what_cannot_be_expressed_is_said_by_name_in_both_directions() {
         "[1, 1]",
         &[1, 1],
         "[1]: the type is read by `deserialize_any`, which mesh's encoding does not have",
+    );
+    both(
+        Typed::of::<Tagged>(),
+        r#"["Number", 1]"#,
+        &[0, 1],
+        "[1]: the type here depends on the data: u32 or text",
     );
     both(
         Typed::of::<Behind>(),
