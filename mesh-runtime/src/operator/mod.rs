@@ -1,9 +1,12 @@
 //! What operators see and do: the built-in commands that every node and every master has, for links of the roles
 //! operator (looks and steers) and observer (looks, but sees no arguments and no texts of errors).
 //!
-//! `bodies` is what the commands take and return, `serve` runs them, and `links` holds the links of operators. A node and
-//! a master each say by [`Operated`](serve::Operated) what they have to show. With the feature `operator`, [`Operator`]
-//! is the other side: a client.
+//! The types here are what the commands return. With the feature `operator` there is a client, too: `OperatorBuilder`
+//! connects to a master or a node, and `Operator` has a method for each command. `docs/protocol.md`, section 13, is what
+//! programs in other languages need.
+
+// `bodies` is what the commands take and return, `serve` runs them, and `links` holds the links of operators. A node and
+// a master each say by `Operated` what they have to show. `client` is the other side.
 
 mod bodies;
 #[cfg(feature = "operator")]

@@ -1,4 +1,4 @@
-//! Tests, for any engine, of what [`Queue`] and [`QueueAdmin`] promise.
+//! Tests, for any engine, of what [`Queue`] and [`QueueAdmin`](crate::queue::QueueAdmin) promise.
 //! [`queue_conformance!`](crate::queue_conformance) makes a `#[test]` of each case. This module knows no engine.
 //!
 //! ```
