@@ -75,6 +75,13 @@ def resolved(types, ref):
     return None
 
 
+def expressed(types, ref):
+    found = resolved(types, ref)
+    if found is None:
+        raise ValueError(f"a value of this type cannot be expressed: {ref}")
+    return found
+
+
 def is_option(found):
     return isinstance(found, dict) and found["kind"] == "option"
 
@@ -165,9 +172,7 @@ FORMATS = {
 
 
 def to_bytes(types, ref, value):
-    found = resolved(types, ref)
-    if found is None:
-        raise ValueError(f"a value of this type cannot be expressed: {ref}")
+    found = expressed(types, ref)
     if isinstance(found, str):
         return plain_to_bytes(found, value)
     if found.get("format") in FORMATS and isinstance(value, str):
@@ -264,9 +269,7 @@ def fields_to_bytes(types, fields, value):
 
 
 def to_json(types, ref, reader):
-    found = resolved(types, ref)
-    if found is None:
-        raise ValueError(f"a value of this type cannot be expressed: {ref}")
+    found = expressed(types, ref)
     if isinstance(found, str):
         return plain_to_json(found, reader)
     value = structure_to_json(types, found, reader)

@@ -271,7 +271,6 @@ impl Served {
         let core = NodeCore::new(Parts {
             local,
             schema,
-            spec: N::SPEC,
             fingerprints,
             config: Config::default(),
             keys: Arc::clone(&keys),

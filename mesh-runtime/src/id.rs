@@ -7,9 +7,12 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::millis;
 
 /// Names one running node among those of its node type. Chosen with
 /// [`NodeBuilder::instance`](crate::NodeBuilder::instance), else random.
@@ -135,11 +138,8 @@ pub struct BootEpoch {
 impl BootEpoch {
     /// The epoch of a node that starts now.
     pub fn now() -> Self {
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
-            started_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+            started_ms: millis::since_1970(SystemTime::now()),
             random: rand::random(),
         }
     }

@@ -39,6 +39,7 @@ mod link;
 mod local;
 mod master;
 mod metadata;
+mod millis;
 mod node;
 pub mod operator;
 mod panic_text;

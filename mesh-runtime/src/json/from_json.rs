@@ -451,7 +451,7 @@ fn names(variants: &[Named]) -> String {
 }
 
 /// A piece of JSON for an error.
-pub(super) fn quoted(json: &Value) -> String {
+fn quoted(json: &Value) -> String {
     match json {
         Value::Object(_) => "an object".to_owned(),
         Value::Array(_) => "a list".to_owned(),

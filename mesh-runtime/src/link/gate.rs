@@ -365,15 +365,22 @@ pub(crate) struct Dialling<'a> {
     pub(crate) connections: &'a TaskTracker,
 }
 
-/// Dials, performs the handshake and starts the writer. `make` returns the receiver of what arrives. The receiver must
-/// let the other side prove its identity with the first frame, and must send a first frame itself. Dropping the future
-/// closes the connection.
-pub(crate) async fn dial(
+/// Dials, performs the handshake and starts the writer. `make` returns the receiver of what arrives, and what the dialler
+/// gets besides the channel. The receiver must let the other side prove its identity with the first frame, and must send
+/// a first frame itself. Dropping the future closes the connection.
+pub(crate) async fn dial<T: Send + 'static>(
     host: &str,
     port: u16,
     dialling: Dialling<'_>,
-    make: impl FnOnce(&Welcome, Channel) -> Result<Arc<dyn Receiver>, Refusal> + Send + 'static,
-) -> Result<Channel, DialError> {
+    make: impl FnOnce(&Welcome, Channel) -> Result<(Arc<dyn Receiver>, T), Refusal> + Send + 'static,
+) -> Result<(Channel, T), DialError> {
+    let (made, for_dialler) = std::sync::mpsc::sync_channel(1);
+    let make = move |welcome: &Welcome, channel: Channel| {
+        let (receiver, besides) = make(welcome, channel)?;
+        // Fails only if nobody waits any more.
+        let _ = made.send(besides);
+        Ok(receiver)
+    };
     let Dialling {
         keys,
         hello,
@@ -403,7 +410,10 @@ pub(crate) async fn dial(
     match tokio::time::timeout(pace.handshake, shaken).await {
         Ok(Ok((channel, sealer))) => {
             connections.spawn(channel::write(channel.clone(), sink, sealer, None, pace));
-            Ok(channel)
+            let besides = for_dialler
+                .try_recv()
+                .map_err(|_| DialError::Handshake("the connection closed".into()))?;
+            Ok((channel, besides))
         }
         Ok(Err(error)) => {
             let _ = tokio::time::timeout(pace.handshake, sink.close()).await;

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -26,7 +26,7 @@ use crate::{
         gate::{Host, check_hello},
     },
     operator::{EventKind, EventLog, Operated, OperatorLinks},
-    schema::{Schema, SchemaDescription},
+    schema::{DescribedSchema, Schema},
     wire::hello::{FEATURES, Hello, SchemaDigest, Target, Welcome, role},
 };
 
@@ -54,7 +54,7 @@ pub(crate) struct MasterCore {
     /// The links of operators and observers.
     pub(super) operators: OperatorLinks,
     /// The schema for operators, made when the first of them asks.
-    pub(super) description: OnceLock<Arc<SchemaDescription>>,
+    pub(super) described: DescribedSchema,
     /// The last events, for operators.
     pub(super) events: Arc<EventLog>,
     pub(super) closed: AtomicBool,
@@ -84,7 +84,7 @@ impl MasterCore {
             callbacks,
             count: watch::Sender::new(0),
             operators: OperatorLinks::new(Weak::<Self>::clone(this) as Weak<dyn Operated>),
-            description: OnceLock::new(),
+            described: DescribedSchema::new(schema),
             events: Arc::new(EventLog::new()),
             closed: AtomicBool::new(false),
             this: this.clone(),

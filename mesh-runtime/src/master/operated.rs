@@ -8,26 +8,23 @@ use super::{core::MasterCore, registry::NodeInfo};
 use crate::{
     link::serving::{CallReply, ReceivedPayload, TellPermit},
     operator::{
-        Description, EventLog, Health, HealthStatus, LinkState, Links, Member, Operated, Stats,
-        Unavailable,
+        EventLog, Health, HealthStatus, LinkState, Links, Member, Operated, Stats, Unavailable,
     },
     queue::UntypedQueue,
-    schema::SchemaDescription,
+    schema::DescribedSchema,
     wire::status::FailureCode,
 };
 
 impl Operated for MasterCore {
-    fn describe(&self) -> Description {
-        let member = Member {
+    fn member(&self) -> Member {
+        Member {
             node_type: String::new(),
             instance: self.instance.to_string(),
-        };
-        Description::new(member, self.epoch.started_ms, &self.schema())
+        }
     }
 
-    fn schema(&self) -> Arc<SchemaDescription> {
-        let described = || Arc::new(self.schema.describe());
-        Arc::clone(self.description.get_or_init(described))
+    fn schema(&self) -> &DescribedSchema {
+        &self.described
     }
 
     fn stats(&self) -> BoxFuture<'static, Stats> {

@@ -234,7 +234,6 @@ impl<N: NodeType> NodeBuilder<N> {
         let core = NodeCore::new(Parts {
             local,
             schema,
-            spec: N::SPEC,
             fingerprints,
             config: self.config,
             keys,

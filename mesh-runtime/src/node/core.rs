@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -29,7 +29,7 @@ use crate::{
     local::LocalNode,
     operator::{Operated, OperatorLinks},
     queue::NodeQueues,
-    schema::{Fingerprints, NodeSpec, Schema, SchemaDescription},
+    schema::{DescribedSchema, Fingerprints, NodeSpec, Schema},
     serve::Dispatcher,
     verdict::{Ends, Verdicts},
     wire::hello::{FEATURES, Hello, SchemaDigest, Target, Welcome, role},
@@ -60,8 +60,7 @@ pub(crate) struct NodeCore {
     /// The links of operators and observers.
     pub(crate) operators: OperatorLinks,
     /// The schema for operators, made when the first of them asks.
-    pub(super) description: OnceLock<Arc<SchemaDescription>>,
-    spec: &'static NodeSpec,
+    pub(super) described: DescribedSchema,
     table: Mutex<Table<LinkEntry>>,
     /// Notified whenever the table has changed.
     changed: watch::Sender<()>,
@@ -73,7 +72,6 @@ pub(crate) struct NodeCore {
 pub(crate) struct Parts {
     pub(crate) local: Arc<LocalNode>,
     pub(crate) schema: &'static Schema,
-    pub(crate) spec: &'static NodeSpec,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) config: Config,
     pub(crate) keys: Arc<DerivedKeys>,
@@ -95,7 +93,6 @@ impl NodeCore {
         let Parts {
             local,
             schema,
-            spec,
             fingerprints,
             config,
             keys,
@@ -115,8 +112,7 @@ impl NodeCore {
             replaced: CancellationToken::new(),
             drain_asked: CancellationToken::new(),
             operators: OperatorLinks::new(Weak::<Self>::clone(this) as Weak<dyn Operated>),
-            description: OnceLock::new(),
-            spec,
+            described: DescribedSchema::new(schema),
             table: Mutex::new(Table::new(local.id.clone())),
             changed: watch::Sender::new(()),
             registered: watch::Sender::new(false),
@@ -125,9 +121,9 @@ impl NodeCore {
         })
     }
 
-    /// The node type, as in the schema.
-    pub(crate) fn spec(&self) -> &'static NodeSpec {
-        self.spec
+    /// This node's type, as in the schema.
+    pub(crate) fn spec(&self) -> Option<&'static NodeSpec> {
+        self.schema.node(&self.local.id.node_type)
     }
 
     /// Whether there is a link to that node with this boot epoch or a later one.
@@ -413,7 +409,7 @@ impl Host for NodeCore {
 
     fn receiver(&self, hello: Hello, from: SocketAddr, channel: Channel) -> Arc<dyn Receiver> {
         if hello.is_operator() {
-            return self.operators.link(hello, from, channel, Some(self.spec));
+            return self.operators.link(hello, from, channel, self.spec());
         }
         let id = NodeId::new(hello.node_type, hello.instance);
         self.link_to(

@@ -9,6 +9,7 @@ use crate::{
     error::Refusal,
     id::NodeId,
     link::{
+        channel::Receiver,
         gate::{self, DialError, Dialling},
         link::{Link, Role},
     },
@@ -75,7 +76,6 @@ fn yields(core: &NodeCore, peer: &NodeId) -> bool {
 
 async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialError> {
     let hello = core.hello(Target::Node(peer.node.clone()));
-    let (linked, link) = std::sync::mpsc::sync_channel(1);
     let dialling = Dialling {
         keys: &core.keys,
         hello: &hello,
@@ -84,7 +84,7 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
     };
     let addr = format!("{}:{}", peer.host, peer.port);
     let (node, target) = (Arc::clone(core), peer.node.clone());
-    gate::dial(&peer.host, peer.port, dialling, move |welcome, channel| {
+    let dialled = gate::dial(&peer.host, peer.port, dialling, move |welcome, channel| {
         let there = NodeId::new(welcome.node_type.as_str(), welcome.instance.clone());
         if welcome.role != role::NODE || there != target {
             return Err(Refusal::WrongTarget);
@@ -98,12 +98,10 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
             channel,
         );
         link.confirm();
-        let _ = linked.send(Arc::clone(&link));
-        Ok(link)
-    })
-    .await?;
-    link.try_recv()
-        .map_err(|_| DialError::Handshake("the connection closed".into()))
+        Ok((Arc::clone(&link) as Arc<dyn Receiver>, link))
+    });
+    let (_, link) = dialled.await?;
+    Ok(link)
 }
 
 fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError) {

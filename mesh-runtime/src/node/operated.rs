@@ -10,27 +10,23 @@ use crate::{
         link::{Link, Role},
         serving::{CallReply, ReceivedPayload, TellPermit},
     },
+    millis,
     operator::{
-        Description, EventLog, Health, HealthStatus, LinkState, Links, Member, Operated,
-        QueueCounts, Stats, Unavailable, milliseconds,
+        EventLog, Health, HealthStatus, LinkState, Links, Member, Operated, QueueCounts, Stats,
+        Unavailable,
     },
     queue::UntypedQueue,
-    schema::{Delivery, SchemaDescription},
+    schema::{Delivery, DescribedSchema},
     serve::ServedCommand,
 };
 
 impl Operated for NodeCore {
-    fn describe(&self) -> Description {
-        Description::new(
-            Member::from(&self.local.id),
-            self.epoch.started_ms,
-            &self.schema(),
-        )
+    fn member(&self) -> Member {
+        Member::from(&self.local.id)
     }
 
-    fn schema(&self) -> Arc<SchemaDescription> {
-        let described = || Arc::new(self.schema.describe());
-        Arc::clone(self.description.get_or_init(described))
+    fn schema(&self) -> &DescribedSchema {
+        &self.described
     }
 
     fn stats(&self) -> BoxFuture<'static, Stats> {
@@ -63,7 +59,8 @@ impl Operated for NodeCore {
         } else {
             HealthStatus::Ok
         };
-        let unlinked = self.spec().links_to.iter().filter(|node_type| {
+        let links_to = self.spec().map_or(&[][..], |spec| spec.links_to);
+        let unlinked = links_to.iter().filter(|node_type| {
             let callee = self.local.callee_named(node_type);
             callee.is_some_and(|callee| callee.links().is_empty())
         });
@@ -139,7 +136,7 @@ fn counts(served: &ServedCommand) -> Option<impl Future<Output = QueueCounts> + 
                 counts.delayed = stats.delayed;
                 counts.running = stats.running;
                 counts.dead = stats.dead;
-                counts.oldest_ms = stats.oldest_age.map(milliseconds);
+                counts.oldest_ms = stats.oldest_age.map(millis::of);
                 counts.paused = stats.paused;
             }
             Err(error) => counts.error = Some(error.to_string()),

@@ -175,12 +175,13 @@ impl Registration {
             pace: self.core.config.pace,
             connections: &self.core.connections,
         };
-        let channel = gate::dial(host, port, dialling, move |welcome, channel| {
+        let (channel, ()) = gate::dial(host, port, dialling, move |welcome, channel| {
             if welcome.role != role::MASTER {
                 return Err(Refusal::WrongTarget);
             }
             channel.send(Frame::Confirm { calls: 0, bytes: 0 });
-            Ok(Arc::new(MasterConnection { messages }))
+            let connection: Arc<dyn Receiver> = Arc::new(MasterConnection { messages });
+            Ok((connection, ()))
         })
         .await
         .map_err(|error| NotConnected::dialling(host, port, error))?;

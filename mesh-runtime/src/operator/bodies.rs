@@ -2,12 +2,12 @@
 //! those that they do not know. `docs/protocol.md`, section 13, lists them. Times are in milliseconds, points in time
 //! since 1970.
 
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::{BootEpoch, NodeId},
-    schema::SchemaDescription,
-};
+use super::serve::Operated;
+use crate::{id::NodeId, millis, schema::SchemaDescription};
 
 /// A node, or another member of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,15 +46,16 @@ pub struct Description {
 }
 
 impl Description {
-    /// That of a member of this version.
-    pub(crate) fn new(member: Member, started_ms: u64, schema: &SchemaDescription) -> Self {
-        let now = BootEpoch::now().started_ms;
+    /// That of a node or master of this version. May take long the first time.
+    pub(super) fn of(operated: &dyn Operated) -> Self {
+        let started_ms = operated.started_ms();
+        let now = millis::since_1970(SystemTime::now());
         Self {
-            member,
+            member: operated.member(),
             runtime: env!("CARGO_PKG_VERSION").to_owned(),
             started_ms,
             uptime_ms: now.saturating_sub(started_ms),
-            schema: schema.clone(),
+            schema: SchemaDescription::clone(&operated.schema().get()),
         }
     }
 }

@@ -3,15 +3,16 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use tokio::sync::watch;
 
 use super::bodies::{EventKind, EventList, EventRecord, Member};
+use crate::millis;
 
 /// How many events are kept.
-pub(crate) const BACKLOG: usize = 1024;
+const BACKLOG: usize = 1024;
 
 /// The longest reason that is kept, in characters.
 const MAX_REASON: usize = 256;
@@ -47,7 +48,7 @@ impl EventLog {
         }
         records.push_back(EventRecord {
             number,
-            at_ms: since_1970(SystemTime::now()),
+            at_ms: millis::since_1970(SystemTime::now()),
             kind,
             peer,
             addr: addr.map(shortened),
@@ -88,16 +89,6 @@ impl EventLog {
 
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_REASON).collect()
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn since_1970(time: SystemTime) -> u64 {
-    milliseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-/// Whole milliseconds.
-pub(crate) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use super::{
     bodies::{JobView, Jobs, JobsIn, QueueArgs},
-    event_log::since_1970,
     serve::Unavailable,
 };
 use crate::{
     error::CodecError,
     id::JobId,
+    millis,
     queue::{DeadLetter, JobState, QueuedJob, UntypedQueue},
     schema::{CommandDescription, SchemaDescription},
     serve::NoAnswer,
@@ -109,8 +109,8 @@ impl<'a> Viewing<'a> {
                 JobState::Delayed => JobsIn::Delayed,
             },
             attempts: job.attempts,
-            enqueued_ms: since_1970(job.enqueued_at),
-            due_ms: job.due_at.map(since_1970),
+            enqueued_ms: millis::since_1970(job.enqueued_at),
+            due_ms: job.due_at.map(millis::since_1970),
             died_ms: None,
             error: None,
             instance: None,
@@ -125,9 +125,9 @@ impl<'a> Viewing<'a> {
             job: letter.job_id.to_string(),
             jobs_in: JobsIn::Dead,
             attempts: letter.attempts,
-            enqueued_ms: since_1970(letter.enqueued_at),
+            enqueued_ms: millis::since_1970(letter.enqueued_at),
             due_ms: None,
-            died_ms: Some(since_1970(letter.died_at)),
+            died_ms: Some(millis::since_1970(letter.died_at)),
             error: Some(letter.error.chars().take(MAX_ERROR).collect()),
             instance: letter.instance.map(|instance| instance.to_string()),
             args,

@@ -23,6 +23,6 @@ pub use bodies::{
 };
 #[cfg(feature = "operator")]
 pub use client::{Operator, OperatorBuilder, OperatorError, OperatorQueue};
-pub(crate) use event_log::{EventLog, milliseconds};
+pub(crate) use event_log::EventLog;
 pub(crate) use links::OperatorLinks;
 pub(crate) use serve::{Operated, Unavailable};

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    bodies::{Changed, Description, EventsArgs, Health, Links, QueueArgs, Stats},
+    bodies::{Changed, Description, EventsArgs, Health, Links, Member, QueueArgs, Stats},
     commands::{Access, BuiltIn},
     event_log::EventLog,
     jobs,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     link::serving::{CallReply, ReceivedPayload, TellPermit},
     queue::{QueueError, UntypedQueue},
-    schema::SchemaDescription,
+    schema::{DescribedSchema, SchemaDescription},
     serve::{NoAnswer, Run},
     wire::{codec::MAX_PAYLOAD, status::FailureCode},
 };
@@ -29,16 +29,14 @@ const CONCURRENCY: usize = 8;
 const MAX_ARGS: usize = 64 * 1024;
 
 /// The longest that `events` waits for one. Less than the silence after which a proxy may cut a connection.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// What a node or master has to show to operators, and how it is steered. None of the methods may block, but for
-/// [`Operated::describe`] and [`Operated::schema`].
+/// What a node or master has to show to operators, and how it is steered. None of the methods may block.
 pub(crate) trait Operated: Send + Sync + 'static {
-    /// Who this is and what it can do. May take long the first time; called on a thread that may block.
-    fn describe(&self) -> Description;
+    /// Who this is.
+    fn member(&self) -> Member;
 
-    /// The description of the schema that [`Operated::describe`] has.
-    fn schema(&self) -> Arc<SchemaDescription>;
+    fn schema(&self) -> &DescribedSchema;
 
     fn stats(&self) -> BoxFuture<'static, Stats>;
 
@@ -74,17 +72,6 @@ pub(crate) struct Unavailable(pub(crate) String);
 impl From<Unavailable> for NoAnswer {
     fn from(Unavailable(why): Unavailable) -> Self {
         Self::new(FailureCode::Incompatible, why)
-    }
-}
-
-impl From<QueueError> for NoAnswer {
-    fn from(error: QueueError) -> Self {
-        let code = if error.is_full() {
-            FailureCode::QueueFull
-        } else {
-            FailureCode::QueueFailed
-        };
-        Self::new(code, error.to_string())
     }
 }
 
@@ -175,19 +162,20 @@ fn answering(
 }
 
 async fn describe(operated: Arc<dyn Operated>) -> Result<Bytes, NoAnswer> {
-    let described = tokio::task::spawn_blocking(move || encode(&operated.describe()));
-    described.await.unwrap_or_else(|error| {
-        Err(NoAnswer::new(
-            FailureCode::HandlerPanicked,
-            error.to_string(),
-        ))
-    })
+    blocking(move || encode(&Description::of(&*operated))).await?
 }
 
 /// The description of the schema, which may have to be made.
 async fn schema(operated: Arc<dyn Operated>) -> Result<Arc<SchemaDescription>, NoAnswer> {
-    let described = tokio::task::spawn_blocking(move || operated.schema()).await;
-    described.map_err(|error| NoAnswer::new(FailureCode::HandlerPanicked, error.to_string()))
+    blocking(move || operated.schema().get()).await
+}
+
+/// Runs what may take long on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NoAnswer> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| NoAnswer::new(FailureCode::HandlerPanicked, error.to_string()))
 }
 
 async fn stats(operated: Arc<dyn Operated>, access: Access) -> Result<Bytes, NoAnswer> {

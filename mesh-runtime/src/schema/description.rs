@@ -1,7 +1,10 @@
 //! A schema as data that can leave the process: with the structures of all types, and without anything that only the
 //! program itself has. In JSON it is what programs read that were not compiled with the schema.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
@@ -9,6 +12,7 @@ use super::{
     CommandSpec, Delivery, NodeSpec, Orphans, Schema,
     fingerprints::{on_a_deep_stack, with_shapes},
 };
+use crate::millis;
 use crate::shape::{PlainType, Shape, TableBuilder, TypeDef, TypeRef};
 
 /// A schema with the structures of its types. [`Schema::describe`] makes it, or [`SchemaDescription::from_json`].
@@ -244,6 +248,27 @@ impl SchemaDescription {
     }
 }
 
+/// The description of a schema, made when it is first asked for.
+pub(crate) struct DescribedSchema {
+    schema: &'static Schema,
+    description: OnceLock<Arc<SchemaDescription>>,
+}
+
+impl DescribedSchema {
+    pub(crate) fn new(schema: &'static Schema) -> Self {
+        Self {
+            schema,
+            description: OnceLock::new(),
+        }
+    }
+
+    /// Blocks as [`Schema::describe`] does, the first time.
+    pub(crate) fn get(&self) -> Arc<SchemaDescription> {
+        let described = || Arc::new(self.schema.describe());
+        Arc::clone(self.description.get_or_init(described))
+    }
+}
+
 /// Describes the parts of a schema, and collects their types on the way.
 #[derive(Default)]
 struct Describing {
@@ -333,14 +358,13 @@ impl Describing {
 
 impl CommandOptions {
     fn of(command: &CommandSpec) -> Self {
-        let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
-            timeout_ms: command.timeout.map(ms),
+            timeout_ms: command.timeout.map(millis::of),
             idempotent: command.idempotent,
             concurrency: command.concurrency,
             attempts: command.attempts,
-            backoff_ms: command.backoff.map(ms),
-            incompatible_ms: command.incompatible.map(ms),
+            backoff_ms: command.backoff.map(millis::of),
+            incompatible_ms: command.incompatible.map(millis::of),
             version: command.version,
             orphans: command.orphans,
             allow: command.allow.map(owned),

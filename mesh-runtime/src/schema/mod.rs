@@ -16,6 +16,7 @@ use std::{hash::Hasher, time::Duration};
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use description::DescribedSchema;
 pub use description::{
     AnswerDescription, ArgDescription, CommandDescription, CommandOptions, DescriptionError,
     NodeDescription, SchemaDescription,

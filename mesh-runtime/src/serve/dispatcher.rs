@@ -12,6 +12,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use super::{
     context::{Caller, JobInfo, Origin},
     request::{Args, JobResult, NoReply, Request, Serve},
+    run::NoAnswer,
 };
 use crate::{
     call::Queued,
@@ -254,10 +255,10 @@ fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: ReceivedPayload, rep
                     Err(error) => reply.fail(FailureCode::Codec, &error.to_string()),
                 }
             }
-            Ok(Err(error)) if error.is_full() => {
-                reply.fail(FailureCode::QueueFull, &error.to_string());
+            Ok(Err(error)) => {
+                let NoAnswer { code, why } = error.into();
+                reply.fail(code, &why);
             }
-            Ok(Err(error)) => reply.fail(FailureCode::QueueFailed, &error.to_string()),
             Err(_) => reply.fail(FailureCode::DeadlineExceeded, ""),
         }
     });

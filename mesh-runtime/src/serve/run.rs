@@ -20,7 +20,7 @@ use crate::{
     error::{CodecError, JobError},
     link::serving::CallReply,
     panic_text::panic_text,
-    queue::JobOutcome,
+    queue::{JobOutcome, QueueError},
     schema::CommandSpec,
     wire::status::FailureCode,
 };
@@ -48,6 +48,17 @@ impl NoAnswer {
 impl From<CodecError> for NoAnswer {
     fn from(error: CodecError) -> Self {
         Self::new(FailureCode::Codec, error.to_string())
+    }
+}
+
+impl From<QueueError> for NoAnswer {
+    fn from(error: QueueError) -> Self {
+        let code = if error.is_full() {
+            FailureCode::QueueFull
+        } else {
+            FailureCode::QueueFailed
+        };
+        Self::new(code, error.to_string())
     }
 }
 

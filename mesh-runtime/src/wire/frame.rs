@@ -70,7 +70,7 @@ pub(crate) enum Frame {
 }
 
 /// The payload of a call or tell, of at most [`MAX_PAYLOAD`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct CallPayload {
     pub(crate) bytes: Bytes,
     /// Whether it begins with an extension block.

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt, marker::PhantomData};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor},
 };
 
@@ -52,7 +52,8 @@ impl<'a> Inside<'a> {
         match structure {
             Structure::Option { of } => from.deserialize_option(OptionVisitor(self, of)),
             Structure::List { of } if is_plain(types, of, PlainType::U8) => {
-                from.deserialize_seq(BytesVisitor(self))
+                let bytes = Vec::<u8>::deserialize(from)?;
+                self.output.value(&STANDARD.encode(bytes))
             }
             Structure::List { of } => from.deserialize_seq(ItemsVisitor(self, |_| Some(of))),
             Structure::Map { key, value } => from.deserialize_map(MapVisitor {
@@ -107,25 +108,6 @@ impl<'de> Visitor<'de> for OptionVisitor<'_> {
             .deserialize(from)?;
         inside.output.write("}");
         Ok(())
-    }
-}
-
-/// Writes a list of `u8`.
-struct BytesVisitor<'a>(Inside<'a>);
-
-impl<'de> Visitor<'de> for BytesVisitor<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of bytes")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut bytes = Vec::with_capacity(list.size_hint().unwrap_or_default());
-        while let Some(byte) = list.next_element::<u8>()? {
-            bytes.push(byte);
-        }
-        self.0.output.value(&STANDARD.encode(bytes))
     }
 }
 

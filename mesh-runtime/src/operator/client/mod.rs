@@ -19,6 +19,7 @@ use super::{
     bodies::{Changed, Description, EventList, EventsArgs, Health, LinkState, Links, Stats},
     commands::BuiltIn,
     links::GRANT,
+    serve::MAX_WAIT,
 };
 use crate::{
     error::CodecError,
@@ -26,10 +27,11 @@ use crate::{
     keys::{DerivedKeys, Keys},
     link::{
         calling::CallFailure,
-        channel::Pace,
+        channel::{Pace, Receiver},
         gate::{self, DialError, Dialling},
         link::{Link, LinkHost, Peer, Role},
     },
+    millis,
     schema::{CommandDescription, Delivery, SchemaDescription},
     verdict::Verdicts,
     wire::{
@@ -47,9 +49,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest timeout.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The longest wait for events that a node or master grants.
-const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// How much longer than the wait itself a call of `events` waits.
 const WAIT_MARGIN: Duration = Duration::from_secs(5);
@@ -179,9 +178,8 @@ impl OperatorBuilder {
         };
         let client = Arc::new(Client::new());
         let host_of_link = Arc::downgrade(&client);
-        let (linked, link) = std::sync::mpsc::sync_channel(1);
         let peer_addr = addr.to_owned();
-        gate::dial(host, port, dialling, move |welcome, channel| {
+        let dialled = gate::dial(host, port, dialling, move |welcome, channel| {
             let peer = Peer {
                 id: NodeId::new(welcome.node_type.as_str(), welcome.instance.clone()),
                 epoch: welcome.epoch,
@@ -192,20 +190,15 @@ impl OperatorBuilder {
             let link = Link::new(peer, Role::Dialled, channel, GRANT, host);
             link.confirm();
             let declared = welcome.schema.commands.clone();
-            let _ = linked.send((Arc::clone(&link), declared));
-            Ok(link)
-        })
-        .await
-        .map_err(|error| match error {
+            Ok((Arc::clone(&link) as Arc<dyn Receiver>, (link, declared)))
+        });
+        let (_, (link, declared)) = dialled.await.map_err(|error| match error {
             DialError::Refused { refusal, .. } => OperatorError::Refused {
                 addr: addr.to_owned(),
                 refusal,
             },
             error => unreachable(error.to_string()),
         })?;
-        let (link, declared) = link
-            .try_recv()
-            .map_err(|_| unreachable("the connection closed".to_owned()))?;
         let operator = Operator {
             link: Arc::new(OpenLink { link, client }),
             declared: declared.into(),
@@ -285,7 +278,7 @@ impl Operator {
         let wait = wait.min(MAX_WAIT);
         let args = EventsArgs {
             since,
-            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            wait_ms: millis::of(wait),
         };
         let timeout = self.timeout.max(wait + WAIT_MARGIN);
         self.ask_within(BuiltIn::Events, &args, timeout).await
