@@ -442,6 +442,11 @@ def main():
     computed["extensions.in-front-of-args"] = in_front_of(UNKNOWN, b"args")
     metadata = uint(2) + string("tenant") + string("a") + string("locale") + string("de")
     computed["extensions.metadata"] = bytes([2]) + len(metadata).to_bytes(2, "little") + metadata
+    trace = b"0123456789abcdef" + b"01234567" + bytes([1])
+    trace = bytes([1]) + len(trace).to_bytes(2, "little") + trace
+    tenant = uint(1) + string("tenant") + string("a")
+    computed["extensions.trace"] = trace
+    computed["extensions.metadata-and-trace"] = bytes([2]) + len(tenant).to_bytes(2, "little") + tenant + trace
     computed.update(handshake())
     computed.update(discovery())
     computed.update({"route." + name: value for name, value in routes().items()})

@@ -8,26 +8,30 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::{
     access::{Mesh, NodeType},
     balance::{Balance, Placing},
-    callee::Callee,
+    callee::{self, Callee, CalleeOptions},
     error::CodecError,
+    hook::Hooks,
     id::{BootEpoch, NodeId},
     keys::Keys,
     link::{
         channel::{Channel, Receiver, next_envelope},
         link::{Link, LinkHost, Peer, Role},
     },
-    local::LocalNode,
+    local::{LocalNode, LocalOptions},
     node::{
         NodeBuilder,
         config::Config,
         core::{NodeCore, Parts},
+        events::EventSender,
     },
     queue::{MemoryQueue, NodeQueues},
+    retry::RetryBudget,
     schema::{Fingerprints, NodeSpec, Schema},
     serve::Dispatcher,
     verdict::{Ends, Verdicts},
@@ -172,12 +176,12 @@ impl OpenedEnvelope {
 
 /// The linked instances of a node type, as its callers see them.
 pub struct Instances {
-    callee: Callee,
+    callee: Arc<Callee>,
     command: u32,
 }
 
 /// The link that a call goes over.
-pub struct Picked(#[expect(dead_code, reason = "held, not read")] Arc<Link>);
+pub struct Picked(#[expect(dead_code, reason = "held, not read")] callee::Picked);
 
 impl Instances {
     /// `count` instances. Their links have no other end, but all of them can be chosen.
@@ -188,7 +192,7 @@ impl Instances {
             let id = NodeId::new(spec.name, format!("instance-{number:03}"));
             link(id, Channel::new(), Weak::clone(&host), no_commands())
         };
-        let callee = Callee::new(spec);
+        let callee = Arc::new(Callee::new(spec, callee_options()));
         callee.set_links((0..count).map(link).collect());
         Self {
             callee,
@@ -209,8 +213,17 @@ impl Instances {
     }
 
     fn place(&self, placing: Placing<'_>) -> Option<Picked> {
-        let picked = self.callee.pick(self.command, placing, |_| true);
+        let picked = self.callee.pick(self.command, placing, true, |_| true);
         picked.map(Picked)
+    }
+}
+
+fn callee_options() -> CalleeOptions {
+    CalleeOptions {
+        ejection: true,
+        retry_budget: RetryBudget::default(),
+        observer: Arc::new(EventSender::new()),
+        closed: CancellationToken::new(),
     }
 }
 
@@ -266,7 +279,16 @@ impl Served {
             id.clone(),
             fingerprints.of(N::NAME),
         );
-        let local = Arc::new(LocalNode::new(id, schema, Balance::default()));
+        let events = EventSender::new();
+        let options = LocalOptions {
+            balance: Balance::default(),
+            ejection: true,
+            retry_budget: RetryBudget::default(),
+            observer: Arc::new(events.clone()),
+            hooks: Hooks::default(),
+            propagator: None,
+        };
+        let local = Arc::new(LocalNode::new(id, schema, options));
         let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, node.into_serve(), &queues);
         let core = NodeCore::new(Parts {
             local,
@@ -276,6 +298,7 @@ impl Served {
             keys: Arc::clone(&keys),
             dispatcher,
             queues,
+            events,
         });
         let channel = Channel::new();
         let host = Arc::downgrade(&core);

@@ -102,6 +102,8 @@ pub enum CallError {
         peer: NodeId,
         /// Which limit it has reached.
         what: String,
+        /// Whether it is the queue of all instances, so that no other instance was tried.
+        shared: bool,
     },
     /// The queue of the instance failed to accept the job.
     #[error("the queue of {peer} failed: {message}")]

@@ -11,6 +11,7 @@
 //! - [`BalancedCall`], [`GatherCall`], [`BroadcastCall`], [`QueuedCall`], [`QueuedGatherCall`]: calls, before they are
 //!   awaited; [`Gather`], [`Sent`], [`Queued`]: their results; [`CallError`]: why they failed.
 //! - [`Context`]: what a handler knows about its call, and how it makes further calls.
+//! - [`hook`]: code of your own in the path of every call, for checks, audit and headers.
 //! - [`queue`]: job queues and their engines, the jobs in them, and dead letters.
 //! - [`schema`]: a schema as data, as a diagram, as JSON, and values as JSON by its types.
 //! - [`operator`]: what operators see and do. With the feature `operator`, a client for it.
@@ -28,9 +29,11 @@ mod balance;
 mod bench;
 mod call;
 mod callee;
+mod carried;
 mod close;
 mod discovery;
 mod error;
+pub mod hook;
 mod http;
 mod id;
 mod json;
@@ -45,13 +48,16 @@ pub mod operator;
 mod panic_text;
 pub mod queue;
 mod rendezvous;
+mod retry;
 pub mod schema;
 mod serve;
 mod shape;
 mod signal;
 mod socketio;
+mod spans;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace;
 mod verdict;
 mod wire;
 mod wire_type;
@@ -65,6 +71,7 @@ pub use call::{
 };
 pub use close::{CloseCode, CloseReason};
 pub use error::{CallError, CodecError, JobError, Refusal, StartError};
+pub use hook::Hook;
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use json::JsonError;
 pub use keys::{Keys, KeysError};
@@ -73,7 +80,9 @@ pub use master::{Master, MasterBuilder, NodeInfo};
 pub use mesh_macros::{mesh_node, mesh_schema};
 pub use metadata::Metadata;
 pub use node::{Event, Events, LinkInfo, Node, NodeBuilder, NotReady, Ready, ShutdownReport};
+pub use retry::RetryBudget;
 pub use serve::{Caller, Context, JobInfo};
+pub use trace::{TraceContext, TracePropagator, TraceRelation};
 
 /// The bare transport, for the interop tests of this workspace. May change at any time.
 #[cfg(feature = "testing")]

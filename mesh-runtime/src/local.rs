@@ -7,10 +7,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     balance::Balance,
-    callee::Callee,
+    callee::{Callee, CalleeObserver, CalleeOptions},
+    hook::Hooks,
     id::NodeId,
+    retry::RetryBudget,
     schema::{NodeSpec, Schema},
+    trace::TracePropagator,
 };
+
+/// The settings of a [`LocalNode`].
+pub(crate) struct LocalOptions {
+    /// How balanced calls are spread, unless the call says otherwise.
+    pub(crate) balance: Balance,
+    /// Whether instances that fail or are silent are passed over.
+    pub(crate) ejection: bool,
+    pub(crate) retry_budget: RetryBudget,
+    pub(crate) observer: Arc<dyn CalleeObserver>,
+    pub(crate) hooks: Hooks,
+    pub(crate) propagator: Option<Arc<dyn TracePropagator>>,
+}
 
 /// What callers and handlers share of their node.
 pub(crate) struct LocalNode {
@@ -25,30 +40,51 @@ pub(crate) struct LocalNode {
     pub(crate) draining: CancellationToken,
     /// Cancelled when the node is to end.
     pub(crate) closed: CancellationToken,
+    pub(crate) hooks: Hooks,
+    pub(crate) propagator: Option<Arc<dyn TracePropagator>>,
+    /// The node type, as in the schema.
+    node_type: &'static str,
     callees: HashMap<&'static str, Arc<Callee>>,
+    callee_options: CalleeOptions,
 }
 
 impl LocalNode {
-    pub(crate) fn new(id: NodeId, schema: &'static Schema, balance: Balance) -> Self {
+    pub(crate) fn new(id: NodeId, schema: &'static Schema, options: LocalOptions) -> Self {
         let callees = schema.nodes.iter();
+        let closed = CancellationToken::new();
+        let callee_options = CalleeOptions {
+            ejection: options.ejection,
+            retry_budget: options.retry_budget,
+            observer: options.observer,
+            closed: closed.clone(),
+        };
+        let callee = |spec| Arc::new(Callee::new(spec, callee_options.clone()));
+        let spec = schema.node(&id.node_type);
         Self {
+            node_type: spec.map_or("", |spec| spec.name),
+            hooks: options.hooks,
+            propagator: options.propagator,
             id,
-            balance,
+            balance: options.balance,
             calls: TaskTracker::new(),
             handlers: TaskTracker::new(),
             draining: CancellationToken::new(),
-            closed: CancellationToken::new(),
-            callees: callees
-                .map(|spec| (spec.name, Arc::new(Callee::new(spec))))
-                .collect(),
+            closed,
+            callees: callees.map(|spec| (spec.name, callee(spec))).collect(),
+            callee_options,
         }
+    }
+
+    /// The node type of this node.
+    pub(crate) fn node_type(&self) -> &'static str {
+        self.node_type
     }
 
     /// The given node type, as a callee of this node.
     pub(crate) fn callee(&self, spec: &'static NodeSpec) -> Arc<Callee> {
         self.callee_named(spec.name)
             .cloned()
-            .unwrap_or_else(|| Arc::new(Callee::new(spec)))
+            .unwrap_or_else(|| Arc::new(Callee::new(spec, self.callee_options.clone())))
     }
 
     /// The callee with this name, if the schema has such a node type.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::{
     error::CodecError,
@@ -46,8 +46,9 @@ impl Metadata {
         self.0.is_none()
     }
 
-    /// Sets the value for a key, in place of an earlier one.
-    pub(crate) fn set(&mut self, key: String, value: String) {
+    /// Sets the value for a key, in place of an earlier one. The limits are checked when a call is made.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        let (key, value) = (key.into(), value.into());
         let entries = Arc::make_mut(self.0.get_or_insert_default());
         match entries.iter_mut().find(|(known, _)| *known == key) {
             Some((_, old)) => *old = value,
@@ -55,13 +56,13 @@ impl Metadata {
         }
     }
 
-    /// The extension block of a call with this metadata. `None` if there is none.
+    /// Appends it to the extension block of a call, if there is any.
     ///
     /// # Errors
     /// If a key has a wrong length, or if all of it is too long.
-    pub(crate) fn to_block(&self) -> Result<Option<Bytes>, CodecError> {
+    pub(crate) fn put(&self, block: &mut BytesMut) -> Result<(), CodecError> {
         let Some(entries) = &self.0 else {
-            return Ok(None);
+            return Ok(());
         };
         if let Some((key, _)) = entries.iter().find(|(key, _)| !is_key(key)) {
             return Err(CodecError::Encode(format!(
@@ -70,9 +71,8 @@ impl Metadata {
             )));
         }
         let encoded = codec::encode(&**entries, MAX_BLOCK - extensions::ENTRY_HEADER)?;
-        let mut block = BytesMut::new();
-        extensions::put(&mut block, kind::METADATA, &encoded);
-        Ok(Some(block.freeze()))
+        extensions::put(block, kind::METADATA, &encoded);
+        Ok(())
     }
 
     /// The metadata in an extension block that is whole.
@@ -120,14 +120,20 @@ pub(crate) mod tests {
     fn metadata(entries: &[(&str, &str)]) -> Metadata {
         let mut metadata = Metadata::default();
         for (key, value) in entries {
-            metadata.set((*key).to_owned(), (*value).to_owned());
+            metadata.insert(*key, *value);
         }
         metadata
     }
 
+    fn block(metadata: &Metadata) -> Result<BytesMut, CodecError> {
+        let mut block = BytesMut::new();
+        metadata.put(&mut block)?;
+        Ok(block)
+    }
+
     pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         let metadata = metadata(&[("tenant", "a"), ("locale", "de")]);
-        let block = metadata.to_block().unwrap().unwrap();
+        let block = block(&metadata).unwrap();
         vec![("extensions.metadata", block.to_vec())]
     }
 
@@ -144,13 +150,13 @@ pub(crate) mod tests {
 
     #[test]
     fn a_block_is_read_as_it_was_written_beside_entries_of_other_types() {
-        assert!(Metadata::default().to_block().unwrap().is_none());
+        assert!(block(&Metadata::default()).unwrap().is_empty());
         let written = metadata(&[("tenant", "a"), ("", "")]);
-        assert!(written.to_block().is_err());
+        assert!(block(&written).is_err());
         let written = metadata(&[("tenant", "a"), ("empty", "")]);
-        let mut block = BytesMut::from(extensions::tests::UNKNOWN);
-        block.extend_from_slice(&written.to_block().unwrap().unwrap());
-        assert_eq!(Metadata::from_block(&block).unwrap(), written);
+        let mut both = BytesMut::from(extensions::tests::UNKNOWN);
+        written.put(&mut both).unwrap();
+        assert_eq!(Metadata::from_block(&both).unwrap(), written);
         let none = Metadata::from_block(extensions::tests::UNKNOWN).unwrap();
         assert!(none.is_empty());
         let mut broken = BytesMut::new();
@@ -167,13 +173,13 @@ pub(crate) mod tests {
     #[test]
     fn keys_and_all_of_it_have_a_limit() {
         let long = "x".repeat(MAX_KEY);
-        assert!(metadata(&[(&long, "")]).to_block().is_ok());
-        assert!(metadata(&[(&(long + "x"), "")]).to_block().is_err());
+        assert!(block(&metadata(&[(&long, "")])).is_ok());
+        assert!(block(&metadata(&[(&(long + "x"), "")])).is_err());
         // A number of entries, and two lengths, of which the second has three bytes.
         let longest = "v".repeat(MAX_BLOCK - extensions::ENTRY_HEADER - 1 - 2 - 3);
-        let block = metadata(&[("k", &longest)]).to_block().unwrap().unwrap();
-        assert_eq!(block.len(), MAX_BLOCK);
-        let error = metadata(&[("k", &(longest + "v"))]).to_block().unwrap_err();
+        let written = block(&metadata(&[("k", &longest)])).unwrap();
+        assert_eq!(written.len(), MAX_BLOCK);
+        let error = block(&metadata(&[("k", &(longest + "v"))])).unwrap_err();
         assert!(matches!(error, CodecError::TooLarge { .. }), "{error}");
     }
 }

@@ -2,32 +2,84 @@
 //! verdict on the command, turns a failure into the caller's error, and decides whether another instance may be tried
 //! and which error of several attempts is reported.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
-use super::prepared::StartedCall;
+use bytes::Bytes;
+use tracing::Instrument;
+
+use super::started::StartedCall;
 use crate::{
+    callee::{Picked, Showing},
+    close::CloseReason,
     error::{CallError, CodecError},
     id::NodeId,
     link::{calling::CallFailure, link::Link},
+    spans,
     verdict::Verdict,
     wire::status::FailureCode,
 };
 
-/// Calls over `link` and waits for the encoded reply. Dropping the future cancels the call at the other end.
-pub(super) async fn call(call: &StartedCall<'_>, link: &Link) -> Result<Bytes, CallError> {
-    permitted(call, link)?;
-    link.call(call.spec().id, call.payload.clone(), call.deadline.at)
-        .await
-        .map_err(|failure| error(call, &link.peer.id, failure))
+/// Calls an instance and waits for the encoded reply. Dropping the future cancels the call at the other end.
+///
+/// `number` counts the attempts of the call, from 1 on.
+pub(super) async fn call(
+    call: &StartedCall<'_>,
+    number: u32,
+    mut to: Picked,
+) -> Result<Bytes, CallError> {
+    let link = Arc::clone(&to.instance.link);
+    observed(call, &link, number, async {
+        permitted(call, &link)?;
+        let payload = match call.fixed() {
+            Some(payload) => payload,
+            None => call.payload_to(&link, number).await?,
+        };
+        to.begin();
+        let result = link.call(call.spec().id, payload, call.deadline.at).await;
+        to.end(showing(&result));
+        result.map_err(|failure| error(call, &link.peer.id, failure))
+    })
+    .await
 }
 
 /// Sends a tell over `link`, to which the other end does not reply. Cancel safe: a tell that was not handed to the link
 /// yet is not sent.
 pub(super) async fn tell(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
-    permitted(call, link)?;
-    link.tell(call.spec().id, call.payload.clone(), call.deadline.at)
-        .await
-        .map_err(|failure| error(call, &link.peer.id, failure))
+    observed(call, link, 1, async {
+        permitted(call, link)?;
+        let payload = call.payload_to(link, 1).await?;
+        link.tell(call.spec().id, payload, call.deadline.at)
+            .await
+            .map_err(|failure| error(call, &link.peer.id, failure))
+    })
+    .await
+}
+
+/// An attempt, within its span.
+async fn observed<T>(
+    call: &StartedCall<'_>,
+    link: &Link,
+    number: u32,
+    attempt: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let span = spans::attempt(call.name(), &link.peer.id, &link.peer.addr, number);
+    let unfinished = Unfinished(call);
+    let result = attempt.instrument(span.clone()).await;
+    match &result {
+        Ok(_) => std::mem::forget(unfinished),
+        Err(error) if !span.is_disabled() => spans::failed(&span, spans::error_type(error)),
+        Err(_) => {}
+    }
+    result
+}
+
+/// Counts an attempt that has failed or was given up, when it is dropped.
+struct Unfinished<'a>(&'a StartedCall<'a>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.attempt_failed();
+    }
 }
 
 fn permitted(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
@@ -43,6 +95,33 @@ fn permitted(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
                 call.command()
             ),
         }),
+    }
+}
+
+/// What the end of an attempt says about the health of the instance. Neither a full budget nor a call that was not sent
+/// does; every answer of the instance says that it is well, unless it is that there was no time.
+fn showing(result: &Result<Bytes, CallFailure>) -> Showing {
+    let failure = match result {
+        Ok(_) => return Showing::Well,
+        Err(failure) => failure,
+    };
+    match failure {
+        CallFailure::Late { sent: true }
+        | CallFailure::Remote(FailureCode::DeadlineExceeded, _) => Showing::Late,
+        CallFailure::Lost { reason, .. } => match reason {
+            CloseReason::Lost(_) | CloseReason::Silent(_) | CloseReason::Violation(_) => {
+                Showing::Lost
+            }
+            CloseReason::Goodbye(_) | CloseReason::Local(_) => Showing::Nothing,
+        },
+        CallFailure::Refused(..)
+        | CallFailure::Remote(
+            FailureCode::HandlerPanicked | FailureCode::Codec | FailureCode::QueueFailed,
+            _,
+        ) => Showing::Well,
+        CallFailure::Full { .. } | CallFailure::Late { sent: false } | CallFailure::Remote(..) => {
+            Showing::Nothing
+        }
     }
 }
 
@@ -100,7 +179,11 @@ fn remote(call: &StartedCall<'_>, peer: NodeId, code: FailureCode, text: String)
             source: CodecError::Encode(text),
             maybe_executed: true,
         },
-        FailureCode::QueueFull => CallError::QueueFull { peer, what: text },
+        FailureCode::QueueFull | FailureCode::SharedQueueFull => CallError::QueueFull {
+            peer,
+            what: text,
+            shared: code == FailureCode::SharedQueueFull,
+        },
         FailureCode::QueueFailed => CallError::Queue {
             peer,
             message: text,
@@ -118,13 +201,14 @@ pub(super) fn may_try_elsewhere(error: &CallError, idempotent: bool) -> bool {
         CallError::Cancelled { .. } => idempotent,
         CallError::ShuttingDown { .. }
         | CallError::Incompatible { .. }
-        | CallError::QueueFull { .. } => true,
+        | CallError::QueueFull { shared: false, .. } => true,
         CallError::NoPeer { .. }
         | CallError::Denied { .. }
         | CallError::Refused { .. }
         | CallError::DeadlineExceeded { .. }
         | CallError::Codec { .. }
         | CallError::HandlerPanicked { .. }
+        | CallError::QueueFull { shared: true, .. }
         | CallError::Queue { .. } => false,
     }
 }

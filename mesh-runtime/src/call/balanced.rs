@@ -9,13 +9,13 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use tokio::time::Instant;
+use tracing::Instrument;
 
-use super::{
-    PreparedCall, Queued, attempt,
-    prepared::{Decode, StartedCall},
-};
+use super::{PreparedCall, Queued, attempt, prepared::Decode, started::StartedCall};
 use crate::{
     balance::{Balance, Placing},
+    callee::{Instance, Picked},
     error::{CallError, CodecError},
     id::InstanceId,
     link::link::Link,
@@ -81,8 +81,15 @@ impl<T: 'static> IntoFuture for BalancedCall<T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let answer = self.placed.call().await?;
-            self.placed.prepared.decode(&answer, self.decode)
+            let Self { placed, decode } = self;
+            let call = placed.prepared.start();
+            let span = call.span.clone();
+            let called = async {
+                let answer = placed.call(&call).await?;
+                placed.prepared.decode(&answer, decode)
+            };
+            let result = called.instrument(span).await;
+            call.end(result)
         })
     }
 }
@@ -160,10 +167,11 @@ impl IntoFuture for QueuedCall {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let answer = self.placed.call().await?;
-            self.placed.prepared.decode(&answer, codec::decode)
-        })
+        BalancedCall {
+            placed: self.placed,
+            decode: codec::decode,
+        }
+        .into_future()
     }
 }
 
@@ -209,22 +217,25 @@ impl Placed {
     }
 
     /// Tries one instance after the other, for as long as that is safe.
-    async fn call(&self) -> Result<Bytes, CallError> {
+    async fn call(&self, call: &StartedCall<'_>) -> Result<Bytes, CallError> {
         let placing = self.placing()?;
-        let call = self.prepared.start()?;
+        call.check()?;
+        self.prepared.callee.retries.count_call();
         let mut tried: Vec<Arc<Link>> = Vec::new();
         let mut earlier = None;
         loop {
-            let Some(link) = self.next(&call, placing, &tried) else {
+            let Some(to) = self.next(call, placing, &tried) else {
                 return Err(earlier.unwrap_or_else(|| self.nobody()));
             };
-            let error = match attempt::call(&call, &link).await {
+            let link = Arc::clone(&to.instance.link);
+            let number = tried.len() as u32 + 1;
+            let error = match attempt::call(call, number, to).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
             let elsewhere = attempt::may_try_elsewhere(&error, call.spec().idempotent);
             let error = attempt::of_attempts(earlier, error);
-            if !elsewhere || call.is_over() {
+            if !elsewhere || call.is_over() || !self.may_retry(&error) {
                 return Err(error);
             }
             tracing::debug!(peer = %link.peer.id, %error, "tries another instance");
@@ -233,17 +244,25 @@ impl Placed {
         }
     }
 
+    /// Whether the retry budget allows another attempt after this error of the attempts so far.
+    fn may_retry(&self, error: &CallError) -> bool {
+        !error.maybe_executed() || self.prepared.callee.retries.try_spend(Instant::now())
+    }
+
     fn next(
         &self,
         call: &StartedCall<'_>,
         placing: Placing<'_>,
         tried: &[Arc<Link>],
-    ) -> Option<Arc<Link>> {
+    ) -> Option<Picked> {
         let command = call.spec().id;
-        self.prepared.callee.pick(command, placing, |link| {
+        let usable = |instance: &Instance| {
+            let link = &instance.link;
             link.peer.verdicts.outgoing(command) != Verdict::Incompatible
                 && !tried.iter().any(|other| Arc::ptr_eq(other, link))
-        })
+        };
+        let any = tried.is_empty();
+        self.prepared.callee.pick(command, placing, any, usable)
     }
 
     /// Why there is no instance to call.

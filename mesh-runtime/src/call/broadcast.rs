@@ -4,7 +4,9 @@ use std::{future::IntoFuture, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 
-use super::{PreparedCall, attempt, gather::Audience};
+use tracing::Instrument;
+
+use super::{PreparedCall, attempt, gather::Audience, started::StartedCall};
 use crate::{error::CallError, id::InstanceId};
 
 /// A broadcast to all linked instances that waits for no answer. Nothing happens until it is awaited.
@@ -71,14 +73,22 @@ impl IntoFuture for BroadcastCall {
 }
 
 async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
-    let started = call.prepared.start()?;
-    let links = call.audience.links(&call.prepared.callee);
-    let told = join_all(links.iter().map(|link| attempt::tell(&started, link))).await;
+    let started = call.prepared.start();
+    let sent = sent(&call, &started).instrument(started.span.clone());
+    let result = sent.await;
+    started.end(result)
+}
+
+async fn sent(call: &BroadcastCall, started: &StartedCall<'_>) -> Result<Sent, CallError> {
+    started.check()?;
+    let instances = call.audience.of(&call.prepared.callee);
+    let links = instances.iter().map(|to| &*to.instance.link);
+    let told = join_all(links.clone().map(|link| attempt::tell(started, link))).await;
     let mut sent = Sent {
         to: Vec::new(),
         failed: Vec::new(),
     };
-    for (link, told) in links.iter().zip(told) {
+    for (link, told) in links.zip(told) {
         let instance = link.peer.id.instance.clone();
         match told {
             Ok(()) => sent.to.push(instance),

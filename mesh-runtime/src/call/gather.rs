@@ -4,8 +4,14 @@ use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-use super::{PreparedCall, attempt, prepared::Decode};
-use crate::{callee::Callee, error::CallError, id::InstanceId, link::link::Link};
+use tracing::Instrument;
+
+use super::{PreparedCall, attempt, prepared::Decode, started::StartedCall};
+use crate::{
+    callee::{Callee, Instance, Picked},
+    error::CallError,
+    id::InstanceId,
+};
 
 /// Which of the linked instances a broadcast goes to.
 #[derive(Default)]
@@ -24,17 +30,16 @@ impl Audience {
     }
 
     /// The instances that the broadcast goes to, of those that are linked now.
-    pub(super) fn links(&self, callee: &Callee) -> Vec<Arc<Link>> {
-        let meant = |link: &&Arc<Link>| {
-            let instance = &link.peer.id.instance;
-            link.is_usable()
-                && self
-                    .only
-                    .as_ref()
-                    .is_none_or(|only| only.contains(instance))
-                && !self.except.contains(instance)
+    pub(super) fn of(&self, callee: &Arc<Callee>) -> Vec<Picked> {
+        let meant = |instance: &&Arc<Instance>| {
+            let id = &instance.link.peer.id.instance;
+            instance.link.is_usable()
+                && self.only.as_ref().is_none_or(|only| only.contains(id))
+                && !self.except.contains(id)
         };
-        callee.links().iter().filter(meant).cloned().collect()
+        let instances = callee.instances();
+        let meant = instances.iter().filter(meant);
+        meant.map(|instance| callee.picked(instance)).collect()
     }
 }
 
@@ -103,15 +108,25 @@ impl<T: Send + 'static> IntoFuture for GatherCall<T> {
 }
 
 async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
-    let started = call.prepared.start()?;
-    let links = call.audience.links(&call.prepared.callee);
-    let mut outcomes: Vec<(InstanceId, Outcome<T>)> = links
+    let started = call.prepared.start();
+    let gathered = gathered(&call, &started).instrument(started.span.clone());
+    let result = gathered.await;
+    started.end(result)
+}
+
+async fn gathered<T>(
+    call: &GatherCall<T>,
+    started: &StartedCall<'_>,
+) -> Result<Gather<T>, CallError> {
+    started.check()?;
+    let instances = call.audience.of(&call.prepared.callee);
+    let mut outcomes: Vec<(InstanceId, Outcome<T>)> = instances
         .iter()
-        .map(|link| (link.peer.id.instance.clone(), Outcome::Missing))
+        .map(|to| (to.instance.link.peer.id.instance.clone(), Outcome::Missing))
         .collect();
     let mut open = FuturesUnordered::new();
-    for (place, link) in links.iter().enumerate() {
-        let attempt = attempt::call(&started, link);
+    for (place, to) in instances.into_iter().enumerate() {
+        let attempt = attempt::call(started, 1, to);
         open.push(async move { (place, attempt.await) });
     }
     let mut wanted = call.first;

@@ -10,6 +10,7 @@ mod broadcast;
 mod gather;
 mod prepared;
 mod queued_gather;
+mod started;
 
 pub use balanced::{BalancedCall, QueuedCall};
 pub use broadcast::{BroadcastCall, Sent};

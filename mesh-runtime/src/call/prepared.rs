@@ -8,14 +8,17 @@ use std::{
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{BalancedCall, BroadcastCall, GatherCall, QueuedCall, QueuedGatherCall};
+use super::{
+    BalancedCall, BroadcastCall, GatherCall, QueuedCall, QueuedGatherCall,
+    started::{Content, Deadline, StartedCall},
+};
 use crate::{
     callee::Callee,
+    carried::Carried,
     error::{CallError, CodecError},
+    hook::CommandName,
     local::LocalNode,
-    metadata::Metadata,
     schema::{CommandSpec, DEFAULT_TIMEOUT, NodeSpec},
     wire::{
         codec::{self, MAX_PAYLOAD},
@@ -39,7 +42,7 @@ pub struct ClientCore {
 pub(crate) struct Inherited {
     /// The deadline.
     pub(crate) deadline: Option<Instant>,
-    pub(crate) metadata: Metadata,
+    pub(crate) carried: Carried,
 }
 
 impl ClientCore {
@@ -116,7 +119,7 @@ impl ClientCore {
             job: None,
             timeout: None,
             inherited: self.inherited.deadline,
-            metadata: self.inherited.metadata.clone(),
+            carried: self.inherited.carried.clone(),
         }
     }
 }
@@ -136,14 +139,7 @@ pub(super) struct PreparedCall {
     timeout: Option<Duration>,
     /// The deadline of the call that is being served.
     inherited: Option<Instant>,
-    metadata: Metadata,
-}
-
-/// When a call ends, and how long it had in total.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    pub(super) at: Instant,
-    pub(super) after: Duration,
+    pub(super) carried: Carried,
 }
 
 impl PreparedCall {
@@ -153,7 +149,7 @@ impl PreparedCall {
 
     /// Sets metadata that travels with the call.
     pub(super) fn set_meta(&mut self, key: String, value: String) {
-        self.metadata.set(key, value);
+        self.carried.metadata.insert(key, value);
     }
 
     /// Delays the job by this long.
@@ -181,28 +177,31 @@ impl PreparedCall {
     }
 
     /// Begins the call: its timeout counts from here on, and a shutdown waits for it.
-    ///
-    /// # Errors
-    /// If the arguments or the job's options could not be encoded, or this node has ended.
-    pub(super) fn start(&self) -> Result<StartedCall<'_>, CallError> {
-        Ok(StartedCall {
-            payload: self.payload()?,
-            deadline: self.deadline(),
-            prepared: self,
-            _under_way: self.local.calls.token(),
-        })
+    pub(super) fn start(&self) -> StartedCall<'_> {
+        let content = self.content().unwrap_or_else(Content::Unsendable);
+        StartedCall::new(self, self.deadline(), content, self.local.calls.token())
     }
 
-    /// What is sent: the encoded arguments, behind the options if it is a job, and behind an extension block if there is
-    /// metadata.
-    fn payload(&self) -> Result<CallPayload, CallError> {
+    fn content(&self) -> Result<Content, CallError> {
         let args = self.args_with_options()?;
-        let block = self.metadata.to_block();
+        if self.local.hooks.is_empty() && self.local.propagator.is_none() {
+            return self.with_block(&args, &self.carried).map(Content::Fixed);
+        }
+        Ok(Content::Varying(args))
+    }
+
+    /// The arguments, behind an extension block if there is something in it.
+    pub(super) fn with_block(
+        &self,
+        args: &Bytes,
+        carried: &Carried,
+    ) -> Result<CallPayload, CallError> {
+        let block = carried.to_block();
         let block = block.map_err(|source| self.not_encoded("metadata", source))?;
         let Some(block) = block else {
-            return Ok(args.into());
+            return Ok(args.clone().into());
         };
-        let bytes = extensions::in_front_of(&block, &args)
+        let bytes = extensions::in_front_of(&block, args)
             .map_err(|error| self.not_encoded("metadata", CodecError::Encode(error.to_string())))?;
         if bytes.len() > MAX_PAYLOAD {
             let source = CodecError::TooLarge {
@@ -217,6 +216,7 @@ impl PreparedCall {
         })
     }
 
+    /// The encoded arguments, behind the options if it is a job.
     fn args_with_options(&self) -> Result<Bytes, CallError> {
         if self.local.is_closed() {
             return Err(CallError::ShuttingDown {
@@ -263,9 +263,20 @@ impl PreparedCall {
         }
     }
 
+    pub(super) fn name(&self) -> CommandName {
+        CommandName {
+            node_type: self.callee.node_type(),
+            name: self.spec.name,
+        }
+    }
+
     /// The command, for errors.
     pub(super) fn command(&self) -> String {
-        format!("{}.{}", self.callee.node_type(), self.spec.name)
+        self.name().to_string()
+    }
+
+    pub(super) fn queues_job(&self) -> bool {
+        self.job.is_some()
     }
 
     /// Decodes an answer.
@@ -275,30 +286,6 @@ impl PreparedCall {
             source,
             maybe_executed: true,
         })
-    }
-}
-
-/// A call that is under way. Every attempt of it has the same payload and the same deadline.
-pub(super) struct StartedCall<'a> {
-    pub(super) payload: CallPayload,
-    pub(super) deadline: Deadline,
-    prepared: &'a PreparedCall,
-    _under_way: TaskTrackerToken,
-}
-
-impl StartedCall<'_> {
-    pub(super) fn spec(&self) -> &'static CommandSpec {
-        self.prepared.spec
-    }
-
-    /// The command, for errors.
-    pub(super) fn command(&self) -> String {
-        self.prepared.command()
-    }
-
-    /// Whether the deadline has passed.
-    pub(super) fn is_over(&self) -> bool {
-        Instant::now() >= self.deadline.at
     }
 }
 

@@ -211,9 +211,14 @@ impl Channel {
         self.0.heard_ms.store(after, Ordering::Relaxed);
     }
 
-    fn silent_for(&self) -> Duration {
+    /// When something was last received, to the millisecond, rounded down.
+    pub(crate) fn heard_at(&self) -> Instant {
         let heard = Duration::from_millis(self.0.heard_ms.load(Ordering::Relaxed));
-        self.0.started.elapsed().saturating_sub(heard)
+        self.0.started + heard
+    }
+
+    fn silent_for(&self) -> Duration {
+        self.heard_at().elapsed()
     }
 }
 

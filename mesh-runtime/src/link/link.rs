@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::future::{AbortHandle, AbortRegistration};
+use tokio::time::Instant;
 
 use super::{
     budget::Budget,
@@ -175,6 +176,16 @@ impl Link {
     /// here, or until the link closes.
     pub(crate) async fn settled(&self) {
         self.channel.settled().await;
+    }
+
+    /// When something was last heard of the other end, to the millisecond, rounded down.
+    pub(crate) fn heard(&self) -> Instant {
+        self.channel.heard_at()
+    }
+
+    /// Asks the other end for a sign of life.
+    pub(crate) fn ping(&self) {
+        self.channel.send(Frame::Ping { token: 0 });
     }
 
     /// Whether new calls may be sent over this link.

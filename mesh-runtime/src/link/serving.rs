@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::future::AbortRegistration;
 use tokio::time::{Instant, timeout_at};
 
@@ -41,6 +41,11 @@ impl ReceivedPayload {
             block_end,
             held,
         }
+    }
+
+    /// The encoded arguments, in bytes.
+    pub(crate) fn args_len(&self) -> usize {
+        self.payload.len() - self.block_end
     }
 
     /// The extension block of the call. It is whole; empty if there is none.
@@ -138,6 +143,15 @@ impl CallReply {
     /// Replies that the call has failed.
     pub(crate) fn fail(mut self, code: FailureCode, why: &str) {
         self.finish(Status::Failed(code), failure_text(why));
+    }
+
+    /// Replies that a rule of this node refused the call.
+    pub(crate) fn refuse(mut self, code: u32, why: &str) {
+        let text = failure_text(why);
+        let mut payload = BytesMut::with_capacity(size_of::<u32>() + text.len());
+        payload.put_u32_le(code);
+        payload.put_slice(&text);
+        self.finish(Status::Refused, payload.freeze());
     }
 
     fn finish(&mut self, status: Status, payload: Bytes) {

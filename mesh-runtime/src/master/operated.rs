@@ -98,6 +98,8 @@ fn state((node, draining): (&NodeInfo, bool)) -> LinkState {
         started_ms: node.epoch.started_ms,
         draining,
         in_flight: 0,
+        rests_ms: None,
+        silent: false,
     }
 }
 

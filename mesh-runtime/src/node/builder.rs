@@ -8,7 +8,7 @@ use super::{
     Node, RunningNode,
     config::{self, Config, MasterAddr, host_and_port, variable},
     core::{NodeCore, Parts},
-    events::NodeCallbacks,
+    events::{EventSender, NodeCallbacks},
     jobs::Jobs,
     registration::{Advertised, FirstAttempt, keep_registered},
 };
@@ -17,14 +17,17 @@ use crate::{
     balance::Balance,
     close::CloseReason,
     error::StartError,
+    hook::{Hook, Hooks},
     id::{InstanceId, NodeId},
     keys::Keys,
     link::{gate::Gate, heartbeat::Heartbeat},
-    local::LocalNode,
+    local::{LocalNode, LocalOptions},
     queue::{NodeQueues, Queue},
+    retry::RetryBudget,
     schema::{CommandSpec, Delivery, Fingerprints, NodeSpec},
     serve::{Dispatcher, Serve},
     socketio::{Limits, Server},
+    trace::TracePropagator,
 };
 
 /// How long a start waits for the first attempt to register. After that, registering continues in the background.
@@ -45,6 +48,8 @@ pub struct NodeBuilder<N: NodeType> {
     instance: Option<InstanceId>,
     queue: Option<Arc<dyn Queue>>,
     callbacks: NodeCallbacks,
+    hooks: Hooks,
+    propagator: Option<Arc<dyn TracePropagator>>,
     config: Config,
     node: PhantomData<fn() -> N>,
 }
@@ -72,6 +77,8 @@ impl<N: NodeType> NodeBuilder<N> {
             instance: None,
             queue: None,
             callbacks: NodeCallbacks::default(),
+            hooks: Hooks::default(),
+            propagator: None,
             config: Config::default(),
             node: PhantomData,
         }
@@ -138,6 +145,37 @@ impl<N: NodeType> NodeBuilder<N> {
     /// How this node spreads its balanced calls. Default: round robin.
     pub fn balance(mut self, balance: Balance) -> Self {
         self.config.balance = balance;
+        self
+    }
+
+    /// Spreads balanced calls over all linked instances, even over those that call after call failed on or of which
+    /// nothing is heard. Without this, such an instance gets no balanced calls for a while: see
+    /// [`Event::InstanceRests`](crate::Event::InstanceRests) and [`LinkInfo::silent`](crate::LinkInfo::silent).
+    pub fn without_ejection(mut self) -> Self {
+        self.config.ejection = false;
+        self
+    }
+
+    /// How many calls of `#[idempotent]` commands this node tries again although they may have run. Default: 20 % of the
+    /// calls to a node type, and 10 each second.
+    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
+        self.config.retry_budget = budget;
+        self
+    }
+
+    /// Adds a hook, which is told of each call that this node makes or serves, after those that were added before. See
+    /// [`Hook`].
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.add(hook);
+        self
+    }
+
+    /// Joins the `tracing` spans of this node to a system of traces. Default: trace contexts are passed on as they come.
+    ///
+    /// The spans have the target `mesh::call` and the level INFO: one for each call, each attempt, each handler and each
+    /// attempt of a job, with the field names of OpenTelemetry's conventions.
+    pub fn trace_propagator(mut self, propagator: impl TracePropagator) -> Self {
+        self.propagator = Some(Arc::new(propagator));
         self
     }
 
@@ -229,7 +267,16 @@ impl<N: NodeType> NodeBuilder<N> {
             id.clone(),
             fingerprints.of(N::NAME),
         );
-        let local = Arc::new(LocalNode::new(id, schema, self.config.balance));
+        let events = EventSender::new();
+        let options = LocalOptions {
+            balance: self.config.balance,
+            ejection: self.config.ejection,
+            retry_budget: self.config.retry_budget,
+            observer: Arc::new(events.clone()),
+            hooks: self.hooks,
+            propagator: self.propagator,
+        };
+        let local = Arc::new(LocalNode::new(id, schema, options));
         let dispatcher = Dispatcher::new(Arc::clone(&local), N::SPEC, self.serve, &queues);
         let core = NodeCore::new(Parts {
             local,
@@ -239,6 +286,7 @@ impl<N: NodeType> NodeBuilder<N> {
             keys,
             dispatcher,
             queues,
+            events,
         });
         if !self.callbacks.is_empty() {
             tokio::spawn(self.callbacks.run(core.events.listen()));

@@ -12,6 +12,7 @@ use crate::{
     keys::Keys,
     link::{channel::Pace, heartbeat::Heartbeat, link::Grant},
     queue::{MemoryQueue, Queue},
+    retry::RetryBudget,
     schema::NodeSpec,
     wire::control::MAX_HOST,
 };
@@ -31,6 +32,9 @@ const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) balance: Balance,
+    /// Whether instances that fail or are silent are passed over.
+    pub(crate) ejection: bool,
+    pub(crate) retry_budget: RetryBudget,
     pub(crate) pace: Pace,
     pub(crate) grant: Grant,
     pub(crate) grace: Duration,
@@ -40,6 +44,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             balance: Balance::default(),
+            ejection: true,
+            retry_budget: RetryBudget::default(),
             pace: Pace::default(),
             grant: Grant {
                 calls: DEFAULT_CALLS,

@@ -15,6 +15,7 @@ use super::{
     events::{Event, EventSender},
 };
 use crate::{
+    callee::InstanceHealth,
     close::{CloseCode, CloseReason},
     error::Refusal,
     id::{BootEpoch, NodeId},
@@ -77,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) queues: NodeQueues,
+    pub(crate) events: EventSender,
 }
 
 #[derive(Clone)]
@@ -98,6 +100,7 @@ impl NodeCore {
             keys,
             dispatcher,
             queues,
+            events,
         } = parts;
         Arc::new_cyclic(|this| Self {
             epoch: BootEpoch::now(),
@@ -107,7 +110,7 @@ impl NodeCore {
             keys,
             dispatcher,
             queues,
-            events: EventSender::new(),
+            events,
             connections: TaskTracker::new(),
             replaced: CancellationToken::new(),
             drain_asked: CancellationToken::new(),
@@ -275,6 +278,12 @@ impl NodeCore {
 
     fn table(&self) -> MutexGuard<'_, Table<LinkEntry>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the other end of a link stands with callers of this node.
+    pub(crate) fn health_of(&self, link: &Arc<Link>) -> InstanceHealth {
+        let callee = self.local.callee_named(&link.peer.id.node_type);
+        callee.map_or_else(InstanceHealth::default, |callee| callee.health(link))
     }
 
     /// Updates the links that callers of this node type choose from.

@@ -1,10 +1,11 @@
 //! The events that a node reports about its links and its master.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 
 use crate::{
+    callee::CalleeObserver,
     close::CloseReason,
     error::Refusal,
     id::NodeId,
@@ -43,6 +44,19 @@ pub enum Event {
         addr: String,
         /// Why.
         refusal: Refusal,
+    },
+    /// Calls to an instance failed five times in a row, or the one that followed its rest did: it gets no balanced calls
+    /// for a while. Calls that name it, broadcasts and gathers go to it as before.
+    InstanceRests {
+        /// The instance.
+        peer: NodeId,
+        /// For how long: 5 s at first, and 60 s at most. Then one call decides.
+        rest: Duration,
+    },
+    /// An instance that rested gets calls again: it has answered one, or too many others rest.
+    InstanceBack {
+        /// The instance.
+        peer: NodeId,
     },
     /// A newer node with the same instance id has replaced this node, which stops dialling.
     Replaced,
@@ -97,6 +111,20 @@ impl EventSender {
     }
 }
 
+impl CalleeObserver for EventSender {
+    fn rests(&self, peer: &NodeId, rest: Duration) {
+        tracing::warn!(%peer, ?rest, "calls to the instance fail one after the other: it gets none for a while");
+        let peer = peer.clone();
+        self.tell(Event::InstanceRests { peer, rest });
+    }
+
+    fn back(&self, peer: &NodeId) {
+        tracing::info!(%peer, "the instance gets calls again");
+        let peer = peer.clone();
+        self.tell(Event::InstanceBack { peer });
+    }
+}
+
 fn log(log: &EventLog, event: &Event) {
     match event {
         Event::Registered => log.add(EventKind::Registered, None, None, None),
@@ -115,6 +143,13 @@ fn log(log: &EventLog, event: &Event) {
                 Some(addr),
                 Some(refusal.to_string()),
             );
+        }
+        Event::InstanceRests { peer, rest } => {
+            let reason = Some(format!("for {rest:?}"));
+            log.add(EventKind::InstanceRests, Some(peer.into()), None, reason);
+        }
+        Event::InstanceBack { peer } => {
+            log.add(EventKind::InstanceBack, Some(peer.into()), None, None);
         }
         Event::Replaced => log.add(EventKind::Replaced, None, None, None),
         // Only listeners miss events.

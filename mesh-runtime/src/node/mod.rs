@@ -11,8 +11,9 @@ mod ready;
 mod registration;
 mod running;
 
-use std::{fmt, marker::PhantomData, net::SocketAddr, sync::Arc};
+use std::{fmt, marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
 
+use self::core::NodeCore;
 pub use builder::NodeBuilder;
 pub(crate) use builder::listen;
 pub use events::{Event, Events};
@@ -23,6 +24,7 @@ pub use running::ShutdownReport;
 use crate::{
     access::{CalledBy, HasQueues, NodeType, StubFor},
     call::{ClientCore, Inherited},
+    callee::InstanceHealth,
     id::{InstanceId, NodeId},
     link::link::{Link, Role},
 };
@@ -46,11 +48,20 @@ pub struct LinkInfo {
     pub dialled: bool,
     /// The number of calls of this node that wait for their answer on this link.
     pub in_flight: usize,
+    /// How long the other end gets no balanced calls of this node, because calls to it failed
+    /// ([`Event::InstanceRests`]). Zero: its rest is over, and the next call decides. `None`: it does not rest.
+    pub rests_for: Option<Duration>,
+    /// Nothing was heard of the other end for 1 s although calls were in flight, and for 1 s more after it was pinged.
+    /// Until it is heard, new balanced calls go to other instances, if there are any.
+    pub silent: bool,
 }
 
 impl LinkInfo {
-    fn of(link: &Arc<Link>) -> Self {
+    fn of(core: &NodeCore, link: &Arc<Link>) -> Self {
+        let InstanceHealth { rests_for, silent } = core.health_of(link);
         Self {
+            rests_for,
+            silent,
             id: link.peer.id.clone(),
             addr: link.peer.addr.clone(),
             dialled: link.role == Role::Dialled,
@@ -101,13 +112,16 @@ impl<N: NodeType> Node<N> {
 
     /// All links, in the order of instance ids.
     pub fn links(&self) -> Vec<LinkInfo> {
-        self.running.core.links().iter().map(LinkInfo::of).collect()
+        let core = &self.running.core;
+        let links = core.links();
+        links.iter().map(|link| LinkInfo::of(core, link)).collect()
     }
 
     /// The link to an instance of node type `T`, if there is one.
     pub fn link<T: NodeType>(&self, instance: impl Into<InstanceId>) -> Option<LinkInfo> {
         let id = NodeId::new(T::NAME, instance);
-        self.running.core.link(&id).as_ref().map(LinkInfo::of)
+        let core = &self.running.core;
+        core.link(&id).map(|link| LinkInfo::of(core, &link))
     }
 
     /// The queues of this node's queued commands. For each of these commands there is a method with its name. A queue

@@ -6,6 +6,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use super::core::NodeCore;
 use crate::{
+    callee::InstanceHealth,
     link::{
         link::{Link, Role},
         serving::{CallReply, ReceivedPayload, TellPermit},
@@ -47,7 +48,10 @@ impl Operated for NodeCore {
     fn links(&self) -> Links {
         let links = NodeCore::links(self);
         Links {
-            links: links.iter().map(state).collect(),
+            links: links
+                .iter()
+                .map(|link| state(link, self.health_of(link)))
+                .collect(),
         }
     }
 
@@ -109,7 +113,7 @@ impl Operated for NodeCore {
     }
 }
 
-fn state(link: &Arc<Link>) -> LinkState {
+fn state(link: &Arc<Link>, health: InstanceHealth) -> LinkState {
     LinkState {
         peer: Member::from(&link.peer.id),
         addr: link.peer.addr.clone(),
@@ -117,6 +121,8 @@ fn state(link: &Arc<Link>) -> LinkState {
         started_ms: link.peer.epoch.started_ms,
         draining: !link.is_usable(),
         in_flight: link.load(),
+        rests_ms: health.rests_for.map(millis::of),
+        silent: health.silent,
     }
 }
 

@@ -129,6 +129,12 @@ pub struct LinkState {
     /// The calls to the other end that wait for their answer.
     #[serde(default)]
     pub in_flight: usize,
+    /// The other end gets no balanced calls for so long, because calls to it failed. 0: the next call decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_ms: Option<u64>,
+    /// Nothing is heard of the other end although calls are in flight, so new balanced calls go elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
 }
 
 /// The answer of `health`.
@@ -222,6 +228,10 @@ pub enum EventKind {
     LinkDown,
     /// A peer or the master has refused this node.
     Refused,
+    /// An instance that this node calls gets no balanced calls for a while, because calls to it failed.
+    InstanceRests,
+    /// An instance that rested gets calls again.
+    InstanceBack,
     /// A newer node with the same instance id has replaced this node.
     Replaced,
     /// A master has registered a node.

@@ -264,6 +264,11 @@ impl<A> CommandQueue<A> {
         self.engine.is_durable()
     }
 
+    /// Whether the instances of the node type share this queue.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.engine.is_shared() && self.name.instance.is_none()
+    }
+
     /// The payload of the job is its encoded arguments; `block` is the extension block of the call that queues it.
     pub(crate) async fn enqueue(
         &self,

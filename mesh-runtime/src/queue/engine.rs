@@ -40,6 +40,12 @@ pub trait Queue: Send + Sync + 'static {
     /// engine.
     fn is_durable(&self) -> bool;
 
+    /// Whether processes that use the same store share its queues. Then a full queue is full for all of them, and a
+    /// caller that hears so does not try another instance. The default implementation says no.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Accepts a job. It is safe with the engine once this is `Ok`. When dropped before its end, the job may have
     /// been accepted or not.
     ///

@@ -3,15 +3,18 @@
 use std::{
     fmt,
     marker::PhantomData,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
     access::{NodeType, StubFor},
     call::{ClientCore, Inherited},
+    carried::Carried,
+    error::CodecError,
     id::{InstanceId, JobId, NodeId},
     local::LocalNode,
     metadata::Metadata,
@@ -33,7 +36,27 @@ pub(super) struct Origin {
     pub(super) caller: Option<Caller>,
     pub(super) deadline: Option<Instant>,
     pub(super) job: Option<JobInfo>,
-    pub(super) metadata: Metadata,
+    pub(super) carried: Carried,
+    /// The metadata with what hooks have added, once they were asked. `None` without hooks.
+    pub(super) added: Option<Arc<OnceLock<Metadata>>>,
+}
+
+impl Origin {
+    /// The extension block of the call, with the metadata that hooks have added.
+    ///
+    /// # Errors
+    /// If that is too much.
+    pub(super) fn block_with_added(&self, block: Bytes) -> Result<Bytes, CodecError> {
+        let added = self.added.as_ref().and_then(|added| added.get());
+        let Some(metadata) = added.filter(|added| **added != self.carried.metadata) else {
+            return Ok(block);
+        };
+        let carried = Carried {
+            metadata: metadata.clone(),
+            trace: self.carried.trace,
+        };
+        Ok(carried.to_block()?.unwrap_or_default())
+    }
 }
 
 /// Who called.
@@ -58,7 +81,13 @@ pub struct JobInfo {
 }
 
 impl<N: NodeType> Context<N> {
-    pub(super) fn new(origin: Origin) -> Self {
+    /// The context of a handler that begins.
+    pub(super) fn new(mut origin: Origin) -> Self {
+        if let Some(added) = origin.added.take()
+            && let Some(metadata) = added.get()
+        {
+            origin.carried.metadata = metadata.clone();
+        }
         Self {
             origin,
             node: PhantomData,
@@ -70,7 +99,7 @@ impl<N: NodeType> Context<N> {
         let local = Arc::clone(&self.origin.local);
         let inherited = Inherited {
             deadline: self.origin.deadline,
-            metadata: self.origin.metadata.clone(),
+            carried: self.origin.carried.clone(),
         };
         T::stub(|callee| ClientCore::new(local, callee, inherited))
     }
@@ -82,12 +111,12 @@ impl<N: NodeType> Context<N> {
 
     /// A text that was sent along with the call or job, or with the call that its caller served.
     pub fn meta(&self, key: &str) -> Option<&str> {
-        self.origin.metadata.get(key)
+        self.origin.carried.metadata.get(key)
     }
 
     /// All that was sent along with the call or job. It goes on with the calls that are made through this context.
     pub fn metadata(&self) -> &Metadata {
-        &self.origin.metadata
+        &self.origin.carried.metadata
     }
 
     /// The instance id of the node that this handler runs on.

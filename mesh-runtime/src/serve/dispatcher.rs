@@ -12,17 +12,18 @@ use tokio::{sync::Semaphore, time::Instant};
 use super::{
     context::{Caller, JobInfo, Origin},
     request::{Args, JobResult, NoReply, Request, Serve},
-    run::NoAnswer,
+    run::{NoAnswer, Run},
 };
 use crate::{
     call::Queued,
+    carried::Carried,
     error::CodecError,
+    hook::RequestKind,
     link::{
         link::Peer,
         serving::{CallReply, ReceivedPayload, TellPermit},
     },
     local::LocalNode,
-    metadata::Metadata,
     queue::{Enqueued, JobOutcome, NewJob, NodeQueues, OpenedJob, UntypedQueue},
     schema::{CommandSpec, Delivery, NodeSpec},
     verdict::Verdict,
@@ -92,15 +93,15 @@ impl Dispatcher {
             Ok(command) => return refuse(reply, self.delivered_otherwise(command)),
             Err(refused) => return refuse(reply, refused),
         };
-        if let Some(queue) = &command.queue {
-            enqueue(&self.local, queue.clone(), args, reply);
-            return;
-        }
-        let Some(serve) = &self.serve else { return };
         let origin = match self.origin(reply.peer(), Some(reply.deadline()), args.block()) {
             Ok(origin) => origin,
             Err(refused) => return refuse(reply, refused),
         };
+        if let Some(queue) = &command.queue {
+            enqueue(command.spec, origin, queue.clone(), args, reply);
+            return;
+        }
+        let Some(serve) = &self.serve else { return };
         serve.call(command.request(origin, Args::Received(args), reply));
     }
 
@@ -125,13 +126,14 @@ impl Dispatcher {
         let (Some(command), Some(serve)) = (self.find(command), &self.serve) else {
             return JobOutcome::Discard(format!("there is no command {command:#010x}"));
         };
-        let metadata = match Metadata::from_block(&block) {
-            Ok(metadata) => metadata,
+        let carried = match Carried::from_block(&block) {
+            Ok(carried) => carried,
             Err(error) => return JobOutcome::Discard(bad_metadata(&error)),
         };
         let origin = Origin {
             local: Arc::clone(&self.local),
-            metadata,
+            carried,
+            added: None,
             caller: None,
             deadline: None,
             job: Some(JobInfo {
@@ -192,7 +194,8 @@ impl Dispatcher {
             }),
             deadline,
             job: None,
-            metadata: Metadata::from_block(block)
+            added: None,
+            carried: Carried::from_block(block)
                 .map_err(|error| (FailureCode::Incompatible, bad_metadata(&error)))?,
         })
     }
@@ -220,48 +223,47 @@ fn log_refused(caller: &Peer, (code, why): &Refused) {
 }
 
 /// Puts a job into its queue. Replies with success only once the engine has accepted the job.
-fn enqueue(local: &LocalNode, queue: UntypedQueue, payload: ReceivedPayload, reply: CallReply) {
-    // Copied, for the same reason as the arguments.
+fn enqueue(
+    spec: &'static CommandSpec,
+    mut origin: Origin,
+    queue: UntypedQueue,
+    payload: ReceivedPayload,
+    reply: CallReply,
+) {
+    let kind = RequestKind::Enqueue;
+    let run = Run::new(spec, &mut origin, None, kind, payload.args_len());
     let block = Bytes::copy_from_slice(payload.block());
-    if let Err(error) = Metadata::from_block(&block) {
-        reply.fail(FailureCode::Incompatible, &bad_metadata(&error));
-        return;
-    }
-    let job = match JobOptions::split(&payload.take()) {
+    run.enqueue(reply, Box::pin(queued(queue, origin, block, payload)));
+}
+
+/// Encodes what the queue says to a job. `block` is its extension block.
+async fn queued(
+    queue: UntypedQueue,
+    origin: Origin,
+    block: Bytes,
+    payload: ReceivedPayload,
+) -> Result<Result<Bytes, NoAnswer>, CodecError> {
+    let (options, args) = match JobOptions::split(&payload.take()) {
         // Copied, because the payload may be a small slice of an envelope, and would keep the whole envelope in memory.
-        Ok((options, args)) => new_job(options, Bytes::copy_from_slice(args)),
+        Ok((options, args)) => (options, Bytes::copy_from_slice(args)),
         Err(error) => {
-            reply.fail(
-                FailureCode::Incompatible,
-                &format!("the job options: {error}"),
-            );
-            return;
+            let why = format!("the job options: {error}");
+            return Ok(Err(NoAnswer::new(FailureCode::Incompatible, why)));
         }
     };
-    let instance = local.id.instance.clone();
-    let running = local.handlers.token();
-    tokio::spawn(async move {
-        let _running = running;
-        let deadline = reply.deadline();
-        match tokio::time::timeout_at(deadline, queue.enqueue(&block, job)).await {
-            Ok(Ok(Enqueued { job_id, duplicate })) => {
-                let queued = Queued {
-                    job_id,
-                    instance,
-                    duplicate,
-                };
-                match codec::encode(&queued, MAX_PAYLOAD) {
-                    Ok(payload) => reply.send(payload),
-                    Err(error) => reply.fail(FailureCode::Codec, &error.to_string()),
-                }
-            }
-            Ok(Err(error)) => {
-                let NoAnswer { code, why } = error.into();
-                reply.fail(code, &why);
-            }
-            Err(_) => reply.fail(FailureCode::DeadlineExceeded, ""),
-        }
-    });
+    let block = match origin.block_with_added(block) {
+        Ok(block) => block,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let queued = match queue.enqueue(&block, new_job(options, args)).await {
+        Ok(Enqueued { job_id, duplicate }) => Queued {
+            job_id,
+            instance: origin.local.id.instance.clone(),
+            duplicate,
+        },
+        Err(error) => return Ok(Err(NoAnswer::unqueued(error, queue.is_shared()))),
+    };
+    Ok(codec::encode(&queued, MAX_PAYLOAD).map_err(NoAnswer::from))
 }
 
 fn bad_metadata(error: &CodecError) -> String {

@@ -2,6 +2,7 @@
 
 mod context;
 mod dispatcher;
+mod hooked;
 mod request;
 mod run;
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     access::NodeType,
     error::{CodecError, JobError},
+    hook::RequestKind,
     link::serving::{CallReply, ReceivedPayload, TellPermit},
     queue::JobOutcome,
     schema::CommandSpec,
@@ -88,6 +89,13 @@ pub(super) enum Args {
 }
 
 impl Args {
+    fn len(&self) -> usize {
+        match self {
+            Self::Received(payload) => payload.args_len(),
+            Self::Job(bytes) => bytes.len(),
+        }
+    }
+
     fn decode<A: DeserializeOwned>(self) -> Result<A, CodecError> {
         match self {
             Self::Received(payload) => codec::decode(&payload.take()),
@@ -109,8 +117,9 @@ impl<R> Request<R> {
     }
 
     /// Splits the request into how to run it, what the handler is called with, and where the result goes.
-    fn split(self) -> (Run, Origin, Args, R) {
-        let run = Run::new(self.spec, &self.origin, self.permits);
+    fn split(mut self, kind: RequestKind) -> (Run, Origin, Args, R) {
+        let size = self.args.len();
+        let run = Run::new(self.spec, &mut self.origin, self.permits, kind, size);
         (run, self.origin, self.args, self.reply)
     }
 }
@@ -125,7 +134,7 @@ impl Request<CallReply> {
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = T> + Send + 'static,
     {
-        let (run, origin, args, reply) = self.split();
+        let (run, origin, args, reply) = self.split(RequestKind::Call);
         let work = Box::pin(async move {
             let args = args.decode()?;
             let value = handler(Context::new(origin), args).await;
@@ -150,7 +159,7 @@ impl Request<NoReply> {
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let (run, origin, args, reply) = self.split();
+        let (run, origin, args, reply) = self.split(RequestKind::Broadcast);
         let work = Box::pin(async move {
             let args = args.decode()?;
             handler(Context::new(origin), args).await;
@@ -177,7 +186,7 @@ impl Request<JobResult> {
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), JobError>> + Send + 'static,
     {
-        let (run, origin, args, JobResult(())) = self.split();
+        let (run, origin, args, JobResult(())) = self.split(RequestKind::Job);
         let work = Box::pin(async move {
             let args = args.decode()?;
             Ok(handler(Context::new(origin), args).await)

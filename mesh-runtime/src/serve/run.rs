@@ -1,8 +1,8 @@
-//! Runs handlers. This module waits for the permit, enforces the deadline, ends the handler when the caller gives up,
+//! Runs handlers. This module asks the hooks, waits for the permit, enforces the deadline, ends the handler when the caller gives up,
 //! catches panics, and passes the result to whoever waits for it. It knows nothing of the types of a command: the
 //! handler is a boxed future, so that this code is compiled once and not for each command (docs/performance.md).
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{borrow::Cow, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::Abortable};
@@ -11,17 +11,22 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::{Instrument, Span};
 
 use super::{
     context::Origin,
+    hooked::HookedRequest,
     request::{JobRun, NoReply},
 };
 use crate::{
     error::{CodecError, JobError},
+    hook::{CommandName, Refused, RequestKind, RequestOutcome},
     link::serving::CallReply,
     panic_text::panic_text,
     queue::{JobOutcome, QueueError},
     schema::CommandSpec,
+    spans,
+    trace::TraceRelation,
     wire::status::FailureCode,
 };
 
@@ -51,6 +56,17 @@ impl From<CodecError> for NoAnswer {
     }
 }
 
+impl NoAnswer {
+    /// That a queue, which all instances share or not, did not take a job.
+    pub(super) fn unqueued(error: QueueError, shared: bool) -> Self {
+        let mut failed = Self::from(error);
+        if shared && failed.code == FailureCode::QueueFull {
+            failed.code = FailureCode::SharedQueueFull;
+        }
+        failed
+    }
+}
+
 impl From<QueueError> for NoAnswer {
     fn from(error: QueueError) -> Self {
         let code = if error.is_full() {
@@ -65,9 +81,34 @@ impl From<QueueError> for NoAnswer {
 /// How a run ended.
 enum Ended<T> {
     Done(T),
+    Refused(Refused),
     Panicked(String),
     BadArguments(CodecError),
     DeadlineExceeded,
+}
+
+/// What a handler returns, as far as it says that something failed.
+trait Returned {
+    /// What failed. `None` if nothing did.
+    fn failure(&self) -> Option<Cow<'_, str>>;
+}
+
+impl Returned for () {
+    fn failure(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+impl Returned for Result<Bytes, NoAnswer> {
+    fn failure(&self) -> Option<Cow<'_, str>> {
+        self.as_ref().err().map(|failed| failed.why.as_str().into())
+    }
+}
+
+impl Returned for Result<(), JobError> {
+    fn failure(&self) -> Option<Cow<'_, str>> {
+        self.as_ref().err().map(|error| error.to_string().into())
+    }
 }
 
 /// A handler that is about to run.
@@ -78,23 +119,30 @@ pub(crate) struct Run {
     permits: Option<Arc<Semaphore>>,
     /// A shutdown waits until this is dropped.
     running: TaskTrackerToken,
+    span: Span,
+    /// `None` without hooks.
+    hooked: Option<Box<HookedRequest>>,
 }
 
 impl Run {
     pub(super) fn new(
         command: &'static CommandSpec,
-        origin: &Origin,
+        origin: &mut Origin,
         permits: Option<Arc<Semaphore>>,
+        kind: RequestKind,
+        size: usize,
     ) -> Self {
         Self {
             command: command.name,
             deadline: origin.deadline,
             permits,
             running: origin.local.handlers.token(),
+            span: span(command.name, origin, kind),
+            hooked: HookedRequest::new(command.name, kind, origin, size),
         }
     }
 
-    /// The handler of a built-in command. Such a command is in no schema.
+    /// The handler of a built-in command. Such a command is in no schema, and no hook hears of it.
     pub(crate) fn built_in(
         command: &'static str,
         deadline: Option<Instant>,
@@ -106,26 +154,37 @@ impl Run {
             deadline,
             permits,
             running,
+            span: Span::none(),
+            hooked: None,
         }
     }
 
     /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up.
     pub(crate) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
         let cancelled = reply.cancelled();
-        let served = async move {
-            match self.run(work).await {
-                Ended::Done(Ok(payload)) => reply.send(payload),
-                Ended::Done(Err(NoAnswer { code, why })) => reply.fail(code, &why),
-                Ended::Panicked(message) => reply.fail(FailureCode::HandlerPanicked, &message),
-                Ended::BadArguments(error) => {
-                    reply.fail(FailureCode::Incompatible, &bad_arguments(&error));
-                }
-                Ended::DeadlineExceeded => reply.fail(FailureCode::DeadlineExceeded, ""),
-            }
-        };
+        let served = self.served(reply, work);
         match cancelled {
             Some(cancelled) => drop(tokio::spawn(Abortable::new(served, cancelled))),
             None => drop(tokio::spawn(served)),
+        }
+    }
+
+    /// Queues a job and replies with the result, in a task of its own that goes on when the caller gives up: a job that
+    /// is being queued is not taken back.
+    pub(super) fn enqueue(self, reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
+        tokio::spawn(self.served(reply, work));
+    }
+
+    async fn served(self, reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
+        match self.run(work).await {
+            Ended::Done(Ok(payload)) => reply.send(payload),
+            Ended::Done(Err(NoAnswer { code, why })) => reply.fail(code, &why),
+            Ended::Refused(Refused { code, message }) => reply.refuse(code, &message),
+            Ended::Panicked(message) => reply.fail(FailureCode::HandlerPanicked, &message),
+            Ended::BadArguments(error) => {
+                reply.fail(FailureCode::Incompatible, &bad_arguments(&error));
+            }
+            Ended::DeadlineExceeded => reply.fail(FailureCode::DeadlineExceeded, ""),
         }
     }
 
@@ -135,6 +194,9 @@ impl Run {
         tokio::spawn(async move {
             match self.run(work).await {
                 Ended::Done(()) | Ended::DeadlineExceeded => {}
+                Ended::Refused(refused) => {
+                    tracing::warn!(command, %refused, "a hook refused a broadcast");
+                }
                 Ended::Panicked(message) => {
                     tracing::error!(command, %message, "the handler panicked");
                 }
@@ -151,6 +213,8 @@ impl Run {
         JobRun(Box::pin(async move {
             match self.run(work).await {
                 Ended::Done(result) => result.into(),
+                Ended::Refused(refused) if refused.is_panic() => JobOutcome::Retry(refused.message),
+                Ended::Refused(refused) => JobOutcome::Discard(format!("refused: {refused}")),
                 Ended::Panicked(message) => JobOutcome::Panicked(message),
                 Ended::BadArguments(error) => JobOutcome::Discard(bad_arguments(&error)),
                 Ended::DeadlineExceeded => JobOutcome::Retry("out of time".into()),
@@ -158,24 +222,111 @@ impl Run {
         }))
     }
 
-    async fn run<T>(self, work: Work<T>) -> Ended<T> {
-        let _running = self.running;
-        let Ok(_permit) = permit(self.permits, self.deadline).await else {
-            return Ended::DeadlineExceeded;
+    async fn run<T: Returned>(self, work: Work<T>) -> Ended<T> {
+        let Self {
+            deadline,
+            permits,
+            span,
+            mut hooked,
+            running: _running,
+            ..
+        } = self;
+        let run = async {
+            if let Some(hooked) = &mut hooked {
+                match in_time(deadline, hooked.ask()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(refused)) => return Ended::Refused(refused),
+                    Err(DeadlineExceeded) => return Ended::DeadlineExceeded,
+                }
+            }
+            handled(deadline, permits, work).await
         };
-        let work = AssertUnwindSafe(work).catch_unwind();
-        let ended = match self.deadline {
-            Some(deadline) => match timeout_at(deadline, work).await {
-                Ok(ended) => ended,
-                Err(_) => return Ended::DeadlineExceeded,
-            },
-            None => work.await,
-        };
-        match ended {
-            Ok(Ok(done)) => Ended::Done(done),
-            Ok(Err(error)) => Ended::BadArguments(error),
-            Err(panic) => Ended::Panicked(panic_text(&*panic)),
+        let ended = run.instrument(span.clone()).await;
+        if hooked.is_some() || !span.is_disabled() {
+            note_end(&ended, &span, hooked);
         }
+        ended
+    }
+}
+
+fn span(command: &'static str, origin: &Origin, kind: RequestKind) -> Span {
+    let command = CommandName {
+        node_type: origin.local.node_type(),
+        name: command,
+    };
+    let (span, relation) = match (kind, &origin.job) {
+        // The caller's span stands for it.
+        (RequestKind::Enqueue, _) => return Span::none(),
+        (_, Some(job)) => {
+            let span = spans::job(command, &job.id, job.attempt);
+            (span, TraceRelation::Creator)
+        }
+        (_, None) => {
+            let caller = origin.caller.as_ref().map(|caller| &caller.node);
+            (spans::handler(command, caller), TraceRelation::Parent)
+        }
+    };
+    if let (Some(propagator), Some(remote)) = (&origin.local.propagator, &origin.carried.trace)
+        && !span.is_disabled()
+    {
+        propagator.extract(&span, remote, relation);
+    }
+    span
+}
+
+/// Tells the span and the hooks how a run has ended.
+#[cold]
+fn note_end<T: Returned>(ended: &Ended<T>, span: &Span, hooked: Option<Box<HookedRequest>>) {
+    let (error_type, text) = match ended {
+        Ended::Done(returned) => match returned.failure() {
+            Some(why) => ("failed", why),
+            None => ("", Cow::default()),
+        },
+        Ended::Refused(_) => ("refused", Cow::default()),
+        Ended::Panicked(message) => ("panicked", message.as_str().into()),
+        Ended::BadArguments(error) => ("bad_arguments", bad_arguments(error).into()),
+        Ended::DeadlineExceeded => ("deadline_exceeded", Cow::default()),
+    };
+    if !error_type.is_empty() && !span.is_disabled() {
+        spans::failed(span, error_type);
+    }
+    let Some(mut hooked) = hooked else { return };
+    hooked.end(match ended {
+        Ended::Done(_) if error_type.is_empty() => RequestOutcome::Done,
+        Ended::Done(_) | Ended::BadArguments(_) => RequestOutcome::Failed(&text),
+        Ended::Refused(refused) => RequestOutcome::Refused(refused),
+        Ended::Panicked(_) => RequestOutcome::Panicked(&text),
+        Ended::DeadlineExceeded => RequestOutcome::DeadlineExceeded,
+    });
+}
+
+/// Runs a handler once it may run.
+async fn handled<T>(
+    deadline: Option<Instant>,
+    permits: Option<Arc<Semaphore>>,
+    work: Work<T>,
+) -> Ended<T> {
+    let Ok(_permit) = permit(permits, deadline).await else {
+        return Ended::DeadlineExceeded;
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match in_time(deadline, work).await {
+        Ok(Ok(Ok(done))) => Ended::Done(done),
+        Ok(Ok(Err(error))) => Ended::BadArguments(error),
+        Ok(Err(panic)) => Ended::Panicked(panic_text(&*panic)),
+        Err(DeadlineExceeded) => Ended::DeadlineExceeded,
+    }
+}
+
+async fn in_time<T>(
+    deadline: Option<Instant>,
+    future: impl Future<Output = T>,
+) -> Result<T, DeadlineExceeded> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, future)
+            .await
+            .map_err(|_| DeadlineExceeded),
+        None => Ok(future.await),
     }
 }
 
@@ -189,13 +340,7 @@ async fn permit(
     let Some(permits) = permits else {
         return Ok(None);
     };
-    let permit = permits.acquire_owned();
-    let permit = match deadline {
-        Some(deadline) => timeout_at(deadline, permit)
-            .await
-            .map_err(|_| DeadlineExceeded)?,
-        None => permit.await,
-    };
+    let permit = in_time(deadline, permits.acquire_owned()).await?;
     // The semaphore is never closed.
     permit.map(Some).map_err(|_| DeadlineExceeded)
 }

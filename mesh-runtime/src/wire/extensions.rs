@@ -67,6 +67,8 @@ pub(crate) fn check_front(payload: &[u8]) -> Result<usize, BadBlock> {
 
 /// The types of the entries of a call, tell or job.
 pub(crate) mod kind {
+    /// 16 bytes of trace id, 8 of span id, one of flags.
+    pub(crate) const TRACE: u8 = 1;
     /// Encoded as a list of keys and values.
     pub(crate) const METADATA: u8 = 2;
 }

@@ -224,7 +224,7 @@ fn unknown_kinds_statuses_streams_and_flags_are_errors() {
     assert_eq!(error_of(&raw(0, &[])), FrameError::UnknownKind(0));
     assert_eq!(error_of(&raw(13, &[])), FrameError::UnknownKind(13));
     let reply = |status: u8| raw(kind::REPLY, &[&[0; 8], &[status], &[0; 5]]);
-    assert_eq!(error_of(&reply(12)), FrameError::UnknownStatus(12));
+    assert_eq!(error_of(&reply(13)), FrameError::UnknownStatus(13));
     let chunk = |stream: u8, flags: u8| raw(kind::CHUNK, &[&[stream], &[0; 8], &[flags], b"x"]);
     assert_eq!(error_of(&chunk(0, 0)), FrameError::UnknownStream(0));
     assert_eq!(error_of(&chunk(4, 0)), FrameError::UnknownStream(4));
@@ -342,10 +342,11 @@ fn codes_are_stable() {
     assert_eq!(Status::Failed(FailureCode::Denied).code(), 1);
     assert_eq!(Status::Failed(FailureCode::ShuttingDown).code(), 10);
     assert_eq!(Status::Refused.code(), 11);
-    for code in 0..=11 {
+    assert_eq!(Status::Failed(FailureCode::SharedQueueFull).code(), 12);
+    for code in 0..=12 {
         assert_eq!(Status::from_code(code).map(Status::code), Some(code));
     }
-    assert_eq!(Status::from_code(12), None);
+    assert_eq!(Status::from_code(13), None);
     for code in 0..=u8::MAX {
         assert_eq!(CloseCode::from_code(code).code(), code);
     }

@@ -28,10 +28,13 @@ pub(crate) enum FailureCode {
     QueueFull = 8,
     QueueFailed = 9,
     ShuttingDown = 10,
+    /// The queue is full that all instances share.
+    SharedQueueFull = 12,
 }
 
 impl FailureCode {
-    const ALL: [Self; 10] = [
+    /// Those with the codes from 1 on.
+    const FIRST: [Self; 10] = [
         Self::Denied,
         Self::Incompatible,
         Self::Overloaded,
@@ -58,9 +61,10 @@ impl Status {
         match code {
             0 => Some(Self::Ok),
             REFUSED => Some(Self::Refused),
+            12 => Some(Self::Failed(FailureCode::SharedQueueFull)),
             // The codes of failures begin with 1, in the order of the table.
             code => {
-                let failure = FailureCode::ALL.get(usize::from(code) - 1);
+                let failure = FailureCode::FIRST.get(usize::from(code) - 1);
                 failure.copied().map(Self::Failed)
             }
         }

@@ -12,6 +12,7 @@ fn computed() -> Vec<String> {
         wire::job_options::tests::vectors(),
         wire::extensions::tests::vectors(),
         metadata::tests::vectors(),
+        crate::carried::tests::vectors(),
         wire::handshake::tests::vectors(),
         discovery::tests::vectors(),
         rendezvous::tests::vectors(),

@@ -345,6 +345,10 @@ impl Queue for RedisQueue {
         true
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn enqueue<'a>(&'a self, queue: &'a QueueName, job: NewJob) -> QueueFuture<'a, Enqueued> {
         Box::pin(async move { self.queue_entry(queue).batches.enqueue(job).await })
     }

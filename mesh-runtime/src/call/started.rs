@@ -1,0 +1,251 @@
+//! A call that is under way: what its attempts send, its span, and what hooks are told of it.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::Span;
+
+use super::prepared::PreparedCall;
+use crate::{
+    carried::Carried,
+    error::CallError,
+    hook::{Attempt, CallEnd, CallOutcome, CommandName},
+    id::NodeId,
+    link::link::Link,
+    metadata::Metadata,
+    schema::CommandSpec,
+    spans,
+    wire::frame::CallPayload,
+};
+
+/// When a call ends, and how long it had in total.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    pub(super) after: Duration,
+}
+
+/// A call that is under way. Every attempt of it has the same arguments and the same deadline. If it is dropped before
+/// its [`end`](Self::end), hooks hear that it was dropped.
+pub(super) struct StartedCall<'a> {
+    pub(super) deadline: Deadline,
+    pub(super) span: Span,
+    prepared: &'a PreparedCall,
+    content: Content,
+    hooked: Option<Box<Hooked>>,
+    _under_way: TaskTrackerToken,
+}
+
+/// What is sent.
+pub(super) enum Content {
+    /// The same with each attempt.
+    Fixed(CallPayload),
+    /// The arguments, to which each attempt adds what hooks and the trace give it.
+    Varying(Bytes),
+    /// Nothing can be sent.
+    Unsendable(CallError),
+}
+
+/// What hooks are to be told.
+struct Hooked {
+    began: Instant,
+    size: usize,
+    attempts: Mutex<Attempts>,
+}
+
+#[derive(Default)]
+struct Attempts {
+    made: u32,
+    failed: u32,
+    /// Whom the last one went to, and what was sent along.
+    last: Option<(NodeId, Metadata)>,
+}
+
+impl<'a> StartedCall<'a> {
+    pub(super) fn new(
+        prepared: &'a PreparedCall,
+        deadline: Deadline,
+        content: Content,
+        under_way: TaskTrackerToken,
+    ) -> Self {
+        let hooked = || {
+            Box::new(Hooked {
+                began: Instant::now(),
+                size: content.args_len(),
+                attempts: Mutex::default(),
+            })
+        };
+        Self {
+            deadline,
+            span: spans::call(prepared.name(), prepared.queues_job()),
+            prepared,
+            hooked: (!prepared.local.hooks.is_empty()).then(hooked),
+            content,
+            _under_way: under_way,
+        }
+    }
+
+    pub(super) fn spec(&self) -> &'static CommandSpec {
+        self.prepared.spec
+    }
+
+    pub(super) fn name(&self) -> CommandName {
+        self.prepared.name()
+    }
+
+    /// The command, for errors.
+    pub(super) fn command(&self) -> String {
+        self.prepared.command()
+    }
+
+    /// # Errors
+    /// If nothing can be sent: something could not be encoded, or this node has ended.
+    pub(super) fn check(&self) -> Result<(), CallError> {
+        match &self.content {
+            Content::Fixed(_) | Content::Varying(_) => Ok(()),
+            Content::Unsendable(error) => Err(error.clone()),
+        }
+    }
+
+    /// Whether the deadline has passed.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline.at
+    }
+
+    /// What an attempt sends, if it is the same with each.
+    pub(super) fn fixed(&self) -> Option<CallPayload> {
+        match &self.content {
+            Content::Fixed(payload) => Some(payload.clone()),
+            Content::Varying(_) | Content::Unsendable(_) => None,
+        }
+    }
+
+    /// What an attempt sends, with what hooks and the trace add to it.
+    ///
+    /// # Errors
+    /// If nothing can be sent, if a hook refuses, if it takes too long, or if what they add is too much.
+    pub(super) async fn payload_to(
+        &self,
+        link: &Link,
+        number: u32,
+    ) -> Result<CallPayload, CallError> {
+        let args = match &self.content {
+            Content::Fixed(payload) => return Ok(payload.clone()),
+            Content::Varying(args) => args,
+            Content::Unsendable(error) => return Err(error.clone()),
+        };
+        let mut carried = self.prepared.carried.clone();
+        if let Some(hooked) = &self.hooked {
+            let asked = self.ask_hooks(hooked, link, number, &mut carried.metadata);
+            let asked = tokio::time::timeout_at(self.deadline.at, asked).await;
+            asked.map_err(|_| CallError::DeadlineExceeded {
+                after: self.deadline.after,
+                maybe_executed: false,
+            })??;
+        }
+        self.inject_trace(&mut carried);
+        self.prepared.with_block(args, &carried)
+    }
+
+    async fn ask_hooks(
+        &self,
+        hooked: &Hooked,
+        link: &Link,
+        number: u32,
+        metadata: &mut Metadata,
+    ) -> Result<(), CallError> {
+        let local = &self.prepared.local;
+        hooked.attempts().made += 1;
+        let mut attempt = Attempt {
+            command: self.name(),
+            peer: &link.peer.id,
+            number,
+            size: hooked.size,
+            metadata,
+        };
+        let asked = local.hooks.before_attempt(&mut attempt).await;
+        hooked.attempts().last = Some((link.peer.id.clone(), metadata.clone()));
+        asked.map_err(|refused| CallError::Refused {
+            peer: local.id.clone(),
+            code: refused.code,
+            message: refused.message,
+        })
+    }
+
+    fn inject_trace(&self, carried: &mut Carried) {
+        if let Some(propagator) = &self.prepared.local.propagator
+            && let Some(trace) = propagator.inject(&Span::current())
+        {
+            carried.trace = Some(trace);
+        }
+    }
+
+    /// An attempt has failed, or was given up.
+    pub(super) fn attempt_failed(&self) {
+        if let Some(hooked) = &self.hooked {
+            hooked.attempts().failed += 1;
+        }
+    }
+
+    /// The call has ended like this.
+    pub(super) fn end<T>(mut self, result: Result<T, CallError>) -> Result<T, CallError> {
+        if let Err(error) = &result
+            && !self.span.is_disabled()
+        {
+            spans::failed(&self.span, spans::error_type(error));
+        }
+        self.tell(match &result {
+            Ok(_) => CallOutcome::Done,
+            Err(error) => CallOutcome::Failed(error),
+        });
+        result
+    }
+
+    fn tell(&mut self, outcome: CallOutcome<'_>) {
+        let Some(hooked) = self.hooked.take() else {
+            return;
+        };
+        let attempts = hooked.attempts();
+        let (peer, metadata) = match &attempts.last {
+            Some((peer, metadata)) => (Some(peer), metadata),
+            None => (None, &self.prepared.carried.metadata),
+        };
+        self.prepared.local.hooks.after_call(&CallEnd {
+            command: self.name(),
+            peer,
+            attempts: attempts.made,
+            failed_attempts: attempts.failed,
+            size: hooked.size,
+            metadata,
+            outcome,
+            duration: hooked.began.elapsed(),
+        });
+    }
+}
+
+impl Drop for StartedCall<'_> {
+    fn drop(&mut self) {
+        self.tell(CallOutcome::Dropped);
+    }
+}
+
+impl Content {
+    fn args_len(&self) -> usize {
+        match self {
+            Self::Fixed(payload) => payload.bytes.len(),
+            Self::Varying(args) => args.len(),
+            Self::Unsendable(_) => 0,
+        }
+    }
+}
+
+impl Hooked {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,103 @@
+//! What hooks are asked and told about one call or job that is served.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::time::Instant;
+
+use super::context::Origin;
+use crate::{
+    hook::{CommandName, Refused, Request, RequestEnd, RequestKind, RequestOutcome},
+    local::LocalNode,
+    metadata::Metadata,
+};
+
+/// A call or job about which hooks are asked and told. If it is dropped before its [`end`](Self::end), they hear that
+/// it was dropped.
+pub(super) struct HookedRequest {
+    local: Arc<LocalNode>,
+    command: CommandName,
+    kind: RequestKind,
+    caller: Option<crate::id::NodeId>,
+    attempt: u32,
+    size: usize,
+    metadata: Metadata,
+    /// Where the handler finds the metadata that hooks have added.
+    added: Arc<OnceLock<Metadata>>,
+    /// How many hooks were asked.
+    asked: usize,
+    began: Instant,
+}
+
+impl HookedRequest {
+    /// `None` if there are no hooks.
+    #[inline]
+    pub(super) fn new(
+        command: &'static str,
+        kind: RequestKind,
+        origin: &mut Origin,
+        size: usize,
+    ) -> Option<Box<Self>> {
+        if origin.local.hooks.is_empty() {
+            return None;
+        }
+        let added = Arc::<OnceLock<Metadata>>::default();
+        origin.added = Some(Arc::clone(&added));
+        Some(Box::new(Self {
+            local: Arc::clone(&origin.local),
+            command: CommandName {
+                node_type: origin.local.node_type(),
+                name: command,
+            },
+            kind,
+            caller: origin.caller.as_ref().map(|caller| caller.node.clone()),
+            attempt: origin.job.as_ref().map_or(1, |job| job.attempt),
+            size,
+            metadata: origin.carried.metadata.clone(),
+            added,
+            asked: 0,
+            began: Instant::now(),
+        }))
+    }
+
+    /// Asks the hooks whether it may be served.
+    pub(super) async fn ask(&mut self) -> Result<(), Refused> {
+        let mut request = Request {
+            command: self.command,
+            kind: self.kind,
+            caller: self.caller.as_ref(),
+            attempt: self.attempt,
+            size: self.size,
+            metadata: &mut self.metadata,
+        };
+        let hooks = &self.local.hooks;
+        hooks.before_handler(&mut request, &mut self.asked).await?;
+        // Nobody else sets it.
+        let _ = self.added.set(self.metadata.clone());
+        Ok(())
+    }
+
+    /// Tells those that were asked how it ended.
+    pub(super) fn end(&mut self, outcome: RequestOutcome<'_>) {
+        let asked = std::mem::take(&mut self.asked);
+        if asked == 0 {
+            return;
+        }
+        let end = RequestEnd {
+            command: self.command,
+            kind: self.kind,
+            caller: self.caller.as_ref(),
+            attempt: self.attempt,
+            size: self.size,
+            metadata: &self.metadata,
+            outcome,
+            duration: self.began.elapsed(),
+        };
+        self.local.hooks.after_handler(&end, asked);
+    }
+}
+
+impl Drop for HookedRequest {
+    fn drop(&mut self) {
+        self.end(RequestOutcome::Dropped);
+    }
+}
