@@ -1,5 +1,7 @@
 //! What travels with a call besides its arguments, in its extension block: metadata and a trace context.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::{
@@ -13,7 +15,8 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Carried {
     pub(crate) metadata: Metadata,
-    pub(crate) trace: Option<TraceContext>,
+    /// Behind a pointer, because few calls have one and all of them move this.
+    pub(crate) trace: Option<Arc<TraceContext>>,
 }
 
 impl Carried {
@@ -45,9 +48,13 @@ impl Carried {
         if block.is_empty() {
             return Ok(Self::default());
         }
+        Self::decode(block)
+    }
+
+    fn decode(block: &[u8]) -> Result<Self, CodecError> {
         Ok(Self {
             metadata: Metadata::from_block(block)?,
-            trace: TraceContext::from_block(block),
+            trace: TraceContext::from_block(block).map(Arc::new),
         })
     }
 }
@@ -66,7 +73,7 @@ pub(crate) mod tests {
     pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         let mut carried = Carried {
             metadata: Metadata::default(),
-            trace: Some(TRACE),
+            trace: Some(Arc::new(TRACE)),
         };
         let alone = carried.to_block().unwrap().unwrap();
         carried.metadata.insert("tenant", "a");
@@ -83,7 +90,7 @@ pub(crate) mod tests {
         assert_eq!(Carried::from_block(b"").unwrap(), Carried::default());
         let mut carried = Carried {
             metadata: Metadata::default(),
-            trace: Some(TRACE),
+            trace: Some(Arc::new(TRACE)),
         };
         for _ in 0..2 {
             let block = carried.to_block().unwrap().unwrap();
@@ -96,7 +103,7 @@ pub(crate) mod tests {
     fn a_trace_context_that_does_not_fit_is_left_out() {
         let mut carried = Carried {
             metadata: Metadata::default(),
-            trace: Some(TRACE),
+            trace: Some(Arc::new(TRACE)),
         };
         // A header, a number of entries, and two lengths, of which the second has three bytes.
         let longest = MAX_BLOCK - extensions::ENTRY_HEADER - 1 - 2 - 3;
@@ -109,7 +116,10 @@ pub(crate) mod tests {
             .insert("k", "v".repeat(longest - trace::ENTRY));
         let block = carried.to_block().unwrap().unwrap();
         assert_eq!(block.len(), MAX_BLOCK);
-        assert_eq!(Carried::from_block(&block).unwrap().trace, Some(TRACE));
+        assert_eq!(
+            Carried::from_block(&block).unwrap().trace.as_deref(),
+            Some(&TRACE)
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The `tracing` spans of calls, attempts, handlers and jobs, with the field names of OpenTelemetry's semantic
 //! conventions. All of them have the level INFO. While nobody listens, a span costs one comparison.
 
-use tracing::{Span, field::Empty, info_span};
+use tracing::{Span, field::Empty, info_span, level_filters::LevelFilter};
 
 use crate::{
     error::CallError,
@@ -14,6 +14,12 @@ macro_rules! target {
     () => {
         "mesh::call"
     };
+}
+
+/// Whether spans may be listened to. If not, they need not be made.
+#[inline]
+pub(crate) fn listening() -> bool {
+    LevelFilter::current() >= LevelFilter::INFO
 }
 
 /// A call, with all its attempts.

@@ -25,34 +25,48 @@ use crate::{
 pub(super) async fn call(
     call: &StartedCall<'_>,
     number: u32,
-    mut to: Picked,
+    to: Picked,
 ) -> Result<Bytes, CallError> {
+    if call.is_observed() {
+        let link = Arc::clone(&to.instance.link);
+        Box::pin(observed(call, &link, number, called(call, number, to))).await
+    } else {
+        called(call, number, to).await
+    }
+}
+
+async fn called(call: &StartedCall<'_>, number: u32, mut to: Picked) -> Result<Bytes, CallError> {
     let link = Arc::clone(&to.instance.link);
-    observed(call, &link, number, async {
-        permitted(call, &link)?;
-        let payload = match call.fixed() {
-            Some(payload) => payload,
-            None => call.payload_to(&link, number).await?,
-        };
-        to.begin();
-        let result = link.call(call.spec().id, payload, call.deadline.at).await;
-        to.end(showing(&result));
-        result.map_err(|failure| error(call, &link.peer.id, failure))
-    })
-    .await
+    permitted(call, &link)?;
+    let payload = match call.fixed() {
+        Some(payload) => payload,
+        None => Box::pin(call.payload_to(&link, number)).await?,
+    };
+    to.begin();
+    let result = link.call(call.spec().id, payload, call.deadline.at).await;
+    to.end(showing(&result));
+    result.map_err(|failure| error(call, &link.peer.id, failure))
 }
 
 /// Sends a tell over `link`, to which the other end does not reply. Cancel safe: a tell that was not handed to the link
 /// yet is not sent.
 pub(super) async fn tell(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
-    observed(call, link, 1, async {
-        permitted(call, link)?;
-        let payload = call.payload_to(link, 1).await?;
-        link.tell(call.spec().id, payload, call.deadline.at)
-            .await
-            .map_err(|failure| error(call, &link.peer.id, failure))
-    })
-    .await
+    if call.is_observed() {
+        Box::pin(observed(call, link, 1, told(call, link))).await
+    } else {
+        told(call, link).await
+    }
+}
+
+async fn told(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
+    permitted(call, link)?;
+    let payload = match call.fixed() {
+        Some(payload) => payload,
+        None => Box::pin(call.payload_to(link, 1)).await?,
+    };
+    link.tell(call.spec().id, payload, call.deadline.at)
+        .await
+        .map_err(|failure| error(call, &link.peer.id, failure))
 }
 
 /// An attempt, within its span.
@@ -67,8 +81,7 @@ async fn observed<T>(
     let result = attempt.instrument(span.clone()).await;
     match &result {
         Ok(_) => std::mem::forget(unfinished),
-        Err(error) if !span.is_disabled() => spans::failed(&span, spans::error_type(error)),
-        Err(_) => {}
+        Err(error) => spans::failed(&span, spans::error_type(error)),
     }
     result
 }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::{PreparedCall, Queued, attempt, prepared::Decode, started::StartedCall};
 use crate::{
@@ -83,12 +82,11 @@ impl<T: 'static> IntoFuture for BalancedCall<T> {
         Box::pin(async move {
             let Self { placed, decode } = self;
             let call = placed.prepared.start();
-            let span = call.span.clone();
             let called = async {
                 let answer = placed.call(&call).await?;
                 placed.prepared.decode(&answer, decode)
             };
-            let result = called.instrument(span).await;
+            let result = call.run(called).await;
             call.end(result)
         })
     }

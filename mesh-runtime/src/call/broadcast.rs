@@ -4,8 +4,6 @@ use std::{future::IntoFuture, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 
-use tracing::Instrument;
-
 use super::{PreparedCall, attempt, gather::Audience, started::StartedCall};
 use crate::{error::CallError, id::InstanceId};
 
@@ -74,8 +72,7 @@ impl IntoFuture for BroadcastCall {
 
 async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
     let started = call.prepared.start();
-    let sent = sent(&call, &started).instrument(started.span.clone());
-    let result = sent.await;
+    let result = started.run(sent(&call, &started)).await;
     started.end(result)
 }
 

@@ -4,8 +4,6 @@ use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-use tracing::Instrument;
-
 use super::{PreparedCall, attempt, prepared::Decode, started::StartedCall};
 use crate::{
     callee::{Callee, Instance, Picked},
@@ -109,8 +107,7 @@ impl<T: Send + 'static> IntoFuture for GatherCall<T> {
 
 async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     let started = call.prepared.start();
-    let gathered = gathered(&call, &started).instrument(started.span.clone());
-    let result = gathered.await;
+    let result = started.run(gathered(&call, &started)).await;
     started.end(result)
 }
 

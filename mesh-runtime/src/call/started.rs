@@ -1,14 +1,14 @@
 //! A call that is under way: what its attempts send, its span, and what hooks are told of it.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 use super::prepared::PreparedCall;
 use crate::{
@@ -34,7 +34,8 @@ pub(super) struct Deadline {
 /// its [`end`](Self::end), hooks hear that it was dropped.
 pub(super) struct StartedCall<'a> {
     pub(super) deadline: Deadline,
-    pub(super) span: Span,
+    /// `None` if nobody listens.
+    span: Option<Box<Span>>,
     prepared: &'a PreparedCall,
     content: Content,
     hooked: Option<Box<Hooked>>,
@@ -82,7 +83,8 @@ impl<'a> StartedCall<'a> {
         };
         Self {
             deadline,
-            span: spans::call(prepared.name(), prepared.queues_job()),
+            span: spans::listening()
+                .then(|| Box::new(spans::call(prepared.name(), prepared.queues_job()))),
             prepared,
             hooked: (!prepared.local.hooks.is_empty()).then(hooked),
             content,
@@ -181,8 +183,24 @@ impl<'a> StartedCall<'a> {
         if let Some(propagator) = &self.prepared.local.propagator
             && let Some(trace) = propagator.inject(&Span::current())
         {
-            carried.trace = Some(trace);
+            carried.trace = Some(Arc::new(trace));
         }
+    }
+
+    /// Runs what this call does, in its span if it has one.
+    pub(super) async fn run<T>(
+        &self,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        match &self.span {
+            None => work.await,
+            Some(span) => Box::pin(work.instrument(Span::clone(span))).await,
+        }
+    }
+
+    /// Whether someone wants to know of each attempt.
+    pub(super) fn is_observed(&self) -> bool {
+        self.span.is_some() || self.hooked.is_some()
     }
 
     /// An attempt has failed, or was given up.
@@ -194,10 +212,8 @@ impl<'a> StartedCall<'a> {
 
     /// The call has ended like this.
     pub(super) fn end<T>(mut self, result: Result<T, CallError>) -> Result<T, CallError> {
-        if let Err(error) = &result
-            && !self.span.is_disabled()
-        {
-            spans::failed(&self.span, spans::error_type(error));
+        if let (Err(error), Some(span)) = (&result, &self.span) {
+            spans::failed(span, spans::error_type(error));
         }
         self.tell(match &result {
             Ok(_) => CallOutcome::Done,

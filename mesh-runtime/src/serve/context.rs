@@ -42,6 +42,15 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// Takes over the metadata that hooks have added.
+    #[cold]
+    fn take_added(&mut self) {
+        let added = self.added.take();
+        if let Some(metadata) = added.as_ref().and_then(|added| added.get()) {
+            self.carried.metadata = metadata.clone();
+        }
+    }
+
     /// The extension block of the call, with the metadata that hooks have added.
     ///
     /// # Errors
@@ -53,7 +62,7 @@ impl Origin {
         };
         let carried = Carried {
             metadata: metadata.clone(),
-            trace: self.carried.trace,
+            trace: self.carried.trace.clone(),
         };
         Ok(carried.to_block()?.unwrap_or_default())
     }
@@ -83,10 +92,8 @@ pub struct JobInfo {
 impl<N: NodeType> Context<N> {
     /// The context of a handler that begins.
     pub(super) fn new(mut origin: Origin) -> Self {
-        if let Some(added) = origin.added.take()
-            && let Some(metadata) = added.get()
-        {
-            origin.carried.metadata = metadata.clone();
+        if origin.added.is_some() {
+            origin.take_added();
         }
         Self {
             origin,

@@ -30,19 +30,18 @@ pub(super) struct HookedRequest {
 
 impl HookedRequest {
     /// `None` if there are no hooks.
-    #[inline]
     pub(super) fn new(
         command: &'static str,
         kind: RequestKind,
         origin: &mut Origin,
         size: usize,
-    ) -> Option<Box<Self>> {
+    ) -> Option<Self> {
         if origin.local.hooks.is_empty() {
             return None;
         }
         let added = Arc::<OnceLock<Metadata>>::default();
         origin.added = Some(Arc::clone(&added));
-        Some(Box::new(Self {
+        Some(Self {
             local: Arc::clone(&origin.local),
             command: CommandName {
                 node_type: origin.local.node_type(),
@@ -56,7 +55,7 @@ impl HookedRequest {
             added,
             asked: 0,
             began: Instant::now(),
-        }))
+        })
     }
 
     /// Asks the hooks whether it may be served.

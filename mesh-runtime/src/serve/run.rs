@@ -5,7 +5,10 @@
 use std::{borrow::Cow, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::Abortable};
+use futures_util::{
+    FutureExt,
+    future::{Abortable, BoxFuture},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -119,9 +122,15 @@ pub(crate) struct Run {
     permits: Option<Arc<Semaphore>>,
     /// A shutdown waits until this is dropped.
     running: TaskTrackerToken,
+    /// `None` if nobody wants to know.
+    observed: Option<Box<Observed>>,
+}
+
+/// What hooks and spans are to be told of a run.
+struct Observed {
     span: Span,
     /// `None` without hooks.
-    hooked: Option<Box<HookedRequest>>,
+    hooked: Option<HookedRequest>,
 }
 
 impl Run {
@@ -137,8 +146,7 @@ impl Run {
             deadline: origin.deadline,
             permits,
             running: origin.local.handlers.token(),
-            span: span(command.name, origin, kind),
-            hooked: HookedRequest::new(command.name, kind, origin, size),
+            observed: Observed::new(command.name, kind, origin, size),
         }
     }
 
@@ -154,8 +162,7 @@ impl Run {
             deadline,
             permits,
             running,
-            span: Span::none(),
-            hooked: None,
+            observed: None,
         }
     }
 
@@ -175,16 +182,23 @@ impl Run {
         tokio::spawn(self.served(reply, work));
     }
 
-    async fn served(self, reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
-        match self.run(work).await {
-            Ended::Done(Ok(payload)) => reply.send(payload),
-            Ended::Done(Err(NoAnswer { code, why })) => reply.fail(code, &why),
-            Ended::Refused(Refused { code, message }) => reply.refuse(code, &message),
-            Ended::Panicked(message) => reply.fail(FailureCode::HandlerPanicked, &message),
-            Ended::BadArguments(error) => {
-                reply.fail(FailureCode::Incompatible, &bad_arguments(&error));
+    // A block and not an async function, which would keep its arguments twice.
+    fn served(
+        self,
+        reply: CallReply,
+        work: Work<Result<Bytes, NoAnswer>>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        async move {
+            match self.run(work).await {
+                Ended::Done(Ok(payload)) => reply.send(payload),
+                Ended::Done(Err(NoAnswer { code, why })) => reply.fail(code, &why),
+                Ended::Refused(Refused { code, message }) => reply.refuse(code, &message),
+                Ended::Panicked(message) => reply.fail(FailureCode::HandlerPanicked, &message),
+                Ended::BadArguments(error) => {
+                    reply.fail(FailureCode::Incompatible, &bad_arguments(&error));
+                }
+                Ended::DeadlineExceeded => reply.fail(FailureCode::DeadlineExceeded, ""),
             }
-            Ended::DeadlineExceeded => reply.fail(FailureCode::DeadlineExceeded, ""),
         }
     }
 
@@ -222,30 +236,108 @@ impl Run {
         }))
     }
 
-    async fn run<T: Returned>(self, work: Work<T>) -> Ended<T> {
-        let Self {
-            deadline,
-            permits,
-            span,
-            mut hooked,
-            running: _running,
-            ..
-        } = self;
-        let run = async {
-            if let Some(hooked) = &mut hooked {
-                match in_time(deadline, hooked.ask()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(refused)) => return Ended::Refused(refused),
-                    Err(DeadlineExceeded) => return Ended::DeadlineExceeded,
-                }
+    fn run<T: Returned + Send + 'static>(
+        mut self,
+        work: Work<T>,
+    ) -> impl Future<Output = Ended<T>> + Send + 'static {
+        async move {
+            if let Some(observed) = self.observed.take() {
+                return observed.run(self, work).await;
             }
-            handled(deadline, permits, work).await
-        };
-        let ended = run.instrument(span.clone()).await;
-        if hooked.is_some() || !span.is_disabled() {
-            note_end(&ended, &span, hooked);
+            let _running = self.running;
+            let Ok(_permit) = permit(self.permits, self.deadline).await else {
+                return Ended::DeadlineExceeded;
+            };
+            let work = AssertUnwindSafe(work).catch_unwind();
+            let ended = match self.deadline {
+                Some(deadline) => match timeout_at(deadline, work).await {
+                    Ok(ended) => ended,
+                    Err(_) => return Ended::DeadlineExceeded,
+                },
+                None => work.await,
+            };
+            match ended {
+                Ok(Ok(done)) => Ended::Done(done),
+                Ok(Err(error)) => Ended::BadArguments(error),
+                Err(panic) => Ended::Panicked(panic_text(&*panic)),
+            }
         }
-        ended
+    }
+}
+
+impl Observed {
+    #[inline]
+    fn new(
+        command: &'static str,
+        kind: RequestKind,
+        origin: &mut Origin,
+        size: usize,
+    ) -> Option<Box<Self>> {
+        if !spans::listening() && origin.local.hooks.is_empty() {
+            return None;
+        }
+        Some(Box::new(Self {
+            span: span(command, origin, kind),
+            hooked: HookedRequest::new(command, kind, origin, size),
+        }))
+    }
+
+    /// Boxed, so that a run of which nobody wants to know is no bigger for it.
+    fn run<T: Returned + Send + 'static>(
+        mut self: Box<Self>,
+        run: Run,
+        work: Work<T>,
+    ) -> BoxFuture<'static, Ended<T>> {
+        Box::pin(async move {
+            let span = self.span.clone();
+            let ended = async {
+                match self.asked(run.deadline).await {
+                    Ok(()) => run.run(work).await,
+                    Err(ended) => ended,
+                }
+            };
+            let ended = ended.instrument(span).await;
+            self.note_end(&ended);
+            ended
+        })
+    }
+
+    /// Asks the hooks.
+    async fn asked<T>(&mut self, deadline: Option<Instant>) -> Result<(), Ended<T>> {
+        let Some(hooked) = &mut self.hooked else {
+            return Ok(());
+        };
+        match in_time(deadline, hooked.ask()).await {
+            Ok(asked) => asked.map_err(Ended::Refused),
+            Err(DeadlineExceeded) => Err(Ended::DeadlineExceeded),
+        }
+    }
+
+    /// Tells the span and the hooks how the run has ended.
+    fn note_end<T: Returned>(&mut self, ended: &Ended<T>) {
+        let (error_type, text) = match ended {
+            Ended::Done(returned) => match returned.failure() {
+                Some(why) => ("failed", why),
+                None => ("", Cow::default()),
+            },
+            Ended::Refused(_) => ("refused", Cow::default()),
+            Ended::Panicked(message) => ("panicked", message.as_str().into()),
+            Ended::BadArguments(error) => ("bad_arguments", bad_arguments(error).into()),
+            Ended::DeadlineExceeded => ("deadline_exceeded", Cow::default()),
+        };
+        if !error_type.is_empty() {
+            spans::failed(&self.span, error_type);
+        }
+        let Some(hooked) = &mut self.hooked else {
+            return;
+        };
+        hooked.end(match ended {
+            Ended::Done(_) if error_type.is_empty() => RequestOutcome::Done,
+            Ended::Done(_) | Ended::BadArguments(_) => RequestOutcome::Failed(&text),
+            Ended::Refused(refused) => RequestOutcome::Refused(refused),
+            Ended::Panicked(_) => RequestOutcome::Panicked(&text),
+            Ended::DeadlineExceeded => RequestOutcome::DeadlineExceeded,
+        });
     }
 }
 
@@ -272,50 +364,6 @@ fn span(command: &'static str, origin: &Origin, kind: RequestKind) -> Span {
         propagator.extract(&span, remote, relation);
     }
     span
-}
-
-/// Tells the span and the hooks how a run has ended.
-#[cold]
-fn note_end<T: Returned>(ended: &Ended<T>, span: &Span, hooked: Option<Box<HookedRequest>>) {
-    let (error_type, text) = match ended {
-        Ended::Done(returned) => match returned.failure() {
-            Some(why) => ("failed", why),
-            None => ("", Cow::default()),
-        },
-        Ended::Refused(_) => ("refused", Cow::default()),
-        Ended::Panicked(message) => ("panicked", message.as_str().into()),
-        Ended::BadArguments(error) => ("bad_arguments", bad_arguments(error).into()),
-        Ended::DeadlineExceeded => ("deadline_exceeded", Cow::default()),
-    };
-    if !error_type.is_empty() && !span.is_disabled() {
-        spans::failed(span, error_type);
-    }
-    let Some(mut hooked) = hooked else { return };
-    hooked.end(match ended {
-        Ended::Done(_) if error_type.is_empty() => RequestOutcome::Done,
-        Ended::Done(_) | Ended::BadArguments(_) => RequestOutcome::Failed(&text),
-        Ended::Refused(refused) => RequestOutcome::Refused(refused),
-        Ended::Panicked(_) => RequestOutcome::Panicked(&text),
-        Ended::DeadlineExceeded => RequestOutcome::DeadlineExceeded,
-    });
-}
-
-/// Runs a handler once it may run.
-async fn handled<T>(
-    deadline: Option<Instant>,
-    permits: Option<Arc<Semaphore>>,
-    work: Work<T>,
-) -> Ended<T> {
-    let Ok(_permit) = permit(permits, deadline).await else {
-        return Ended::DeadlineExceeded;
-    };
-    let work = AssertUnwindSafe(work).catch_unwind();
-    match in_time(deadline, work).await {
-        Ok(Ok(Ok(done))) => Ended::Done(done),
-        Ok(Ok(Err(error))) => Ended::BadArguments(error),
-        Ok(Err(panic)) => Ended::Panicked(panic_text(&*panic)),
-        Err(DeadlineExceeded) => Ended::DeadlineExceeded,
-    }
 }
 
 async fn in_time<T>(

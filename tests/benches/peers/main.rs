@@ -2,6 +2,7 @@
 
 mod cipher;
 mod contest;
+mod frozen;
 mod load;
 mod nats;
 #[path = "../support/options.rs"]
@@ -29,11 +30,13 @@ How fast calls are, against raw TCP and WebSocket, tarpc, tonic and NATS.
 
     cargo bench -p mesh-tests --bench peers [-- OPTIONS]
 
-    --quick    64 bytes, orders and lists only, 5 rounds of 0.25 s instead of 7 of 0.5 s
+    --quick    64 bytes, orders and lists only, 5 rounds of 0.25 s instead of 7 of 0.5 s;
+               a server is frozen once for 3 s instead of 3 times for 10 s
     --help     says this
 
-One process with one worker thread for all clients and one for all servers; NATS has its server besides. Compares with
-NATS only where nats-server is installed (Debian: nats-server).";
+One process with one worker thread for all clients and one for all servers; NATS has its server besides, and servers
+that can be frozen are processes of their own. Compares with NATS only where nats-server is installed (Debian:
+nats-server). Needs Linux (it reads /proc) and kill (Debian: procps).";
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -42,6 +45,7 @@ struct Extent {
     rounds: usize,
     span: Duration,
     loads: Vec<Load>,
+    frozen: frozen::Extent,
 }
 
 impl Extent {
@@ -69,11 +73,16 @@ impl Extent {
             rounds: if quick { 5 } else { 7 },
             span: Duration::from_millis(if quick { 250 } else { 500 }),
             loads,
+            frozen: frozen::Extent::new(quick),
         }
     }
 }
 
 fn main() -> ExitCode {
+    // The servers that can be frozen are this program too: see `frozen`.
+    if let Some(part) = frozen::child::part() {
+        return frozen::child::run(&part);
+    }
     let quick = match options::quick("peers", HELP) {
         Ok(quick) => quick,
         Err(end) => return end,
@@ -89,12 +98,15 @@ fn main() -> ExitCode {
 
 fn compare(extent: &Extent) -> Result<(), Failure> {
     let sides = Sides::new()?;
-    let results = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?
-        .block_on(measure(&sides, extent))?;
+        .build()?;
+    let results = runtime.block_on(measure(&sides, extent))?;
     results.tables();
     results.ratios();
+    let frozen = runtime.block_on(frozen::measure(&sides, &extent.frozen))?;
+    frozen.table();
+    frozen.ratios();
     Ok(())
 }
 

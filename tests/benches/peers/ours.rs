@@ -7,7 +7,7 @@ use crate::{Failure, load::Echo, payload::Order, sides::Sides};
 
 mesh_schema! {
     /// Calls that come back.
-    mesh Echoes;
+    pub(crate) mesh Echoes;
 
     node Caller { allow: []; connect: [Mirror]; }
 
@@ -40,6 +40,13 @@ impl MirrorHandler for Glass {
     async fn order(&self, _cx: Context<Mirror>, order: Order) -> Order {
         order
     }
+}
+
+/// An instance alone in its process. It finds its mesh by the environment.
+pub(crate) async fn mirror() -> Result<Node<Mirror>, Failure> {
+    let mirror = Mirror::node(Glass).start().await?;
+    mirror.registered().await;
+    Ok(mirror)
 }
 
 /// A caller on one side; master and instances on the other.

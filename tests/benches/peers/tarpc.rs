@@ -1,5 +1,7 @@
 //! tarpc over TCP with bincode: one task per request on the server, buffers as large as the load.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tarpc::{
@@ -8,7 +10,7 @@ use tarpc::{
     tokio_serde::formats::Bincode,
     tokio_util::codec::LengthDelimitedCodec,
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     Failure,
@@ -21,7 +23,7 @@ use crate::{
 const BUFFER: usize = 4096;
 
 #[tarpc::service]
-trait Mirror {
+pub(crate) trait Mirror {
     async fn echo(payload: Bytes) -> Bytes;
     async fn list(payload: Vec<u8>) -> Vec<u8>;
     async fn order(order: Order) -> Order;
@@ -46,34 +48,42 @@ impl Mirror for Glass {
 
 pub(crate) async fn start(sides: &Sides) -> Result<TarpcEcho, Failure> {
     let (listener, addr) = sides.on_server(listen()).await?;
-    sides.serve(async move {
-        let Ok((tcp, _)) = listener.accept().await else {
-            return;
-        };
-        let Ok(tcp) = prompt(tcp) else { return };
-        let framed = LengthDelimitedCodec::builder().new_framed(tcp);
-        let transport = serde_transport::new(framed, Bincode::default());
-        let config = server::Config {
-            pending_response_buffer: BUFFER,
-        };
-        BaseChannel::new(config, transport)
-            .execute(Glass.serve())
-            .for_each(|answer| async {
-                tokio::spawn(answer);
-            })
-            .await;
-    });
+    sides.serve(serve(listener));
     sides
-        .on_client(async move {
-            let tcp = prompt(TcpStream::connect(addr).await?)?;
-            let framed = LengthDelimitedCodec::builder().new_framed(tcp);
-            let transport = serde_transport::new(framed, Bincode::default());
-            let mut config = client::Config::default();
-            config.max_in_flight_requests = BUFFER;
-            config.pending_request_buffer = BUFFER;
-            Ok(TarpcEcho(MirrorClient::new(config, transport).spawn()))
-        })
+        .on_client(async move { Ok(TarpcEcho(MirrorClient::from(connect(addr).await?))) })
         .await
+}
+
+/// Serves the first connection that is made, until it closes.
+pub(crate) async fn serve(listener: TcpListener) {
+    let Ok((tcp, _)) = listener.accept().await else {
+        return;
+    };
+    let Ok(tcp) = prompt(tcp) else { return };
+    let framed = LengthDelimitedCodec::builder().new_framed(tcp);
+    let transport = serde_transport::new(framed, Bincode::default());
+    let config = server::Config {
+        pending_response_buffer: BUFFER,
+    };
+    BaseChannel::new(config, transport)
+        .execute(Glass.serve())
+        .for_each(|answer| async {
+            tokio::spawn(answer);
+        })
+        .await;
+}
+
+/// Connects to a server.
+pub(crate) async fn connect(
+    addr: SocketAddr,
+) -> Result<client::Channel<MirrorRequest, MirrorResponse>, Failure> {
+    let tcp = prompt(TcpStream::connect(addr).await?)?;
+    let framed = LengthDelimitedCodec::builder().new_framed(tcp);
+    let transport = serde_transport::new(framed, Bincode::default());
+    let mut config = client::Config::default();
+    config.max_in_flight_requests = BUFFER;
+    config.pending_request_buffer = BUFFER;
+    Ok(client::new::<MirrorRequest, MirrorResponse, _>(config, transport).spawn())
 }
 
 #[derive(Clone)]

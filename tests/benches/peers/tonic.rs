@@ -4,11 +4,14 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::net::TcpListener;
 use tonic::{
     Request, Response, Status,
     body::Body,
@@ -91,46 +94,62 @@ async fn answer<M: prost::Message + Default + 'static>(
 
 pub(crate) async fn start(sides: &Sides) -> Result<TonicEcho, Failure> {
     let (listener, addr) = sides.on_server(listen()).await?;
-    sides.serve(async move {
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let served = Server::builder()
-            .initial_connection_window_size(WINDOW)
-            .initial_stream_window_size(WINDOW)
-            .max_concurrent_streams(4096)
-            .add_service(Mirror)
-            .serve_with_incoming(incoming)
-            .await;
-        if let Err(error) = served {
-            eprintln!("peers: tonic's server has ended: {error}");
-        }
-    });
+    sides.serve(serve(listener));
     sides
-        .on_client(async move {
-            let channel = Endpoint::from_shared(format!("http://{addr}"))?
-                .tcp_nodelay(true)
-                .initial_connection_window_size(WINDOW)
-                .initial_stream_window_size(WINDOW)
-                .buffer_size(4096)
-                .connect()
-                .await?;
-            Ok(TonicEcho(
-                Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE),
-            ))
-        })
+        .on_client(async move { Ok(TonicEcho::over(endpoint(addr)?.connect().await?)) })
         .await
+}
+
+/// Serves all connections.
+pub(crate) async fn serve(listener: TcpListener) {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let served = Server::builder()
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW)
+        .max_concurrent_streams(4096)
+        .add_service(Mirror)
+        .serve_with_incoming(incoming)
+        .await;
+    if let Err(error) = served {
+        eprintln!("peers: tonic's server has ended: {error}");
+    }
+}
+
+/// How a server is connected to.
+pub(crate) fn endpoint(addr: SocketAddr) -> Result<Endpoint, Failure> {
+    Ok(Endpoint::from_shared(format!("http://{addr}"))?
+        .tcp_nodelay(true)
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW)
+        .buffer_size(4096))
 }
 
 #[derive(Clone)]
 pub(crate) struct TonicEcho(Grpc<Channel>);
 
 impl TonicEcho {
-    async fn call<M>(&mut self, path: &'static str, message: M) -> Result<M, Failure>
+    pub(crate) fn over(channel: Channel) -> Self {
+        Self(Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE))
+    }
+
+    /// With a time limit that the server is told, too.
+    pub(crate) async fn echo_within(
+        &mut self,
+        payload: Bytes,
+        limit: Duration,
+    ) -> Result<Bytes, Failure> {
+        let mut request = Request::new(Payload { bytes: payload });
+        request.set_timeout(limit);
+        let answer = self.call(ECHO, request).await?;
+        Ok(answer.bytes)
+    }
+
+    async fn call<M>(&mut self, path: &'static str, request: Request<M>) -> Result<M, Failure>
     where
         M: prost::Message + Default + 'static,
     {
         self.0.ready().await?;
         let path = PathAndQuery::from_static(path);
-        let request = Request::new(message);
         let response: Response<M> = self.0.unary(request, path, ProstCodec::default()).await?;
         Ok(response.into_inner())
     }
@@ -138,13 +157,14 @@ impl TonicEcho {
 
 impl Echo for TonicEcho {
     async fn echo(&mut self, payload: Bytes) -> Result<Bytes, Failure> {
-        let answer = self.call(ECHO, Payload { bytes: payload }).await?;
+        let request = Request::new(Payload { bytes: payload });
+        let answer = self.call(ECHO, request).await?;
         Ok(answer.bytes)
     }
 }
 
 impl Echo<Order> for TonicEcho {
     async fn echo(&mut self, order: Order) -> Result<Order, Failure> {
-        self.call(ORDER, order).await
+        self.call(ORDER, Request::new(order)).await
     }
 }

@@ -8,6 +8,7 @@ mod deadlines;
 mod environment;
 mod evolution;
 mod failures;
+mod hooks;
 mod links;
 mod master;
 mod metadata;
