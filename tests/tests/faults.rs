@@ -3,142 +3,17 @@
 
 mod support;
 
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use mesh_runtime::{
-    CallError, CloseReason, Event, Heartbeat, Keys, Master, Node, NodeBuilder, NodeId,
-};
+use mesh_runtime::{CallError, CloseReason, Event, Heartbeat, Keys, Node, NodeId};
 use support::{
     connection, disconnection, event,
-    hard::{Caller, Hands, Hard, Worker},
+    hard::{Caller, Hands, Worker},
     log,
+    processes::{Here, Process},
     proxy::{Proxy, Way},
     within,
 };
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
-    sync::mpsc,
-};
-
-/// Another process of the mesh. Killed when dropped; it also ends by itself if this process is killed.
-struct Process {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Process {
-    async fn start(role: &str, argument: &str, private: &str, master: Option<SocketAddr>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-node"));
-        command
-            .args([role, argument])
-            .env("MESH_PUBLIC_KEY", "Hard")
-            .env("MESH_PRIVATE_KEY", private)
-            .env("MESH_BIND", "127.0.0.1:0")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        if let Some(master) = master {
-            command.env("MESH_MASTER", master.to_string());
-        }
-        let mut child = command.spawn().unwrap();
-        let output = child.stdout.take().expect("it is piped");
-        Self {
-            child,
-            lines: BufReader::new(output).lines(),
-        }
-    }
-
-    /// Waits for a line with this prefix, and returns the rest.
-    async fn says(&mut self, beginning: &str) -> String {
-        loop {
-            let line = self.lines.next_line().await.unwrap();
-            let line = line.expect("the process has ended");
-            if let Some(rest) = line.strip_prefix(beginning) {
-                return rest.trim().to_owned();
-            }
-        }
-    }
-
-    /// Sends it a signal, with the shell's own `kill`.
-    async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs");
-        let kill = format!("kill -{signal} {id}");
-        let done = Command::new("sh").args(["-c", &kill]).status().await;
-        assert!(done.unwrap().success(), "{kill}");
-    }
-
-    /// Kills it, like `kill -9`.
-    async fn kill(mut self) {
-        self.signal("KILL").await;
-        self.child.wait().await.unwrap();
-    }
-}
-
-/// A mesh whose master and caller are in this process.
-struct Here {
-    private: String,
-    keys: Keys,
-    master: Master,
-}
-
-impl Here {
-    async fn new() -> Self {
-        log::start();
-        let private = Keys::generate();
-        let keys = Keys::new("Hard", &*private);
-        let master = Hard::master()
-            .keys(&keys)
-            .bind("127.0.0.1:0")
-            .without_discovery()
-            .start()
-            .await
-            .unwrap();
-        Self {
-            private,
-            keys,
-            master,
-        }
-    }
-
-    async fn worker_process(&self, instance: &str) -> Process {
-        let master = Some(self.master.addr());
-        let mut worker = Process::start("worker", instance, &self.private, master).await;
-        worker.says("listening").await;
-        worker
-    }
-
-    async fn caller(
-        &self,
-        set: impl FnOnce(NodeBuilder<Caller>) -> NodeBuilder<Caller>,
-    ) -> Node<Caller> {
-        let caller = Caller::node()
-            .keys(&self.keys)
-            .master(self.master.addr())
-            .bind("127.0.0.1:0");
-        let caller = set(caller).start().await.unwrap();
-        caller.ready::<Worker>(1).await.unwrap();
-        caller
-    }
-
-    /// A worker in this process that others reach through a proxy.
-    async fn worker_behind(
-        &self,
-        proxy: &Proxy,
-    ) -> (Node<Worker>, mpsc::UnboundedReceiver<String>) {
-        let (hands, held, _) = Hands::new();
-        let worker = Worker::node(hands)
-            .keys(&self.keys)
-            .master(self.master.addr())
-            .bind("127.0.0.1:0")
-            .advertise(proxy.addr().to_string())
-            .start()
-            .await
-            .unwrap();
-        proxy.lead_to(worker.addr());
-        (worker, held)
-    }
-}
 
 fn worker(instance: &str) -> NodeId {
     NodeId::new("Worker", instance)

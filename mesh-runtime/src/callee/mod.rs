@@ -43,13 +43,19 @@ pub(crate) struct CalleeOptions {
     pub(crate) closed: CancellationToken,
 }
 
-/// Is told which instances rest. Its methods are called inline and must not block.
+/// Is told which instances are passed over. Its methods are called inline and must not block.
 pub(crate) trait CalleeObserver: Send + Sync + 'static {
     /// An instance gets no calls for that long.
     fn rests(&self, peer: &NodeId, rest: Duration);
 
     /// It gets calls again.
     fn back(&self, peer: &NodeId);
+
+    /// Nothing is heard of an instance, although calls are in flight.
+    fn silent(&self, peer: &NodeId);
+
+    /// It is heard again.
+    fn heard(&self, peer: &NodeId);
 }
 
 /// A node type as seen by a caller.
@@ -216,7 +222,10 @@ impl Callee {
     ) -> Option<Picked> {
         let now = Instant::now();
         let mut state = self.state();
-        let due = |instance: &Arc<Instance>| state.ejection.is_due(instance.id(), now);
+        let due = |instance: &Arc<Instance>| {
+            // No answer is to be expected of one that is silent.
+            state.ejection.is_due(instance.id(), now) && !instance.silence().is_passed_over()
+        };
         let chosen = match placing {
             Placing::Key(_) => {
                 let rests = |instance: &Arc<Instance>| state.ejection.rests_for(instance.id(), now);

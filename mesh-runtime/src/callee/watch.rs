@@ -27,23 +27,32 @@ impl Callee {
     /// Looks at all instances. Returns when to look again.
     pub(super) fn look(&self, now: Instant) -> Option<Instant> {
         let state = self.state();
-        let mut changed = false;
+        let mut changed = Vec::new();
         let mut again = state.ejection.next_due(now);
         for instance in &state.all {
-            let (next, passed_over) = look_at(instance, now);
-            changed |= passed_over;
+            let (next, change) = look_at(instance, now);
+            changed.extend(change.map(|silent| (Arc::clone(instance), silent)));
             again = [again, next].into_iter().flatten().min();
         }
         let due = state.ejection.any_due(now);
-        if changed || due != self.probe_due.load(Ordering::Relaxed) {
+        if !changed.is_empty() || due != self.probe_due.load(Ordering::Relaxed) {
             self.publish(&state, now);
+        }
+        drop(state);
+        for (instance, silent) in changed {
+            let (observer, peer) = (&self.options.observer, &instance.link.peer.id);
+            if silent {
+                observer.silent(peer);
+            } else {
+                observer.heard(peer);
+            }
         }
         again.map(|at| at.max(now + SHORTEST))
     }
 }
 
-/// Returns when to look again, and whether the instance is passed over from now on, or not any more.
-fn look_at(instance: &Instance, now: Instant) -> (Option<Instant>, bool) {
+/// Returns when to look again, and whether the instance is passed over from now on, if that has changed.
+fn look_at(instance: &Instance, now: Instant) -> (Option<Instant>, Option<bool>) {
     let link = &instance.link;
     let before = instance.silence();
     let Look {
@@ -54,17 +63,11 @@ fn look_at(instance: &Instance, now: Instant) -> (Option<Instant>, bool) {
     if ping {
         link.ping();
     }
-    if before == silence {
-        return (again, false);
+    if before != silence {
+        instance.set_silence(silence);
     }
-    instance.set_silence(silence);
-    let changed = before.is_passed_over() != silence.is_passed_over();
-    if changed && silence.is_passed_over() {
-        tracing::warn!(peer = %link.peer.id, "nothing is heard of the peer: new calls go to other instances");
-    } else if changed {
-        tracing::info!(peer = %link.peer.id, "the peer is heard again");
-    }
-    (again, changed)
+    let silent = silence.is_passed_over();
+    (again, (silent != before.is_passed_over()).then_some(silent))
 }
 
 /// The task. When it is dropped, another one can begin.

@@ -58,6 +58,17 @@ pub enum Event {
         /// The instance.
         peer: NodeId,
     },
+    /// Nothing was heard of an instance for 1 s although calls were in flight, and for 1 s more after it was pinged. Until
+    /// it is heard, new balanced calls go to other instances, if there are any.
+    InstanceSilent {
+        /// The instance.
+        peer: NodeId,
+    },
+    /// An instance that was silent is heard again.
+    InstanceHeard {
+        /// The instance.
+        peer: NodeId,
+    },
     /// A newer node with the same instance id has replaced this node, which stops dialling.
     Replaced,
     /// This listener was too slow and has missed that many events.
@@ -123,6 +134,18 @@ impl CalleeObserver for EventSender {
         let peer = peer.clone();
         self.tell(Event::InstanceBack { peer });
     }
+
+    fn silent(&self, peer: &NodeId) {
+        tracing::warn!(%peer, "nothing is heard of the instance: new calls go to others");
+        let peer = peer.clone();
+        self.tell(Event::InstanceSilent { peer });
+    }
+
+    fn heard(&self, peer: &NodeId) {
+        tracing::info!(%peer, "the instance is heard again");
+        let peer = peer.clone();
+        self.tell(Event::InstanceHeard { peer });
+    }
 }
 
 fn log(log: &EventLog, event: &Event) {
@@ -150,6 +173,12 @@ fn log(log: &EventLog, event: &Event) {
         }
         Event::InstanceBack { peer } => {
             log.add(EventKind::InstanceBack, Some(peer.into()), None, None);
+        }
+        Event::InstanceSilent { peer } => {
+            log.add(EventKind::InstanceSilent, Some(peer.into()), None, None);
+        }
+        Event::InstanceHeard { peer } => {
+            log.add(EventKind::InstanceHeard, Some(peer.into()), None, None);
         }
         Event::Replaced => log.add(EventKind::Replaced, None, None, None),
         // Only listeners miss events.

@@ -51,8 +51,8 @@ pub struct LinkInfo {
     /// How long the other end gets no balanced calls of this node, because calls to it failed
     /// ([`Event::InstanceRests`]). Zero: its rest is over, and the next call decides. `None`: it does not rest.
     pub rests_for: Option<Duration>,
-    /// Nothing was heard of the other end for 1 s although calls were in flight, and for 1 s more after it was pinged.
-    /// Until it is heard, new balanced calls go to other instances, if there are any.
+    /// Nothing is heard of the other end, so balanced calls of this node go to other instances, if there are any
+    /// ([`Event::InstanceSilent`]).
     pub silent: bool,
 }
 

@@ -232,6 +232,10 @@ pub enum EventKind {
     InstanceRests,
     /// An instance that rested gets calls again.
     InstanceBack,
+    /// Nothing is heard of an instance that this node calls: new balanced calls go to others.
+    InstanceSilent,
+    /// An instance that was silent is heard again.
+    InstanceHeard,
     /// A newer node with the same instance id has replaced this node.
     Replaced,
     /// A master has registered a node.

@@ -1,4 +1,5 @@
-//! One process of a mesh, for tests that kill it: `mesh-node master ADDR` or `mesh-node worker INSTANCE`; the rest
+//! One process of a mesh, for tests that kill it: `mesh-node master ADDR`, `mesh-node worker INSTANCE`, or
+//! `mesh-node mute INSTANCE` for a worker that never answers `echo`; the rest
 //! comes from `MESH_*`. Prints on its standard output where it listens and which calls it holds. Ends when its standard
 //! input closes, so that it never outlives its test.
 
@@ -24,8 +25,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("listening {}", master.addr());
             pending().await
         }
-        (Some("worker"), Some(instance)) => {
-            let (hands, mut held, _) = Hands::new();
+        (Some(role @ ("worker" | "mute")), Some(instance)) => {
+            let (mut hands, mut held, _) = Hands::new();
+            hands.mute = role == "mute";
             let worker = Worker::node(hands).instance(instance).start().await?;
             println!("listening {}", worker.addr());
             while let Some(name) = held.recv().await {
@@ -33,6 +35,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok(())
         }
-        _ => Err("usage: mesh-node master ADDR | worker INSTANCE".into()),
+        _ => Err("usage: mesh-node master ADDR | worker INSTANCE | mute INSTANCE".into()),
     }
 }

@@ -43,6 +43,8 @@ mesh_schema! {
 pub(crate) struct Hands {
     holding: mpsc::UnboundedSender<String>,
     release: &'static Semaphore,
+    /// Never answers `echo`.
+    pub(crate) mute: bool,
 }
 
 impl Hands {
@@ -51,7 +53,12 @@ impl Hands {
         let (holding, held) = mpsc::unbounded_channel();
         // Leaked once per test: small enough.
         let release: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
-        (Self { holding, release }, held, release)
+        let hands = Self {
+            holding,
+            release,
+            mute: false,
+        };
+        (hands, held, release)
     }
 
     /// A handler for tests that hold nothing.
@@ -69,6 +76,9 @@ impl Hands {
 
 impl WorkerHandler for Hands {
     async fn echo(&self, _cx: Context<Worker>, text: String) -> String {
+        if self.mute {
+            std::future::pending::<()>().await;
+        }
         text
     }
 
