@@ -1,5 +1,156 @@
-//! Hooks: code of the user's own in the path of every call, for what all calls have in common. Checks at the door, audit
-//! lines, headers.
+//! Hooks: code of the user's own in the path of every call, for what all calls have in common: checks at the door, audit
+//! lines, headers. [`Hook`] says when they run, and what follows from errors and panics.
+//!
+//! # A check at the door
+//! Only calls of known tenants are served. The check runs before the handler, so a refused call did not run.
+//!
+//! ```
+//! use mesh_runtime::{
+//!     CallError, Context, Hook, hook::{Refused, Request}, mesh_schema, testing::TestMesh,
+//! };
+//!
+//! mesh_schema! {
+//!     mesh Shop;
+//!     node Gateway { connect: [Billing]; }
+//!     node Billing { allow: [Gateway]; balanced fn charge(cents: u64) -> u64; }
+//! }
+//!
+//! struct Till;
+//!
+//! impl BillingHandler for Till {
+//!     async fn charge(&self, _: Context<Billing>, cents: u64) -> u64 {
+//!         cents
+//!     }
+//! }
+//!
+//! struct Door;
+//!
+//! impl Hook for Door {
+//!     async fn before_handler(&self, request: &mut Request<'_>) -> Result<(), Refused> {
+//!         match request.metadata.get("tenant") {
+//!             Some("a" | "b") => Ok(()),
+//!             _ => Err(Refused::new(401, "no such tenant")),
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mesh = TestMesh::<Shop>::start().await?;
+//! let billing = mesh.start_node(Billing::node(Till).hook(Door)).await?;
+//! let gateway = mesh.start_node(Gateway::node()).await?;
+//! gateway.ready::<Billing>(1).await?;
+//!
+//! let client = gateway.client::<Billing>();
+//! assert_eq!(client.charge(500).meta("tenant", "a").await?, 500);
+//! let error = client.charge(500).meta("tenant", "x").await.unwrap_err();
+//! assert!(matches!(&error, CallError::Refused { peer, code: 401, .. } if peer == billing.id()));
+//! assert!(!error.maybe_executed());
+//! # Ok(()) }
+//! ```
+//!
+//! # An audit line for each call
+//! [`Hook::after_call`] hears of every call of a node, [`Hook::after_handler`] of every one that it serves. They must not
+//! block, so the lines go through a channel.
+//!
+//! ```
+//! # use mesh_runtime::{Context, Hook, hook::{CallEnd, CallOutcome}, mesh_schema, testing::TestMesh};
+//! # mesh_schema! {
+//! #     mesh Shop;
+//! #     node Gateway { connect: [Billing]; }
+//! #     node Billing { allow: [Gateway]; balanced fn charge(cents: u64) -> u64; }
+//! # }
+//! # struct Till;
+//! # impl BillingHandler for Till {
+//! #     async fn charge(&self, _: Context<Billing>, cents: u64) -> u64 { cents }
+//! # }
+//! use tokio::sync::mpsc;
+//!
+//! struct Audit(mpsc::UnboundedSender<String>);
+//!
+//! impl Hook for Audit {
+//!     fn after_call(&self, call: &CallEnd<'_>) {
+//!         let outcome = match call.outcome {
+//!             CallOutcome::Done => "done".to_owned(),
+//!             CallOutcome::Failed(error) => error.to_string(),
+//!             _ => "dropped".to_owned(),
+//!         };
+//!         let tenant = call.metadata.get("tenant").unwrap_or("nobody");
+//!         let _ = self.0.send(format!("{} for {tenant}: {outcome}", call.command));
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mesh = TestMesh::<Shop>::start().await?;
+//! let (audit, mut lines) = mpsc::unbounded_channel();
+//! let gateway = mesh.start_node(Gateway::node().hook(Audit(audit))).await?;
+//! # let _billing = mesh.start_node(Billing::node(Till)).await?;
+//! # gateway.ready::<Billing>(1).await?;
+//! let client = gateway.client::<Billing>();
+//! client.charge(500).meta("tenant", "a").await?;
+//! assert_eq!(lines.recv().await.unwrap(), "Billing.charge for a: done");
+//! client.charge(500).to("gone").await.unwrap_err();
+//! assert!(lines.recv().await.unwrap().starts_with("Billing.charge for nobody: no instance"));
+//! # Ok(()) }
+//! ```
+//!
+//! # A header that travels along
+//! What a hook of the first node adds to the metadata reaches the handlers of the nodes behind it, and the jobs that they
+//! queue.
+//!
+//! ```
+//! use mesh_runtime::{
+//!     Context, Hook, JobError, hook::{Attempt, Refused}, mesh_schema, testing::TestMesh,
+//! };
+//! use tokio::sync::mpsc;
+//!
+//! mesh_schema! {
+//!     mesh Shop;
+//!     node Gateway { connect: [Billing]; }
+//!     node Billing { allow: [Gateway]; connect: [Audit]; balanced fn charge(cents: u64); }
+//!     node Audit { allow: [Billing]; queued balanced fn record(cents: u64); }
+//! }
+//!
+//! struct Till;
+//!
+//! impl BillingHandler for Till {
+//!     async fn charge(&self, cx: Context<Billing>, cents: u64) {
+//!         // Sends the header of the call that it serves along.
+//!         cx.client::<Audit>().record(cents).await.unwrap();
+//!     }
+//! }
+//!
+//! struct Records(mpsc::UnboundedSender<Option<String>>);
+//!
+//! impl AuditHandler for Records {
+//!     async fn record(&self, cx: Context<Audit>, _: u64) -> Result<(), JobError> {
+//!         Ok(self.0.send(cx.meta("request-id").map(str::to_owned))?)
+//!     }
+//! }
+//!
+//! struct RequestId;
+//!
+//! impl Hook for RequestId {
+//!     async fn before_attempt(&self, attempt: &mut Attempt<'_>) -> Result<(), Refused> {
+//!         attempt.metadata.insert("request-id", "r-17");
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mesh = TestMesh::<Shop>::start().await?;
+//! let (records, mut recorded) = mpsc::unbounded_channel();
+//! let _audit = mesh.start_node(Audit::node(Records(records))).await?;
+//! let billing = mesh.start_node(Billing::node(Till)).await?;
+//! # billing.ready::<Audit>(1).await?;
+//! let gateway = mesh.start_node(Gateway::node().hook(RequestId)).await?;
+//! # gateway.ready::<Billing>(1).await?;
+//! gateway.client::<Billing>().charge(500).await?;
+//! assert_eq!(recorded.recv().await.unwrap().as_deref(), Some("r-17"));
+//! # Ok(()) }
+//! ```
 
 use std::{
     fmt,
@@ -33,21 +184,7 @@ use crate::{error::CallError, id::NodeId, metadata::Metadata, panic_text::panic_
 ///
 /// Built-in commands for operators do not pass through hooks. A node without hooks pays nothing for them.
 ///
-/// ```
-/// use mesh_runtime::hook::{Hook, Refused, Request};
-///
-/// /// Serves calls of known tenants only.
-/// struct Door;
-///
-/// impl Hook for Door {
-///     async fn before_handler(&self, request: &mut Request<'_>) -> Result<(), Refused> {
-///         match request.metadata.get("tenant") {
-///             Some("a" | "b") => Ok(()),
-///             _ => Err(Refused::new(401, "no such tenant")),
-///         }
-///     }
-/// }
-/// ```
+/// The [module](self) has examples.
 pub trait Hook: Send + Sync + 'static {
     /// On the caller's side, before each attempt of a call. May add metadata, to this attempt only.
     ///

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::IntoFuture, time::Duration};
 
-use mesh_runtime::{CallError, Node, testing::TestMesh};
+use mesh_runtime::{CallError, Node, RetryBudget, testing::TestMesh};
 use mesh_tests::{Back, Front, Hearing, Parity, Stage, within};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -13,7 +13,7 @@ struct Scene {
     front: Node<Front>,
     backs: BTreeMap<String, (Node<Back>, Stage)>,
     hearing: Hearing,
-    _mesh: TestMesh<Parity>,
+    mesh: TestMesh<Parity>,
 }
 
 impl Scene {
@@ -36,7 +36,7 @@ impl Scene {
             front,
             backs,
             hearing,
-            _mesh: mesh,
+            mesh,
         }
     }
 }
@@ -142,6 +142,27 @@ async fn an_idempotent_call_is_tried_again_after_its_link_was_lost() {
         }
         scene.backs[&other].1.open();
         assert_eq!(call.await.unwrap().unwrap(), other);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_retry_budget_an_idempotent_call_that_may_have_run_is_not_tried_again() {
+    within(async {
+        let mut scene = Scene::set(&["b1", "b2"], 100).await;
+        let builder = Front::node(Stage::quiet()).retry_budget(RetryBudget::new(0, 0));
+        let front = scene.mesh.start_node(builder).await.unwrap();
+        front.ready::<Back>(2).await.unwrap();
+        let client = front.client::<Back>();
+        let call = tokio::spawn(client.wait_again("x".into()).timeout(LONG).into_future());
+        let asked = scene.hearing.next().await.instance.to_string();
+        drop(scene.backs.remove(&asked));
+        let error = call.await.unwrap().unwrap_err();
+        assert!(
+            matches!(&error, CallError::LinkLost { peer, maybe_executed: true, .. }
+                if *peer.instance.as_str() == asked),
+            "the first error: {error:?}"
+        );
     })
     .await;
 }

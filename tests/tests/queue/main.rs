@@ -1,4 +1,4 @@
-//! Queued commands: one suite that every engine passes, by itself ([`engine`]) and behind a mesh ([`mesh`]), and the
+//! Queued commands: one suite that every engine passes, by itself ([`engine`]) and behind a mesh ([`mesh`]), what callers do with full queues ([`full`]), and the
 //! features that only an engine in Redis has ([`redis_only`]). Each test is named after its situation.
 
 /// Runs each test once for each engine, as `memory::a_test` and `redis::a_test`.
@@ -25,6 +25,7 @@ macro_rules! both_engines {
 mod declarations;
 mod engine;
 mod engines;
+mod full;
 mod mesh;
 mod redis_only;
 mod workshop;
