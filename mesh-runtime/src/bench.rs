@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::{
     access::{Mesh, NodeType},
     balance::{Balance, Placing},
-    callee::{self, Callee, CalleeOptions},
+    callee::{Callee, CalleeOptions, Instance},
     error::CodecError,
     hook::Hooks,
     id::{BootEpoch, NodeId},
@@ -181,7 +181,7 @@ pub struct Instances {
 }
 
 /// The link that a call goes over.
-pub struct Picked(#[expect(dead_code, reason = "held, not read")] callee::Picked);
+pub struct Picked(#[expect(dead_code, reason = "held, not read")] Arc<Instance>);
 
 impl Instances {
     /// `count` instances. Their links have no other end, but all of them can be chosen.
@@ -214,7 +214,7 @@ impl Instances {
 
     fn place(&self, placing: Placing<'_>) -> Option<Picked> {
         let picked = self.callee.pick(self.command, placing, true, |_| true);
-        picked.map(Picked)
+        picked.map(|picked| Picked(Arc::clone(&picked.instance)))
     }
 }
 

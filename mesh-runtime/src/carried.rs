@@ -1,6 +1,6 @@
 //! What travels with a call besides its arguments, in its extension block: metadata and a trace context.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
@@ -11,32 +11,99 @@ use crate::{
     wire::extensions::MAX_BLOCK,
 };
 
-/// What a call carries, and the calls that its handler makes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Carried {
-    pub(crate) metadata: Metadata,
-    /// Behind a pointer, because few calls have one and all of them move this.
-    pub(crate) trace: Option<Arc<TraceContext>>,
+/// What a call carries, and the calls that its handler makes. One pointer, because few calls carry anything, and all of
+/// them move this.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Carried(Option<Arc<Content>>);
+
+#[derive(Debug, Clone, Default)]
+struct Content {
+    metadata: Metadata,
+    trace: Option<TraceContext>,
+    /// The metadata with what hooks have added, once they were asked.
+    added: OnceLock<Metadata>,
 }
 
+static NO_METADATA: Metadata = Metadata::none();
+
 impl Carried {
+    pub(crate) fn metadata(&self) -> &Metadata {
+        let Some(content) = &self.0 else {
+            return &NO_METADATA;
+        };
+        content.added.get().unwrap_or(&content.metadata)
+    }
+
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.0.as_ref()?.trace.as_ref()
+    }
+
+    /// Sets metadata.
+    pub(crate) fn insert(&mut self, key: String, value: String) {
+        self.metadata_mut().insert(key, value);
+    }
+
+    /// The metadata, to be changed.
+    pub(crate) fn metadata_mut(&mut self) -> &mut Metadata {
+        let content = self.content_mut();
+        if let Some(added) = content.added.take() {
+            content.metadata = added;
+        }
+        &mut content.metadata
+    }
+
+    pub(crate) fn set_trace(&mut self, trace: TraceContext) {
+        self.content_mut().trace = Some(trace);
+    }
+
+    fn content_mut(&mut self) -> &mut Content {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    /// Another view of the same, through which hooks may [add](Self::add) metadata later.
+    pub(crate) fn shared(&mut self) -> Self {
+        self.0.get_or_insert_default();
+        self.clone()
+    }
+
+    /// Replaces the metadata in all views that are shared. Only the first replacement counts.
+    pub(crate) fn add(&self, metadata: Metadata) {
+        if let Some(content) = &self.0 {
+            let _ = content.added.set(metadata);
+        }
+    }
+
     /// The extension block of a call. `None` if there is nothing in it. A trace context for which there is no room is
     /// left out.
     ///
     /// # Errors
     /// If the metadata exceeds its limits.
     pub(crate) fn to_block(&self) -> Result<Option<Bytes>, CodecError> {
-        if self.metadata.is_empty() && self.trace.is_none() {
+        let Some(content) = &self.0 else {
             return Ok(None);
-        }
+        };
         let mut block = BytesMut::new();
-        self.metadata.put(&mut block)?;
-        if let Some(trace) = &self.trace
+        self.metadata().put(&mut block)?;
+        if let Some(trace) = &content.trace
             && block.len() + trace::ENTRY <= MAX_BLOCK
         {
             trace.put(&mut block);
         }
         Ok((!block.is_empty()).then(|| block.freeze()))
+    }
+
+    /// The block that this was read from, or another one if hooks have changed the metadata.
+    ///
+    /// # Errors
+    /// If the metadata exceeds its limits.
+    pub(crate) fn block_with_added(&self, block: Bytes) -> Result<Bytes, CodecError> {
+        let content = self.0.as_ref();
+        let changed = content.is_some_and(|content| *self.metadata() != content.metadata);
+        if changed {
+            Ok(self.to_block()?.unwrap_or_default())
+        } else {
+            Ok(block)
+        }
     }
 
     /// What is in an extension block that is whole.
@@ -52,10 +119,11 @@ impl Carried {
     }
 
     fn decode(block: &[u8]) -> Result<Self, CodecError> {
-        Ok(Self {
+        Ok(Self(Some(Arc::new(Content {
             metadata: Metadata::from_block(block)?,
-            trace: TraceContext::from_block(block).map(Arc::new),
-        })
+            trace: TraceContext::from_block(block),
+            added: OnceLock::new(),
+        }))))
     }
 }
 
@@ -70,13 +138,25 @@ pub(crate) mod tests {
         flags: 1,
     };
 
+    fn traced() -> Carried {
+        let mut carried = Carried::default();
+        carried.set_trace(TRACE);
+        carried
+    }
+
+    fn insert(carried: &mut Carried, key: &str, value: &str) {
+        carried.insert(key.to_owned(), value.to_owned());
+    }
+
+    fn read(block: &[u8]) -> (Metadata, Option<TraceContext>) {
+        let carried = Carried::from_block(block).unwrap();
+        (carried.metadata().clone(), carried.trace().copied())
+    }
+
     pub(crate) fn vectors() -> Vec<(&'static str, Vec<u8>)> {
-        let mut carried = Carried {
-            metadata: Metadata::default(),
-            trace: Some(Arc::new(TRACE)),
-        };
+        let mut carried = traced();
         let alone = carried.to_block().unwrap().unwrap();
-        carried.metadata.insert("tenant", "a");
+        insert(&mut carried, "tenant", "a");
         let both = carried.to_block().unwrap().unwrap();
         vec![
             ("extensions.trace", alone.to_vec()),
@@ -87,39 +167,52 @@ pub(crate) mod tests {
     #[test]
     fn a_block_is_read_as_it_was_written() {
         assert_eq!(Carried::default().to_block().unwrap(), None);
-        assert_eq!(Carried::from_block(b"").unwrap(), Carried::default());
-        let mut carried = Carried {
-            metadata: Metadata::default(),
-            trace: Some(Arc::new(TRACE)),
-        };
+        assert_eq!(read(b""), (Metadata::default(), None));
+        let mut carried = traced();
         for _ in 0..2 {
             let block = carried.to_block().unwrap().unwrap();
-            assert_eq!(Carried::from_block(&block).unwrap(), carried);
-            carried.metadata.insert("tenant", "a");
+            assert_eq!(read(&block), (carried.metadata().clone(), Some(TRACE)));
+            insert(&mut carried, "tenant", "a");
+        }
+    }
+
+    #[test]
+    fn what_hooks_add_is_seen_in_all_views_and_can_be_added_to() {
+        for mut handler in [Carried::default(), traced()] {
+            let trace = handler.trace().copied();
+            let hooks = handler.shared();
+            let mut added = hooks.metadata().clone();
+            added.insert("tenant", "a");
+            hooks.add(added);
+            assert_eq!(handler.metadata().get("tenant"), Some("a"));
+            let mut call = handler.clone();
+            insert(&mut call, "hop", "2");
+            let metadata = call.metadata();
+            assert_eq!(
+                (metadata.get("tenant"), metadata.get("hop")),
+                (Some("a"), Some("2"))
+            );
+            assert_eq!(handler.metadata().get("hop"), None);
+            assert_eq!(
+                read(&call.to_block().unwrap().unwrap()),
+                (metadata.clone(), trace)
+            );
         }
     }
 
     #[test]
     fn a_trace_context_that_does_not_fit_is_left_out() {
-        let mut carried = Carried {
-            metadata: Metadata::default(),
-            trace: Some(Arc::new(TRACE)),
-        };
+        let mut carried = traced();
         // A header, a number of entries, and two lengths, of which the second has three bytes.
         let longest = MAX_BLOCK - extensions::ENTRY_HEADER - 1 - 2 - 3;
-        carried.metadata.insert("k", "v".repeat(longest));
+        insert(&mut carried, "k", &"v".repeat(longest));
         let block = carried.to_block().unwrap().unwrap();
         assert_eq!(block.len(), MAX_BLOCK);
-        assert_eq!(Carried::from_block(&block).unwrap().trace, None);
-        carried
-            .metadata
-            .insert("k", "v".repeat(longest - trace::ENTRY));
+        assert_eq!(read(&block).1, None);
+        insert(&mut carried, "k", &"v".repeat(longest - trace::ENTRY));
         let block = carried.to_block().unwrap().unwrap();
         assert_eq!(block.len(), MAX_BLOCK);
-        assert_eq!(
-            Carried::from_block(&block).unwrap().trace.as_deref(),
-            Some(&TRACE)
-        );
+        assert_eq!(read(&block).1, Some(TRACE));
     }
 
     #[test]
@@ -127,7 +220,7 @@ pub(crate) mod tests {
         for bytes in [&[1; 24][..], &[1; 26], &[0; 25], &[]] {
             let mut block = BytesMut::new();
             extensions::put(&mut block, kind::TRACE, bytes);
-            assert_eq!(Carried::from_block(&block).unwrap(), Carried::default());
+            assert_eq!(read(&block), (Metadata::default(), None));
         }
     }
 }

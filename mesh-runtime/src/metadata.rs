@@ -26,6 +26,10 @@ pub struct Metadata(Option<Arc<Vec<(String, String)>>>);
 const MAX_KEY: usize = 128;
 
 impl Metadata {
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
     /// The value for a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter()

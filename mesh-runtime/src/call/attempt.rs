@@ -2,8 +2,6 @@
 //! verdict on the command, turns a failure into the caller's error, and decides whether another instance may be tried
 //! and which error of several attempts is reported.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tracing::Instrument;
 
@@ -25,22 +23,22 @@ use crate::{
 pub(super) async fn call(
     call: &StartedCall<'_>,
     number: u32,
-    to: Picked,
+    to: &Picked<'_>,
 ) -> Result<Bytes, CallError> {
     if call.is_observed() {
-        let link = Arc::clone(&to.instance.link);
-        Box::pin(observed(call, &link, number, called(call, number, to))).await
+        let link = &to.instance.link;
+        Box::pin(observed(call, link, number, called(call, number, to))).await
     } else {
         called(call, number, to).await
     }
 }
 
-async fn called(call: &StartedCall<'_>, number: u32, mut to: Picked) -> Result<Bytes, CallError> {
-    let link = Arc::clone(&to.instance.link);
-    permitted(call, &link)?;
+async fn called(call: &StartedCall<'_>, number: u32, to: &Picked<'_>) -> Result<Bytes, CallError> {
+    let link = &*to.instance.link;
+    permitted(call, link)?;
     let payload = match call.fixed() {
         Some(payload) => payload,
-        None => Box::pin(call.payload_to(&link, number)).await?,
+        None => Box::pin(call.payload_to(link, number)).await?,
     };
     to.begin();
     let result = link.call(call.spec().id, payload, call.deadline.at).await;

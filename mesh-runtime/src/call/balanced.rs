@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{PreparedCall, Queued, attempt, prepared::Decode, started::StartedCall};
 use crate::{
@@ -80,14 +81,15 @@ impl<T: 'static> IntoFuture for BalancedCall<T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { placed, decode } = self;
-            let call = placed.prepared.start();
-            let called = async {
-                let answer = placed.call(&call).await?;
-                placed.prepared.decode(&answer, decode)
+            let call = self.placed.prepared.start();
+            // Boxed where it is traced, so that it is no bigger where it is not.
+            let answer = match call.span() {
+                None => self.placed.call(&call).await,
+                Some(span) => Box::pin(self.placed.call(&call).instrument(span)).await,
             };
-            let result = call.run(called).await;
-            call.end(result)
+            let decoded =
+                answer.and_then(|answer| self.placed.prepared.decode(&answer, self.decode));
+            call.end(decoded)
         })
     }
 }
@@ -225,9 +227,8 @@ impl Placed {
             let Some(to) = self.next(call, placing, &tried) else {
                 return Err(earlier.unwrap_or_else(|| self.nobody()));
             };
-            let link = Arc::clone(&to.instance.link);
             let number = tried.len() as u32 + 1;
-            let error = match attempt::call(call, number, to).await {
+            let error = match attempt::call(call, number, &to).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -236,9 +237,9 @@ impl Placed {
             if !elsewhere || call.is_over() || !self.may_retry(&error) {
                 return Err(error);
             }
-            tracing::debug!(peer = %link.peer.id, %error, "tries another instance");
+            tracing::debug!(peer = %to.instance.link.peer.id, %error, "tries another instance");
             earlier = Some(error);
-            tried.push(link);
+            tried.push(Arc::clone(&to.instance.link));
         }
     }
 
@@ -252,7 +253,7 @@ impl Placed {
         call: &StartedCall<'_>,
         placing: Placing<'_>,
         tried: &[Arc<Link>],
-    ) -> Option<Picked> {
+    ) -> Option<Picked<'_>> {
         let command = call.spec().id;
         let usable = |instance: &Instance| {
             let link = &instance.link;

@@ -4,6 +4,8 @@ use std::{future::IntoFuture, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 
+use tracing::Instrument;
+
 use super::{PreparedCall, attempt, gather::Audience, started::StartedCall};
 use crate::{error::CallError, id::InstanceId};
 
@@ -72,7 +74,11 @@ impl IntoFuture for BroadcastCall {
 
 async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
     let started = call.prepared.start();
-    let result = started.run(sent(&call, &started)).await;
+    let sent = sent(&call, &started);
+    let result = match started.span() {
+        None => sent.await,
+        Some(span) => sent.instrument(span).await,
+    };
     started.end(result)
 }
 

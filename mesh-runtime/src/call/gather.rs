@@ -4,6 +4,8 @@ use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
+use tracing::Instrument;
+
 use super::{PreparedCall, attempt, prepared::Decode, started::StartedCall};
 use crate::{
     callee::{Callee, Instance, Picked},
@@ -28,7 +30,7 @@ impl Audience {
     }
 
     /// The instances that the broadcast goes to, of those that are linked now.
-    pub(super) fn of(&self, callee: &Arc<Callee>) -> Vec<Picked> {
+    pub(super) fn of<'a>(&self, callee: &'a Arc<Callee>) -> Vec<Picked<'a>> {
         let meant = |instance: &&Arc<Instance>| {
             let id = &instance.link.peer.id.instance;
             instance.link.is_usable()
@@ -107,7 +109,11 @@ impl<T: Send + 'static> IntoFuture for GatherCall<T> {
 
 async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     let started = call.prepared.start();
-    let result = started.run(gathered(&call, &started)).await;
+    let gathered = gathered(&call, &started);
+    let result = match started.span() {
+        None => gathered.await,
+        Some(span) => gathered.instrument(span).await,
+    };
     started.end(result)
 }
 
@@ -122,7 +128,7 @@ async fn gathered<T>(
         .map(|to| (to.instance.link.peer.id.instance.clone(), Outcome::Missing))
         .collect();
     let mut open = FuturesUnordered::new();
-    for (place, to) in instances.into_iter().enumerate() {
+    for (place, to) in instances.iter().enumerate() {
         let attempt = attempt::call(started, 1, to);
         open.push(async move { (place, attempt.await) });
     }

@@ -149,7 +149,7 @@ impl PreparedCall {
 
     /// Sets metadata that travels with the call.
     pub(super) fn set_meta(&mut self, key: String, value: String) {
-        self.carried.metadata.insert(key, value);
+        self.carried.insert(key, value);
     }
 
     /// Delays the job by this long.
@@ -178,7 +178,8 @@ impl PreparedCall {
 
     /// Begins the call: its timeout counts from here on, and a shutdown waits for it.
     pub(super) fn start(&self) -> StartedCall<'_> {
-        let content = self.content().unwrap_or_else(Content::Unsendable);
+        let content = self.content();
+        let content = content.unwrap_or_else(|error| Content::Unsendable(Box::new(error)));
         StartedCall::new(self, self.deadline(), content, self.local.calls.token())
     }
 

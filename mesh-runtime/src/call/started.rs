@@ -1,14 +1,14 @@
 //! A call that is under way: what its attempts send, its span, and what hooks are told of it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::prepared::PreparedCall;
 use crate::{
@@ -49,7 +49,7 @@ pub(super) enum Content {
     /// The arguments, to which each attempt adds what hooks and the trace give it.
     Varying(Bytes),
     /// Nothing can be sent.
-    Unsendable(CallError),
+    Unsendable(Box<CallError>),
 }
 
 /// What hooks are to be told.
@@ -110,7 +110,7 @@ impl<'a> StartedCall<'a> {
     pub(super) fn check(&self) -> Result<(), CallError> {
         match &self.content {
             Content::Fixed(_) | Content::Varying(_) => Ok(()),
-            Content::Unsendable(error) => Err(error.clone()),
+            Content::Unsendable(error) => Err((**error).clone()),
         }
     }
 
@@ -139,11 +139,11 @@ impl<'a> StartedCall<'a> {
         let args = match &self.content {
             Content::Fixed(payload) => return Ok(payload.clone()),
             Content::Varying(args) => args,
-            Content::Unsendable(error) => return Err(error.clone()),
+            Content::Unsendable(error) => return Err((**error).clone()),
         };
         let mut carried = self.prepared.carried.clone();
         if let Some(hooked) = &self.hooked {
-            let asked = self.ask_hooks(hooked, link, number, &mut carried.metadata);
+            let asked = self.ask_hooks(hooked, link, number, carried.metadata_mut());
             let asked = tokio::time::timeout_at(self.deadline.at, asked).await;
             asked.map_err(|_| CallError::DeadlineExceeded {
                 after: self.deadline.after,
@@ -183,19 +183,13 @@ impl<'a> StartedCall<'a> {
         if let Some(propagator) = &self.prepared.local.propagator
             && let Some(trace) = propagator.inject(&Span::current())
         {
-            carried.trace = Some(Arc::new(trace));
+            carried.set_trace(trace);
         }
     }
 
-    /// Runs what this call does, in its span if it has one.
-    pub(super) async fn run<T>(
-        &self,
-        work: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
-        match &self.span {
-            None => work.await,
-            Some(span) => Box::pin(work.instrument(Span::clone(span))).await,
-        }
+    /// The span of this call. `None` if nobody listens.
+    pub(super) fn span(&self) -> Option<Span> {
+        self.span.as_deref().cloned()
     }
 
     /// Whether someone wants to know of each attempt.
@@ -229,7 +223,7 @@ impl<'a> StartedCall<'a> {
         let attempts = hooked.attempts();
         let (peer, metadata) = match &attempts.last {
             Some((peer, metadata)) => (Some(peer), metadata),
-            None => (None, &self.prepared.carried.metadata),
+            None => (None, self.prepared.carried.metadata()),
         };
         self.prepared.local.hooks.after_call(&CallEnd {
             command: self.name(),

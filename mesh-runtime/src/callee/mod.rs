@@ -122,11 +122,11 @@ pub(crate) struct InstanceHealth {
 }
 
 /// The instance that a call goes to.
-pub(crate) struct Picked {
+pub(crate) struct Picked<'a> {
     pub(crate) instance: Arc<Instance>,
-    callee: Arc<Callee>,
+    callee: &'a Arc<Callee>,
     /// Whether this call decides whether the rest of the instance is over, and has not done so yet.
-    probe: bool,
+    probe: AtomicBool,
 }
 
 impl Callee {
@@ -195,7 +195,7 @@ impl Callee {
         placing: Placing<'_>,
         any: bool,
         usable: impl Fn(&Instance) -> bool,
-    ) -> Option<Picked> {
+    ) -> Option<Picked<'_>> {
         let routes = self.routes.load();
         let usable = |instance: &Arc<Instance>| instance.link.is_usable() && usable(instance);
         let cursor = self.cursor(command);
@@ -219,7 +219,7 @@ impl Callee {
         placing: Placing<'_>,
         cursor: &AtomicUsize,
         usable: impl Fn(&Arc<Instance>) -> bool,
-    ) -> Option<Picked> {
+    ) -> Option<Picked<'_>> {
         let now = Instant::now();
         let mut state = self.state();
         let due = |instance: &Arc<Instance>| {
@@ -244,16 +244,16 @@ impl Callee {
         let any_due = state.ejection.any_due(now);
         self.probe_due.store(any_due, Ordering::Relaxed);
         let mut picked = self.picked(&chosen);
-        picked.probe = true;
+        *picked.probe.get_mut() = true;
         Some(picked)
     }
 
     /// A call to this instance, however it stands.
-    pub(crate) fn picked(self: &Arc<Self>, instance: &Arc<Instance>) -> Picked {
+    pub(crate) fn picked(self: &Arc<Self>, instance: &Arc<Instance>) -> Picked<'_> {
         Picked {
             instance: Arc::clone(instance),
-            callee: Arc::clone(self),
-            probe: false,
+            callee: self,
+            probe: AtomicBool::new(false),
         }
     }
 
@@ -353,7 +353,7 @@ impl Instance {
     }
 }
 
-impl Picked {
+impl Picked<'_> {
     /// A call over the link is about to be sent.
     #[inline]
     pub(crate) fn begin(&self) {
@@ -364,8 +364,9 @@ impl Picked {
 
     /// The call has ended, and says this about the instance.
     #[inline]
-    pub(crate) fn end(&mut self, showing: Showing) {
-        if std::mem::take(&mut self.probe) {
+    pub(crate) fn end(&self, showing: Showing) {
+        if self.probe.load(Ordering::Relaxed) {
+            self.probe.store(false, Ordering::Relaxed);
             self.callee.probed(&self.instance, showing);
             return;
         }
@@ -396,9 +397,9 @@ impl Picked {
     }
 }
 
-impl Drop for Picked {
+impl Drop for Picked<'_> {
     fn drop(&mut self) {
-        if self.probe {
+        if *self.probe.get_mut() {
             self.callee.probed(&self.instance, Showing::Nothing);
         }
     }

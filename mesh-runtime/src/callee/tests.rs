@@ -120,12 +120,12 @@ fn callee(links: usize) -> (Arc<Callee>, Arc<Told>) {
     (Arc::new(callee), told)
 }
 
-fn next(callee: &Arc<Callee>, placing: Placing<'_>) -> Picked {
+fn next<'a>(callee: &'a Arc<Callee>, placing: Placing<'_>) -> Picked<'a> {
     callee.pick(1, placing, true, |_| true).unwrap()
 }
 
 fn call(callee: &Arc<Callee>, placing: Placing<'_>, showing: Showing) -> InstanceId {
-    let mut picked = next(callee, placing);
+    let picked = next(callee, placing);
     picked.end(showing);
     picked.instance.id().clone()
 }
@@ -182,9 +182,9 @@ async fn a_key_of_who_rests_goes_to_the_next_and_all_others_stay() {
     callee.look(Instant::now());
     let other = before.iter().position(|place| *place != sick).unwrap();
     let picked = next(&callee, Placing::Key(&keys[other]));
-    assert!(!picked.probe);
+    assert!(!picked.probe.load(Ordering::Relaxed));
     let picked = next(&callee, Placing::Key(&keys[0]));
-    assert!(picked.probe && *picked.instance.id() == sick);
+    assert!(picked.probe.load(Ordering::Relaxed) && *picked.instance.id() == sick);
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +219,7 @@ async fn a_lost_link_counts_once_however_many_calls_it_takes_along() {
     let calls: Vec<_> = (0..20)
         .map(|_| next(&callee, Placing::To(&"b0".into())))
         .collect();
-    for mut call in calls {
+    for call in calls {
         call.end(Showing::Lost);
     }
     assert!(told.take().is_empty());

@@ -3,18 +3,16 @@
 use std::{
     fmt,
     marker::PhantomData,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
     access::{NodeType, StubFor},
     call::{ClientCore, Inherited},
     carried::Carried,
-    error::CodecError,
     id::{InstanceId, JobId, NodeId},
     local::LocalNode,
     metadata::Metadata,
@@ -37,35 +35,6 @@ pub(super) struct Origin {
     pub(super) deadline: Option<Instant>,
     pub(super) job: Option<JobInfo>,
     pub(super) carried: Carried,
-    /// The metadata with what hooks have added, once they were asked. `None` without hooks.
-    pub(super) added: Option<Arc<OnceLock<Metadata>>>,
-}
-
-impl Origin {
-    /// Takes over the metadata that hooks have added.
-    #[cold]
-    fn take_added(&mut self) {
-        let added = self.added.take();
-        if let Some(metadata) = added.as_ref().and_then(|added| added.get()) {
-            self.carried.metadata = metadata.clone();
-        }
-    }
-
-    /// The extension block of the call, with the metadata that hooks have added.
-    ///
-    /// # Errors
-    /// If that is too much.
-    pub(super) fn block_with_added(&self, block: Bytes) -> Result<Bytes, CodecError> {
-        let added = self.added.as_ref().and_then(|added| added.get());
-        let Some(metadata) = added.filter(|added| **added != self.carried.metadata) else {
-            return Ok(block);
-        };
-        let carried = Carried {
-            metadata: metadata.clone(),
-            trace: self.carried.trace.clone(),
-        };
-        Ok(carried.to_block()?.unwrap_or_default())
-    }
 }
 
 /// Who called.
@@ -91,10 +60,7 @@ pub struct JobInfo {
 
 impl<N: NodeType> Context<N> {
     /// The context of a handler that begins.
-    pub(super) fn new(mut origin: Origin) -> Self {
-        if origin.added.is_some() {
-            origin.take_added();
-        }
+    pub(super) fn new(origin: Origin) -> Self {
         Self {
             origin,
             node: PhantomData,
@@ -118,12 +84,12 @@ impl<N: NodeType> Context<N> {
 
     /// A text that was sent along with the call or job, or with the call that its caller served.
     pub fn meta(&self, key: &str) -> Option<&str> {
-        self.origin.carried.metadata.get(key)
+        self.origin.carried.metadata().get(key)
     }
 
     /// All that was sent along with the call or job. It goes on with the calls that are made through this context.
     pub fn metadata(&self) -> &Metadata {
-        &self.origin.carried.metadata
+        self.origin.carried.metadata()
     }
 
     /// The instance id of the node that this handler runs on.

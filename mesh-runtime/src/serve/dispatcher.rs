@@ -133,7 +133,6 @@ impl Dispatcher {
         let origin = Origin {
             local: Arc::clone(&self.local),
             carried,
-            added: None,
             caller: None,
             deadline: None,
             job: Some(JobInfo {
@@ -194,7 +193,6 @@ impl Dispatcher {
             }),
             deadline,
             job: None,
-            added: None,
             carried: Carried::from_block(block)
                 .map_err(|error| (FailureCode::Incompatible, bad_metadata(&error)))?,
         })
@@ -251,7 +249,7 @@ async fn queued(
             return Ok(Err(NoAnswer::new(FailureCode::Incompatible, why)));
         }
     };
-    let block = match origin.block_with_added(block) {
+    let block = match origin.carried.block_with_added(block) {
         Ok(block) => block,
         Err(error) => return Ok(Err(error.into())),
     };

@@ -1,11 +1,12 @@
 //! What hooks are asked and told about one call or job that is served.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::context::Origin;
 use crate::{
+    carried::Carried,
     hook::{CommandName, Refused, Request, RequestEnd, RequestKind, RequestOutcome},
     local::LocalNode,
     metadata::Metadata,
@@ -21,8 +22,8 @@ pub(super) struct HookedRequest {
     attempt: u32,
     size: usize,
     metadata: Metadata,
-    /// Where the handler finds the metadata that hooks have added.
-    added: Arc<OnceLock<Metadata>>,
+    /// Where the handler finds it.
+    carried: Carried,
     /// How many hooks were asked.
     asked: usize,
     began: Instant,
@@ -39,8 +40,6 @@ impl HookedRequest {
         if origin.local.hooks.is_empty() {
             return None;
         }
-        let added = Arc::<OnceLock<Metadata>>::default();
-        origin.added = Some(Arc::clone(&added));
         Some(Self {
             local: Arc::clone(&origin.local),
             command: CommandName {
@@ -51,8 +50,8 @@ impl HookedRequest {
             caller: origin.caller.as_ref().map(|caller| caller.node.clone()),
             attempt: origin.job.as_ref().map_or(1, |job| job.attempt),
             size,
-            metadata: origin.carried.metadata.clone(),
-            added,
+            metadata: origin.carried.metadata().clone(),
+            carried: origin.carried.shared(),
             asked: 0,
             began: Instant::now(),
         })
@@ -70,8 +69,7 @@ impl HookedRequest {
         };
         let hooks = &self.local.hooks;
         hooks.before_handler(&mut request, &mut self.asked).await?;
-        // Nobody else sets it.
-        let _ = self.added.set(self.metadata.clone());
+        self.carried.add(self.metadata.clone());
         Ok(())
     }
 

@@ -134,6 +134,7 @@ struct Observed {
 }
 
 impl Run {
+    #[inline]
     pub(super) fn new(
         command: &'static CommandSpec,
         origin: &mut Origin,
@@ -141,12 +142,13 @@ impl Run {
         kind: RequestKind,
         size: usize,
     ) -> Self {
+        let observed = spans::listening() || !origin.local.hooks.is_empty();
         Self {
             command: command.name,
             deadline: origin.deadline,
             permits,
             running: origin.local.handlers.token(),
-            observed: Observed::new(command.name, kind, origin, size),
+            observed: observed.then(|| Observed::new(command.name, kind, origin, size)),
         }
     }
 
@@ -169,26 +171,7 @@ impl Run {
     /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up.
     pub(crate) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
         let cancelled = reply.cancelled();
-        let served = self.served(reply, work);
-        match cancelled {
-            Some(cancelled) => drop(tokio::spawn(Abortable::new(served, cancelled))),
-            None => drop(tokio::spawn(served)),
-        }
-    }
-
-    /// Queues a job and replies with the result, in a task of its own that goes on when the caller gives up: a job that
-    /// is being queued is not taken back.
-    pub(super) fn enqueue(self, reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
-        tokio::spawn(self.served(reply, work));
-    }
-
-    // A block and not an async function, which would keep its arguments twice.
-    fn served(
-        self,
-        reply: CallReply,
-        work: Work<Result<Bytes, NoAnswer>>,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        async move {
+        let served = async move {
             match self.run(work).await {
                 Ended::Done(Ok(payload)) => reply.send(payload),
                 Ended::Done(Err(NoAnswer { code, why })) => reply.fail(code, &why),
@@ -199,7 +182,18 @@ impl Run {
                 }
                 Ended::DeadlineExceeded => reply.fail(FailureCode::DeadlineExceeded, ""),
             }
+        };
+        match cancelled {
+            Some(cancelled) => drop(tokio::spawn(Abortable::new(served, cancelled))),
+            None => drop(tokio::spawn(served)),
         }
+    }
+
+    /// Queues a job and replies with the result, in a task of its own that goes on when the caller gives up: a job that
+    /// is being queued is not taken back.
+    pub(super) fn enqueue(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
+        drop(reply.cancelled());
+        self.call(reply, work);
     }
 
     /// Runs a handler whose result nobody waits for, in a task of its own.
@@ -266,20 +260,17 @@ impl Run {
 }
 
 impl Observed {
-    #[inline]
+    #[cold]
     fn new(
         command: &'static str,
         kind: RequestKind,
         origin: &mut Origin,
         size: usize,
-    ) -> Option<Box<Self>> {
-        if !spans::listening() && origin.local.hooks.is_empty() {
-            return None;
-        }
-        Some(Box::new(Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             span: span(command, origin, kind),
             hooked: HookedRequest::new(command, kind, origin, size),
-        }))
+        })
     }
 
     /// Boxed, so that a run of which nobody wants to know is no bigger for it.
@@ -358,7 +349,7 @@ fn span(command: &'static str, origin: &Origin, kind: RequestKind) -> Span {
             (spans::handler(command, caller), TraceRelation::Parent)
         }
     };
-    if let (Some(propagator), Some(remote)) = (&origin.local.propagator, &origin.carried.trace)
+    if let (Some(propagator), Some(remote)) = (&origin.local.propagator, origin.carried.trace())
         && !span.is_disabled()
     {
         propagator.extract(&span, remote, relation);
