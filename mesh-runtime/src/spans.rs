@@ -1,7 +1,7 @@
 //! The `tracing` spans of calls, attempts, handlers and jobs, with the field names of OpenTelemetry's semantic
-//! conventions. All of them have the level INFO. While nobody listens, a span costs one comparison.
+//! conventions. All of them have the level DEBUG. While nobody listens, a span costs one comparison.
 
-use tracing::{Span, field::Empty, info_span, level_filters::LevelFilter};
+use tracing::{Span, debug_span, field::Empty, level_filters::LevelFilter};
 
 use crate::{
     error::CallError,
@@ -19,14 +19,14 @@ macro_rules! target {
 /// Whether spans may be listened to. If not, they need not be made.
 #[inline]
 pub(crate) fn listening() -> bool {
-    LevelFilter::current() >= LevelFilter::INFO
+    LevelFilter::current() >= LevelFilter::DEBUG
 }
 
 /// A call, with all its attempts.
 pub(crate) fn call(command: CommandName, queues_job: bool) -> Span {
     let CommandName { node_type, name } = command;
     if queues_job {
-        return info_span!(
+        return debug_span!(
             target: target!(),
             "queue",
             otel.name = format_args!("send {node_type}/{name}"),
@@ -39,7 +39,7 @@ pub(crate) fn call(command: CommandName, queues_job: bool) -> Span {
             messaging.destination.name = format_args!("{node_type}/{name}"),
         );
     }
-    info_span!(
+    debug_span!(
         target: target!(),
         "call",
         otel.name = format_args!("{node_type}/{name}"),
@@ -54,7 +54,7 @@ pub(crate) fn call(command: CommandName, queues_job: bool) -> Span {
 /// One attempt of a call.
 pub(crate) fn attempt(command: CommandName, peer: &NodeId, addr: &str, number: u32) -> Span {
     let CommandName { node_type, name } = command;
-    info_span!(
+    debug_span!(
         target: target!(),
         "attempt",
         otel.name = format_args!("attempt {node_type}/{name}"),
@@ -72,7 +72,7 @@ pub(crate) fn attempt(command: CommandName, peer: &NodeId, addr: &str, number: u
 /// The handler of a call or broadcast.
 pub(crate) fn handler(command: CommandName, caller: Option<&NodeId>) -> Span {
     let CommandName { node_type, name } = command;
-    info_span!(
+    debug_span!(
         target: target!(),
         "handler",
         otel.name = format_args!("{node_type}/{name}"),
@@ -88,7 +88,7 @@ pub(crate) fn handler(command: CommandName, caller: Option<&NodeId>) -> Span {
 /// One attempt of a job.
 pub(crate) fn job(command: CommandName, job: &JobId, attempt: u32) -> Span {
     let CommandName { node_type, name } = command;
-    info_span!(
+    debug_span!(
         target: target!(),
         "job",
         otel.name = format_args!("process {node_type}/{name}"),

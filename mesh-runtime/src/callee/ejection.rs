@@ -74,8 +74,8 @@ impl Ejection {
                 return true;
             };
             absent += 1;
-            let worth_it = known.rest.is_some() || known.failures.load(Ordering::Relaxed) > 0;
-            worth_it && now < since + REMEMBERED && absent <= MAX_ABSENT
+            // Also one without failures: its calls may be about to hear that the link is lost.
+            now < since + REMEMBERED && absent <= MAX_ABSENT
         });
     }
 
@@ -106,16 +106,16 @@ impl Ejection {
         known.map_or_else(Arc::default, |known| Arc::clone(&known.failures))
     }
 
-    /// Lets an instance rest that has failed [`MAX_FAILURES`] times in a row, unless it rests already, or half of the
-    /// linked ones do. Returns for how long.
+    /// Lets an instance rest that has failed [`MAX_FAILURES`] times in a row, unless it rests already, or more than
+    /// half of the linked ones would. It may have lost its link just now, so it counts as linked. Returns for how long.
     pub(super) fn rest(&mut self, instance: &InstanceId, now: Instant) -> Option<Duration> {
-        let linked = self.linked().count();
-        let resting = self.linked().filter(|(_, known)| known.rest.is_some());
-        let full = resting.count() + 1 > linked / 2;
+        let others = self.linked().filter(|(id, _)| *id != instance);
+        let (linked, resting) = others.fold((1, 1), |(linked, resting), (_, known)| {
+            (linked + 1, resting + usize::from(known.rest.is_some()))
+        });
         let known = self.known.get_mut(instance)?;
-        if full
+        if resting > linked / 2
             || known.rest.is_some()
-            || known.absent_since.is_some()
             || known.failures.load(Ordering::Relaxed) < MAX_FAILURES
         {
             return None;

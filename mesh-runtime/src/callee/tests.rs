@@ -216,20 +216,39 @@ async fn after_the_rest_one_call_decides() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_link_counts_once_however_many_calls_it_takes_along() {
     let (callee, told) = callee(2);
-    let calls: Vec<_> = (0..20)
-        .map(|_| next(&callee, Placing::To(&"b0".into())))
-        .collect();
-    for call in calls {
-        call.end(Showing::Lost);
-    }
-    assert!(told.take().is_empty());
     // It flaps: no call in between succeeds.
-    for _ in 1..MAX_FAILURES {
-        callee.set_links(vec![link(1)]);
+    for round in 1..=MAX_FAILURES {
+        assert!(told.take().is_empty(), "round {round}");
         callee.set_links(vec![link(0), link(1)]);
-        call(&callee, Placing::To(&"b0".into()), Showing::Lost);
+        let calls: Vec<_> = (0..20)
+            .map(|_| next(&callee, Placing::To(&"b0".into())))
+            .collect();
+        // Its link is gone when the calls hear of it.
+        callee.set_links(vec![link(1)]);
+        for call in calls {
+            call.end(Showing::Lost);
+        }
     }
     assert_eq!(told.take(), [("rests", "b0".into())]);
+    callee.set_links(vec![link(0), link(1)]);
+    assert_eq!(spread(&callee, 10).get("b0"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_seen_while_another_rests() {
+    let (callee, told) = callee(4);
+    next(&callee, ROUND_ROBIN).begin();
+    make_rest(&callee, &"b0".into());
+    // Nothing is to be looked at before the rest is over.
+    sleep(Duration::from_millis(2500)).await;
+    told.take();
+    let stuck = Arc::clone(&callee.links()[1]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let call = async move { drop(stuck.call(1, bytes::Bytes::new(), deadline).await) };
+    let waiting = tokio::spawn(call);
+    sleep(Duration::from_millis(2100)).await;
+    assert_eq!(told.take(), [("silent", "b1".into())]);
+    waiting.abort();
 }
 
 #[tokio::test(start_paused = true)]

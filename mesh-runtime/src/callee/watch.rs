@@ -12,8 +12,9 @@ use super::{Callee, Instance, silence::Look};
 
 /// The instances are looked at no more often than this.
 const SHORTEST: Duration = Duration::from_millis(10);
-/// How long the task waits for the next call before it ends.
-const LINGER: Duration = Duration::from_secs(1);
+/// The instances are looked at no more rarely than this, since calls may begin meanwhile. If there is no reason to look
+/// after that time, the task ends.
+const LONGEST: Duration = Duration::from_secs(1);
 
 impl Callee {
     /// Starts the task, if it does not run yet. Must be called on a Tokio runtime.
@@ -85,7 +86,8 @@ impl Watch {
                     return;
                 }
                 idle = again.is_none();
-                sleep_until(again.unwrap_or(now + LINGER)).await;
+                let longest = now + LONGEST;
+                sleep_until(again.map_or(longest, |again| again.min(longest))).await;
             }
         };
         tokio::select! {

@@ -172,7 +172,7 @@ impl<N: NodeType> NodeBuilder<N> {
 
     /// Joins the `tracing` spans of this node to a system of traces. Default: trace contexts are passed on as they come.
     ///
-    /// The spans have the target `mesh::call` and the level INFO: one for each call, each attempt, each handler and each
+    /// The spans have the target `mesh::call` and the level DEBUG: one for each call, each attempt, each handler and each
     /// attempt of a job, with the field names of OpenTelemetry's conventions.
     pub fn trace_propagator(mut self, propagator: impl TracePropagator) -> Self {
         self.propagator = Some(Arc::new(propagator));
