@@ -1,16 +1,18 @@
 //! Processes are killed and frozen, connections are cut, stalled and damaged: calls end as they should, and the mesh
 //! recovers by itself.
 
+#[path = "support/processes.rs"]
+mod processes;
 mod support;
 
 use std::{net::SocketAddr, time::Duration};
 
 use mesh_runtime::{CallError, CloseReason, Event, Heartbeat, Keys, Node, NodeId};
+use processes::{Here, Process};
 use support::{
     connection, disconnection, event,
     hard::{Caller, Hands, Worker},
     log,
-    processes::{Here, Process},
     proxy::{Proxy, Way},
     within,
 };

@@ -1,6 +1,9 @@
 //! One of three instances is frozen, answers nothing, or loses its link again and again, under 64 callers: which calls
 //! fail, and that no more fail once the instance is passed over. How many calls failed is printed.
 
+#[path = "support/processes.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod processes;
 mod support;
 
 use std::{
@@ -13,10 +16,10 @@ use std::{
 };
 
 use mesh_runtime::{CallError, Event, Events, Node, NodeId};
+use processes::Here;
 use support::{
     connection, event,
     hard::{Caller, Worker},
-    processes::Here,
     proxy::Proxy,
     within,
 };

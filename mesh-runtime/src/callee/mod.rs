@@ -203,13 +203,15 @@ impl Callee {
             return pick(placing, cursor, &routes.all, usable).map(|chosen| self.picked(chosen));
         }
         if self.probe_due.load(Ordering::Relaxed)
-            && let Some(probe) = self.probe(placing, cursor, &usable)
+            && let Some(probe) = self.probe(placing, cursor, usable)
         {
             return Some(probe);
         }
-        pick(placing, cursor, &routes.candidates, &usable)
-            .or_else(|| pick(placing, cursor, &routes.all, &usable).filter(|_| any))
-            .map(|chosen| self.picked(chosen))
+        let mut chosen = pick(placing, cursor, &routes.candidates, usable);
+        if chosen.is_none() && any {
+            chosen = pick(placing, cursor, &routes.all, usable);
+        }
+        chosen.map(|chosen| self.picked(chosen))
     }
 
     /// An instance for a call, whose rest this call may end. A call with a key goes to such an instance only if it has

@@ -230,6 +230,10 @@ impl Run {
         }))
     }
 
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would keep its arguments twice"
+    )]
     fn run<T: Returned + Send + 'static>(
         mut self,
         work: Work<T>,

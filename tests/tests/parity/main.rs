@@ -9,6 +9,7 @@ mod environment;
 mod evolution;
 mod failures;
 mod hooks;
+mod house;
 mod links;
 mod master;
 mod metadata;

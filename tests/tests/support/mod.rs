@@ -6,7 +6,6 @@
 pub(crate) mod factory;
 pub(crate) mod hard;
 pub(crate) mod log;
-pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod websocket;
 

@@ -9,7 +9,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{
+use crate::support::{
     hard::{Caller, Hands, Hard, Worker},
     log,
     proxy::Proxy,
