@@ -173,11 +173,8 @@ async fn a_frozen_instance_is_passed_over_until_it_is_heard() {
         load.answers(1000).await;
         let (before, after) = load.stop("frozen").await;
         assert_eq!(kinds(&after), BTreeMap::new());
-        assert!(
-            before.len() <= CALLERS,
-            "each caller waited for it once: {}",
-            before.len()
-        );
+        // All may wait for it at once; and once five of them have failed, it rests.
+        assert!(before.len() < CALLERS + 5, "{}", before.len());
         assert_eq!(kinds(&before).get("other"), None);
         let answer = caller.client::<Worker>().echo("again".into()).to("b");
         assert_eq!(answer.await.unwrap(), "again");
@@ -209,7 +206,7 @@ async fn an_instance_that_answers_nothing_costs_one_call_for_each_of_its_rests()
         let (before, after) = load.stop("mute").await;
         assert_eq!(kinds(&after), BTreeMap::from([("late", 1)]));
         let late = kinds(&before)["late"];
-        assert!((5..=2 * CALLERS).contains(&late), "{late}");
+        assert!((5..CALLERS + 5).contains(&late), "{late}");
         assert_eq!(kinds(&before).len(), 1);
     })
     .await;
