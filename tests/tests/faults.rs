@@ -245,9 +245,14 @@ async fn a_flipped_bit(way: Way) {
         let call = hold(&caller, "disturbed");
         assert_eq!(held.recv().await.unwrap(), "disturbed");
         proxy.damage(way);
-        // Traffic that the damage can hit.
-        let hit = caller.client::<Worker>().echo("x".repeat(200)).await;
-        assert!(matches!(hit, Err(CallError::LinkLost { .. })), "{hit:?}");
+        // Traffic that the damage can hit. If it hits an acknowledgement that was on its way before, the link is gone when
+        // this call is to be sent, and it goes over the next one.
+        let text = "x".repeat(200);
+        match caller.client::<Worker>().echo(text.clone()).await {
+            Ok(answer) => assert_eq!(answer, text),
+            Err(CallError::LinkLost { .. } | CallError::NoPeer { .. }) => {}
+            Err(error) => panic!("{error:?}"),
+        }
         assert_lost(call.await.unwrap());
         disconnection(&mut events, worker.id()).await;
         connection(&mut events, worker.id()).await;

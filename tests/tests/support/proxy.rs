@@ -171,20 +171,28 @@ async fn forward(
     loop {
         let read = tokio::select! {
             biased;
-            changed = deeds.changed() => {
-                let deed = *deeds.borrow_and_update();
-                match deed {
-                    _ if changed.is_err() => return,
-                    Deed::Nothing => {}
-                    Deed::Cut => return,
-                    Deed::Stall => stalled(&mut deeds).await,
-                    Deed::Damage(damaged) => damage = damaged == way,
-                }
-                continue;
-            }
-            read = from.read(&mut buffer) => read,
+            changed = deeds.changed() => match changed {
+                Ok(()) => 0,
+                Err(_) => return,
+            },
+            read = from.read(&mut buffer) => match read {
+                Ok(read @ 1..) => read,
+                Ok(0) | Err(_) => return,
+            },
         };
-        let Ok(read @ 1..) = read else { return };
+        // A fault that was injected before these bytes were sent concerns them.
+        if read == 0 || deeds.has_changed().unwrap_or_default() {
+            let deed = *deeds.borrow_and_update();
+            match deed {
+                Deed::Nothing => {}
+                Deed::Cut => return,
+                Deed::Stall => stalled(&mut deeds).await,
+                Deed::Damage(damaged) => damage = damaged == way,
+            }
+        }
+        if read == 0 {
+            continue;
+        }
         let bytes = &mut buffer[..read];
         if std::mem::take(&mut damage) {
             bytes[read / 2] ^= 1;
