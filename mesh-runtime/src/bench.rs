@@ -192,7 +192,8 @@ impl Instances {
             let id = NodeId::new(spec.name, format!("instance-{number:03}"));
             link(id, Channel::new(), Weak::clone(&host), no_commands())
         };
-        let callee = Arc::new(Callee::new(spec, callee_options()));
+        let options = callee_options(&EventSender::new());
+        let callee = Arc::new(Callee::new(spec, options, CancellationToken::new()));
         callee.set_links((0..count).map(link).collect());
         Self {
             callee,
@@ -218,12 +219,11 @@ impl Instances {
     }
 }
 
-fn callee_options() -> CalleeOptions {
+fn callee_options(events: &EventSender) -> CalleeOptions {
     CalleeOptions {
         ejection: true,
         retry_budget: RetryBudget::default(),
-        observer: Arc::new(EventSender::new()),
-        closed: CancellationToken::new(),
+        observer: Arc::new(events.clone()),
     }
 }
 
@@ -282,9 +282,7 @@ impl Served {
         let events = EventSender::new();
         let options = LocalOptions {
             balance: Balance::default(),
-            ejection: true,
-            retry_budget: RetryBudget::default(),
-            observer: Arc::new(events.clone()),
+            callees: callee_options(&events),
             hooks: Hooks::default(),
             propagator: None,
         };

@@ -7,10 +7,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     balance::Balance,
-    callee::{Callee, CalleeObserver, CalleeOptions},
+    callee::{Callee, CalleeOptions},
     hook::Hooks,
     id::NodeId,
-    retry::RetryBudget,
     schema::{NodeSpec, Schema},
     trace::TracePropagator,
 };
@@ -19,10 +18,7 @@ use crate::{
 pub(crate) struct LocalOptions {
     /// How balanced calls are spread, unless the call says otherwise.
     pub(crate) balance: Balance,
-    /// Whether instances that fail or are silent are passed over.
-    pub(crate) ejection: bool,
-    pub(crate) retry_budget: RetryBudget,
-    pub(crate) observer: Arc<dyn CalleeObserver>,
+    pub(crate) callees: CalleeOptions,
     pub(crate) hooks: Hooks,
     pub(crate) propagator: Option<Arc<dyn TracePropagator>>,
 }
@@ -52,13 +48,12 @@ impl LocalNode {
     pub(crate) fn new(id: NodeId, schema: &'static Schema, options: LocalOptions) -> Self {
         let callees = schema.nodes.iter();
         let closed = CancellationToken::new();
-        let callee_options = CalleeOptions {
-            ejection: options.ejection,
-            retry_budget: options.retry_budget,
-            observer: options.observer,
-            closed: closed.clone(),
+        let callee_options = options.callees;
+        let callee = |spec| {
+            let options = callee_options.clone();
+            Arc::new(Callee::new(spec, options, closed.clone()))
         };
-        let callee = |spec| Arc::new(Callee::new(spec, callee_options.clone()));
+        let callees = callees.map(|spec| (spec.name, callee(spec))).collect();
         let spec = schema.node(&id.node_type);
         Self {
             node_type: spec.map_or("", |spec| spec.name),
@@ -70,7 +65,7 @@ impl LocalNode {
             handlers: TaskTracker::new(),
             draining: CancellationToken::new(),
             closed,
-            callees: callees.map(|spec| (spec.name, callee(spec))).collect(),
+            callees,
             callee_options,
         }
     }
@@ -82,9 +77,10 @@ impl LocalNode {
 
     /// The given node type, as a callee of this node.
     pub(crate) fn callee(&self, spec: &'static NodeSpec) -> Arc<Callee> {
-        self.callee_named(spec.name)
-            .cloned()
-            .unwrap_or_else(|| Arc::new(Callee::new(spec, self.callee_options.clone())))
+        self.callee_named(spec.name).cloned().unwrap_or_else(|| {
+            let options = self.callee_options.clone();
+            Arc::new(Callee::new(spec, options, self.closed.clone()))
+        })
     }
 
     /// The callee with this name, if the schema has such a node type.

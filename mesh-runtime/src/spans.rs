@@ -1,7 +1,13 @@
 //! The `tracing` spans of calls, attempts, handlers and jobs, with the field names of OpenTelemetry's semantic
 //! conventions. All of them have the level DEBUG. While nobody listens, a span costs one comparison.
 
-use tracing::{Span, debug_span, field::Empty, level_filters::LevelFilter};
+use std::fmt;
+
+use tracing::{
+    Span, debug_span,
+    field::{self, Empty},
+    level_filters::LevelFilter,
+};
 
 use crate::{
     error::CallError,
@@ -9,11 +15,59 @@ use crate::{
     id::{JobId, NodeId},
 };
 
-/// The target of all spans, by which a filter finds them.
-macro_rules! target {
-    () => {
-        "mesh::call"
+/// A span with what all of them have: the target, by which a filter finds them, a name and kind for OpenTelemetry, and
+/// room for an error.
+macro_rules! span {
+    ($name:literal, $kind:literal, $otel_name:expr, $($fields:tt)*) => {
+        debug_span!(
+            target: "mesh::call",
+            $name,
+            otel.name = $otel_name,
+            otel.kind = $kind,
+            otel.status_code = Empty,
+            error.type = Empty,
+            $($fields)*
+        )
     };
+}
+
+/// The span of a call of this method, or of a part of it.
+macro_rules! rpc_span {
+    ($name:literal, $kind:literal, $otel_name:expr, $method:expr, $($fields:tt)*) => {
+        span!(
+            $name,
+            $kind,
+            $otel_name,
+            rpc.system.name = "mesh",
+            rpc.method = $method,
+            $($fields)*
+        )
+    };
+}
+
+/// The span of an operation on the jobs of this destination.
+macro_rules! messaging_span {
+    ($name:literal, $kind:literal, $operation:literal, $destination:expr, $($fields:tt)*) => {
+        span!(
+            $name,
+            $kind,
+            format_args!("{} {}", $operation, $destination),
+            messaging.system = "mesh",
+            messaging.operation.name = $operation,
+            messaging.operation.type = $operation,
+            messaging.destination.name = field::display(&$destination),
+            $($fields)*
+        )
+    };
+}
+
+/// A command as OpenTelemetry names it.
+struct Path(CommandName);
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0.node_type, self.0.name)
+    }
 }
 
 /// Whether spans may be listened to. If not, they need not be made.
@@ -24,45 +78,27 @@ pub(crate) fn listening() -> bool {
 
 /// A call, with all its attempts.
 pub(crate) fn call(command: CommandName, queues_job: bool) -> Span {
-    let CommandName { node_type, name } = command;
+    let path = Path(command);
     if queues_job {
-        return debug_span!(
-            target: target!(),
-            "queue",
-            otel.name = format_args!("send {node_type}/{name}"),
-            otel.kind = "producer",
-            otel.status_code = Empty,
-            error.type = Empty,
-            messaging.system = "mesh",
-            messaging.operation.name = "send",
-            messaging.operation.type = "send",
-            messaging.destination.name = format_args!("{node_type}/{name}"),
-        );
+        messaging_span!("queue", "producer", "send", path,)
+    } else {
+        rpc_span!(
+            "call",
+            "client",
+            field::display(&path),
+            field::display(&path),
+        )
     }
-    debug_span!(
-        target: target!(),
-        "call",
-        otel.name = format_args!("{node_type}/{name}"),
-        otel.kind = "client",
-        otel.status_code = Empty,
-        error.type = Empty,
-        rpc.system.name = "mesh",
-        rpc.method = format_args!("{node_type}/{name}"),
-    )
 }
 
 /// One attempt of a call.
 pub(crate) fn attempt(command: CommandName, peer: &NodeId, addr: &str, number: u32) -> Span {
-    let CommandName { node_type, name } = command;
-    debug_span!(
-        target: target!(),
+    let path = Path(command);
+    rpc_span!(
         "attempt",
-        otel.name = format_args!("attempt {node_type}/{name}"),
-        otel.kind = "client",
-        otel.status_code = Empty,
-        error.type = Empty,
-        rpc.system.name = "mesh",
-        rpc.method = format_args!("{node_type}/{name}"),
+        "client",
+        format_args!("attempt {path}"),
+        field::display(&path),
         network.peer.address = addr,
         mesh.peer = %peer.instance,
         mesh.attempt = number,
@@ -71,34 +107,24 @@ pub(crate) fn attempt(command: CommandName, peer: &NodeId, addr: &str, number: u
 
 /// The handler of a call or broadcast.
 pub(crate) fn handler(command: CommandName, caller: Option<&NodeId>) -> Span {
-    let CommandName { node_type, name } = command;
-    debug_span!(
-        target: target!(),
+    let path = Path(command);
+    rpc_span!(
         "handler",
-        otel.name = format_args!("{node_type}/{name}"),
-        otel.kind = "server",
-        otel.status_code = Empty,
-        error.type = Empty,
-        rpc.system.name = "mesh",
-        rpc.method = format_args!("{node_type}/{name}"),
-        mesh.peer = caller.map(tracing::field::display),
+        "server",
+        field::display(&path),
+        field::display(&path),
+        mesh.peer = caller.map(field::display),
     )
 }
 
 /// One attempt of a job.
 pub(crate) fn job(command: CommandName, job: &JobId, attempt: u32) -> Span {
-    let CommandName { node_type, name } = command;
-    debug_span!(
-        target: target!(),
+    let path = Path(command);
+    messaging_span!(
         "job",
-        otel.name = format_args!("process {node_type}/{name}"),
-        otel.kind = "consumer",
-        otel.status_code = Empty,
-        error.type = Empty,
-        messaging.system = "mesh",
-        messaging.operation.name = "process",
-        messaging.operation.type = "process",
-        messaging.destination.name = format_args!("{node_type}/{name}"),
+        "consumer",
+        "process",
+        path,
         messaging.message.id = %job,
         mesh.attempt = attempt,
     )

@@ -7,7 +7,7 @@ mod redis;
 mod schema;
 mod stage;
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, process::Command, time::Duration};
 
 use mesh_runtime::{Event, Events, Keys, Node, NodeBuilder, NodeType};
 
@@ -35,6 +35,17 @@ pub async fn start_at<N: NodeType>(
 ) -> Node<N> {
     let builder = builder.keys(keys).master(master).bind("127.0.0.1:0");
     builder.start().await.expect("the master takes the node in")
+}
+
+/// Sends a signal, such as `STOP`, to a process.
+///
+/// # Panics
+/// If there is no such process.
+pub fn signal(pid: u32, signal: &str) {
+    // The shell's own `kill`: the program may not be installed.
+    let kill = format!("kill -{signal} {pid}");
+    let done = Command::new("sh").args(["-c", &kill]).status();
+    assert!(done.expect("sh runs").success(), "{kill}");
 }
 
 /// Waits for the first event for which `wanted` returns a value, and returns that value. Skips the events before it.

@@ -173,9 +173,7 @@ impl RedisServer {
 
     fn signal(&self, signal: &str) {
         let running = self.running.as_ref().expect("the server runs");
-        let kill = format!("kill -{signal} {}", running.server.id());
-        let done = Command::new("sh").args(["-c", &kill]).status();
-        assert!(done.expect("sh runs").success(), "{kill}");
+        crate::signal(running.server.id(), signal);
     }
 
     /// Runs a command, and returns its reply as text. An array has one line per element.

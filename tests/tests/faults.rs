@@ -86,7 +86,7 @@ async fn a_frozen_node_is_given_up_by_deadline_and_heartbeat_and_linked_again_wh
             })
             .await;
         let mut events = caller.events();
-        process.signal("STOP").await;
+        process.signal("STOP");
         // The signal takes effect a moment later; until then the process still responds.
         let error = loop {
             let call = caller.client::<Worker>().echo("cold in there?".into());
@@ -102,7 +102,7 @@ async fn a_frozen_node_is_given_up_by_deadline_and_heartbeat_and_linked_again_wh
         let reason = disconnection(&mut events, &worker("frozen")).await;
         assert_eq!(reason, CloseReason::Silent(silence));
 
-        process.signal("CONT").await;
+        process.signal("CONT");
         connection(&mut events, &worker("frozen")).await;
         assert_answers(&caller).await;
     })

@@ -153,7 +153,7 @@ async fn a_frozen_instance_is_passed_over_until_it_is_heard() {
         let mut events = caller.events();
         let load = Load::start(&caller, Duration::from_secs(3));
         load.answers(1000).await;
-        frozen.signal("STOP").await;
+        frozen.signal("STOP");
         let silent = |event| match event {
             Event::InstanceSilent { peer } => (peer == worker("b")).then_some(()),
             _ => None,
@@ -166,7 +166,7 @@ async fn a_frozen_instance_is_passed_over_until_it_is_heard() {
         // Five of the calls that wait for it fail, and then it rests, too; but it is not probed while it is silent.
         rests(&mut events, &worker("b")).await;
         load.answers(5000).await;
-        frozen.signal("CONT").await;
+        frozen.signal("CONT");
         back(&mut events, &worker("b")).await;
         let link = caller.link::<Worker>("b").unwrap();
         assert!(!link.silent && link.rests_for.is_none());

@@ -36,10 +36,7 @@ pub(super) async fn call(
 async fn called(call: &StartedCall<'_>, number: u32, to: &Picked<'_>) -> Result<Bytes, CallError> {
     let link = &*to.instance.link;
     permitted(call, link)?;
-    let payload = match call.fixed() {
-        Some(payload) => payload,
-        None => Box::pin(call.payload_to(link, number)).await?,
-    };
+    let payload = call.payload_to(link, number).await?;
     to.begin();
     let result = link.call(call.spec().id, payload, call.deadline.at).await;
     to.end(showing(&result));
@@ -58,10 +55,7 @@ pub(super) async fn tell(call: &StartedCall<'_>, link: &Link) -> Result<(), Call
 
 async fn told(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
     permitted(call, link)?;
-    let payload = match call.fixed() {
-        Some(payload) => payload,
-        None => Box::pin(call.payload_to(link, 1)).await?,
-    };
+    let payload = call.payload_to(link, 1).await?;
     link.tell(call.spec().id, payload, call.deadline.at)
         .await
         .map_err(|failure| error(call, &link.peer.id, failure))

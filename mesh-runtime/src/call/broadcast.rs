@@ -3,8 +3,7 @@
 use std::{future::IntoFuture, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
-
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{PreparedCall, attempt, gather::Audience, started::StartedCall};
 use crate::{error::CallError, id::InstanceId};
@@ -74,11 +73,8 @@ impl IntoFuture for BroadcastCall {
 
 async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
     let started = call.prepared.start();
-    let sent = sent(&call, &started);
-    let result = match started.span() {
-        None => sent.await,
-        Some(span) => sent.instrument(span).await,
-    };
+    let span = started.span().unwrap_or_else(Span::none);
+    let result = sent(&call, &started).instrument(span).await;
     started.end(result)
 }
 

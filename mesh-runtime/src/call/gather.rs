@@ -3,8 +3,7 @@
 use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{PreparedCall, attempt, prepared::Decode, started::StartedCall};
 use crate::{
@@ -109,11 +108,8 @@ impl<T: Send + 'static> IntoFuture for GatherCall<T> {
 
 async fn gather<T>(call: GatherCall<T>) -> Result<Gather<T>, CallError> {
     let started = call.prepared.start();
-    let gathered = gathered(&call, &started);
-    let result = match started.span() {
-        None => gathered.await,
-        Some(span) => gathered.instrument(span).await,
-    };
+    let span = started.span().unwrap_or_else(Span::none);
+    let result = gathered(&call, &started).instrument(span).await;
     started.end(result)
 }
 

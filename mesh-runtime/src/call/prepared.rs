@@ -178,9 +178,8 @@ impl PreparedCall {
 
     /// Begins the call: its timeout counts from here on, and a shutdown waits for it.
     pub(super) fn start(&self) -> StartedCall<'_> {
-        let content = self.content();
-        let content = content.unwrap_or_else(|error| Content::Unsendable(Box::new(error)));
-        StartedCall::new(self, self.deadline(), content, self.local.calls.token())
+        let under_way = self.local.calls.token();
+        StartedCall::new(self, self.deadline(), self.content(), under_way)
     }
 
     fn content(&self) -> Result<Content, CallError> {

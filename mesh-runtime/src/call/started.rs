@@ -37,7 +37,8 @@ pub(super) struct StartedCall<'a> {
     /// `None` if nobody listens.
     span: Option<Box<Span>>,
     prepared: &'a PreparedCall,
-    content: Content,
+    /// What is sent, or why nothing can be.
+    content: Result<Content, Box<CallError>>,
     hooked: Option<Box<Hooked>>,
     _under_way: TaskTrackerToken,
 }
@@ -48,8 +49,6 @@ pub(super) enum Content {
     Fixed(CallPayload),
     /// The arguments, to which each attempt adds what hooks and the trace give it.
     Varying(Bytes),
-    /// Nothing can be sent.
-    Unsendable(Box<CallError>),
 }
 
 /// What hooks are to be told.
@@ -71,13 +70,16 @@ impl<'a> StartedCall<'a> {
     pub(super) fn new(
         prepared: &'a PreparedCall,
         deadline: Deadline,
-        content: Content,
+        content: Result<Content, CallError>,
         under_way: TaskTrackerToken,
     ) -> Self {
         let hooked = || {
             Box::new(Hooked {
                 began: Instant::now(),
-                size: content.args_len(),
+                size: match &content {
+                    Ok(Content::Varying(args)) => args.len(),
+                    Ok(Content::Fixed(_)) | Err(_) => 0,
+                },
                 attempts: Mutex::default(),
             })
         };
@@ -87,7 +89,7 @@ impl<'a> StartedCall<'a> {
                 .then(|| Box::new(spans::call(prepared.name(), prepared.queues_job()))),
             prepared,
             hooked: (!prepared.local.hooks.is_empty()).then(hooked),
-            content,
+            content: content.map_err(Box::new),
             _under_way: under_way,
         }
     }
@@ -108,10 +110,11 @@ impl<'a> StartedCall<'a> {
     /// # Errors
     /// If nothing can be sent: something could not be encoded, or this node has ended.
     pub(super) fn check(&self) -> Result<(), CallError> {
-        match &self.content {
-            Content::Fixed(_) | Content::Varying(_) => Ok(()),
-            Content::Unsendable(error) => Err((**error).clone()),
-        }
+        self.content().map(drop)
+    }
+
+    fn content(&self) -> Result<&Content, CallError> {
+        self.content.as_ref().map_err(|error| (**error).clone())
     }
 
     /// Whether the deadline has passed.
@@ -119,28 +122,29 @@ impl<'a> StartedCall<'a> {
         Instant::now() >= self.deadline.at
     }
 
-    /// What an attempt sends, if it is the same with each.
-    pub(super) fn fixed(&self) -> Option<CallPayload> {
-        match &self.content {
-            Content::Fixed(payload) => Some(payload.clone()),
-            Content::Varying(_) | Content::Unsendable(_) => None,
-        }
-    }
-
-    /// What an attempt sends, with what hooks and the trace add to it.
+    /// What an attempt sends.
     ///
     /// # Errors
-    /// If nothing can be sent, if a hook refuses, if it takes too long, or if what they add is too much.
+    /// If nothing can be sent, if a hook refuses, if it takes too long, or if what hooks add is too much.
     pub(super) async fn payload_to(
         &self,
         link: &Link,
         number: u32,
     ) -> Result<CallPayload, CallError> {
-        let args = match &self.content {
-            Content::Fixed(payload) => return Ok(payload.clone()),
-            Content::Varying(args) => args,
-            Content::Unsendable(error) => return Err((**error).clone()),
-        };
+        match self.content()? {
+            Content::Fixed(payload) => Ok(payload.clone()),
+            // Boxed, so that a call without hooks is no bigger for it.
+            Content::Varying(args) => Box::pin(self.varied(args, link, number)).await,
+        }
+    }
+
+    /// The arguments with what hooks and the trace add to them.
+    async fn varied(
+        &self,
+        args: &Bytes,
+        link: &Link,
+        number: u32,
+    ) -> Result<CallPayload, CallError> {
         let mut carried = self.prepared.carried.clone();
         if let Some(hooked) = &self.hooked {
             let asked = self.ask_hooks(hooked, link, number, carried.metadata_mut());
@@ -241,16 +245,6 @@ impl<'a> StartedCall<'a> {
 impl Drop for StartedCall<'_> {
     fn drop(&mut self) {
         self.tell(CallOutcome::Dropped);
-    }
-}
-
-impl Content {
-    fn args_len(&self) -> usize {
-        match self {
-            Self::Fixed(payload) => payload.bytes.len(),
-            Self::Varying(args) => args.len(),
-            Self::Unsendable(_) => 0,
-        }
     }
 }
 

@@ -39,8 +39,6 @@ pub(crate) struct CalleeOptions {
     pub(crate) ejection: bool,
     pub(crate) retry_budget: RetryBudget,
     pub(crate) observer: Arc<dyn CalleeObserver>,
-    /// Cancelled when the node is to end.
-    pub(crate) closed: CancellationToken,
 }
 
 /// Is told which instances are passed over. Its methods are called inline and must not block.
@@ -62,6 +60,8 @@ pub(crate) trait CalleeObserver: Send + Sync + 'static {
 pub(crate) struct Callee {
     spec: &'static NodeSpec,
     options: CalleeOptions,
+    /// Cancelled when the node is to end.
+    closed: CancellationToken,
     /// What is left of the retry budget.
     pub(crate) retries: RetryReserve,
     routes: ArcSwap<Routes>,
@@ -130,9 +130,14 @@ pub(crate) struct Picked<'a> {
 }
 
 impl Callee {
-    pub(crate) fn new(spec: &'static NodeSpec, options: CalleeOptions) -> Self {
+    pub(crate) fn new(
+        spec: &'static NodeSpec,
+        options: CalleeOptions,
+        closed: CancellationToken,
+    ) -> Self {
         Self {
             spec,
+            closed,
             retries: RetryReserve::new(options.retry_budget, Instant::now()),
             options,
             routes: ArcSwap::default(),
@@ -243,8 +248,7 @@ impl Callee {
         };
         let chosen = Arc::clone(chosen?);
         state.ejection.begin_probe(chosen.id());
-        let any_due = state.ejection.any_due(now);
-        self.probe_due.store(any_due, Ordering::Relaxed);
+        self.note_due(&state, now);
         let mut picked = self.picked(&chosen);
         *picked.probe.get_mut() = true;
         Some(picked)
@@ -310,13 +314,18 @@ impl Callee {
         let heard = |instance: &&Arc<Instance>| !instance.silence().is_passed_over();
         let awake: Vec<_> = state.all.iter().filter(awake).cloned().collect();
         let heard: Vec<_> = awake.iter().filter(heard).cloned().collect();
-        self.probe_due
-            .store(state.ejection.any_due(now), Ordering::Relaxed);
+        self.note_due(state, now);
         self.routes.store(Arc::new(Routes {
             all: state.all.clone(),
             // If nothing is heard of any of them, it may be this node that hears nothing.
             candidates: if heard.is_empty() { awake } else { heard },
         }));
+    }
+
+    /// Notes whether a rest is over.
+    fn note_due(&self, state: &State, now: Instant) {
+        let due = state.ejection.any_due(now);
+        self.probe_due.store(due, Ordering::Relaxed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -113,8 +113,8 @@ fn callee(links: usize) -> (Arc<Callee>, Arc<Told>) {
             ejection: true,
             retry_budget: RetryBudget::default(),
             observer: Arc::clone(&told) as Arc<dyn CalleeObserver>,
-            closed: CancellationToken::new(),
         },
+        CancellationToken::new(),
     );
     callee.set_links((0..links).map(link).collect());
     (Arc::new(callee), told)

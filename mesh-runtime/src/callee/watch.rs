@@ -35,8 +35,9 @@ impl Callee {
             changed.extend(change.map(|silent| (Arc::clone(instance), silent)));
             again = [again, next].into_iter().flatten().min();
         }
-        let due = state.ejection.any_due(now);
-        if !changed.is_empty() || due != self.probe_due.load(Ordering::Relaxed) {
+        if changed.is_empty() {
+            self.note_due(&state, now);
+        } else {
             self.publish(&state, now);
         }
         drop(state);
@@ -76,7 +77,7 @@ struct Watch(Arc<Callee>);
 
 impl Watch {
     async fn run(self) {
-        let closed = self.0.options.closed.clone();
+        let closed = self.0.closed.clone();
         let watch = async {
             let mut idle = false;
             loop {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     access::{Mesh, NodeType},
     balance::Balance,
+    callee::CalleeOptions,
     close::CloseReason,
     error::StartError,
     hook::{Hook, Hooks},
@@ -270,9 +271,11 @@ impl<N: NodeType> NodeBuilder<N> {
         let events = EventSender::new();
         let options = LocalOptions {
             balance: self.config.balance,
-            ejection: self.config.ejection,
-            retry_budget: self.config.retry_budget,
-            observer: Arc::new(events.clone()),
+            callees: CalleeOptions {
+                ejection: self.config.ejection,
+                retry_budget: self.config.retry_budget,
+                observer: Arc::new(events.clone()),
+            },
             hooks: self.hooks,
             propagator: self.propagator,
         };

@@ -8,6 +8,7 @@ use super::context::Origin;
 use crate::{
     carried::Carried,
     hook::{CommandName, Refused, Request, RequestEnd, RequestKind, RequestOutcome},
+    id::NodeId,
     local::LocalNode,
     metadata::Metadata,
 };
@@ -18,7 +19,7 @@ pub(super) struct HookedRequest {
     local: Arc<LocalNode>,
     command: CommandName,
     kind: RequestKind,
-    caller: Option<crate::id::NodeId>,
+    caller: Option<NodeId>,
     attempt: u32,
     size: usize,
     metadata: Metadata,
@@ -32,7 +33,7 @@ pub(super) struct HookedRequest {
 impl HookedRequest {
     /// `None` if there are no hooks.
     pub(super) fn new(
-        command: &'static str,
+        command: CommandName,
         kind: RequestKind,
         origin: &mut Origin,
         size: usize,
@@ -42,10 +43,7 @@ impl HookedRequest {
         }
         Some(Self {
             local: Arc::clone(&origin.local),
-            command: CommandName {
-                node_type: origin.local.node_type(),
-                name: command,
-            },
+            command,
             kind,
             caller: origin.caller.as_ref().map(|caller| caller.node.clone()),
             attempt: origin.job.as_ref().map_or(1, |job| job.attempt),

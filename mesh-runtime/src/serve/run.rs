@@ -7,7 +7,7 @@ use std::{borrow::Cow, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::
 use bytes::Bytes;
 use futures_util::{
     FutureExt,
-    future::{Abortable, BoxFuture},
+    future::{AbortHandle, Abortable, BoxFuture},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -171,6 +171,8 @@ impl Run {
     /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up.
     pub(crate) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
         let cancelled = reply.cancelled();
+        // Nobody holds the handle of one that is new, so it ends nothing.
+        let cancelled = cancelled.unwrap_or_else(|| AbortHandle::new_pair().1);
         let served = async move {
             match self.run(work).await {
                 Ended::Done(Ok(payload)) => reply.send(payload),
@@ -183,10 +185,7 @@ impl Run {
                 Ended::DeadlineExceeded => reply.fail(FailureCode::DeadlineExceeded, ""),
             }
         };
-        match cancelled {
-            Some(cancelled) => drop(tokio::spawn(Abortable::new(served, cancelled))),
-            None => drop(tokio::spawn(served)),
-        }
+        tokio::spawn(Abortable::new(served, cancelled));
     }
 
     /// Queues a job and replies with the result, in a task of its own that goes on when the caller gives up: a job that
@@ -247,17 +246,11 @@ impl Run {
                 return Ended::DeadlineExceeded;
             };
             let work = AssertUnwindSafe(work).catch_unwind();
-            let ended = match self.deadline {
-                Some(deadline) => match timeout_at(deadline, work).await {
-                    Ok(ended) => ended,
-                    Err(_) => return Ended::DeadlineExceeded,
-                },
-                None => work.await,
-            };
-            match ended {
-                Ok(Ok(done)) => Ended::Done(done),
-                Ok(Err(error)) => Ended::BadArguments(error),
-                Err(panic) => Ended::Panicked(panic_text(&*panic)),
+            match in_time(self.deadline, work).await {
+                Ok(Ok(Ok(done))) => Ended::Done(done),
+                Ok(Ok(Err(error))) => Ended::BadArguments(error),
+                Ok(Err(panic)) => Ended::Panicked(panic_text(&*panic)),
+                Err(DeadlineExceeded) => Ended::DeadlineExceeded,
             }
         }
     }
@@ -271,6 +264,10 @@ impl Observed {
         origin: &mut Origin,
         size: usize,
     ) -> Box<Self> {
+        let command = CommandName {
+            node_type: origin.local.node_type(),
+            name: command,
+        };
         Box::new(Self {
             span: span(command, origin, kind),
             hooked: HookedRequest::new(command, kind, origin, size),
@@ -336,11 +333,7 @@ impl Observed {
     }
 }
 
-fn span(command: &'static str, origin: &Origin, kind: RequestKind) -> Span {
-    let command = CommandName {
-        node_type: origin.local.node_type(),
-        name: command,
-    };
+fn span(command: CommandName, origin: &Origin, kind: RequestKind) -> Span {
     let (span, relation) = match (kind, &origin.job) {
         // The caller's span stands for it.
         (RequestKind::Enqueue, _) => return Span::none(),

@@ -13,6 +13,7 @@ pub(crate) enum Status {
 
 /// The code of [`Status::Refused`].
 const REFUSED: u8 = 11;
+const SHARED_QUEUE_FULL: u8 = FailureCode::SharedQueueFull as u8;
 
 /// Why a call that arrived got no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +62,7 @@ impl Status {
         match code {
             0 => Some(Self::Ok),
             REFUSED => Some(Self::Refused),
-            12 => Some(Self::Failed(FailureCode::SharedQueueFull)),
+            SHARED_QUEUE_FULL => Some(Self::Failed(FailureCode::SharedQueueFull)),
             // The codes of failures begin with 1, in the order of the table.
             code => {
                 let failure = FailureCode::FIRST.get(usize::from(code) - 1);

@@ -246,10 +246,10 @@ async fn the_jobs_of_a_frozen_worker_are_taken_over() {
     }
     let started = |event: &Event| matches!(event, Event::Started { .. });
     site.history.reaches(4, started).await;
-    frozen.signal("STOP").await;
+    frozen.signal("STOP");
     let _other = site.worker("other").await;
     site.history.reaches(4, done).await;
-    frozen.signal("CONT").await;
+    frozen.signal("CONT");
     let summary = site.verdict().await.unwrap();
     assert_eq!(summary.done, 4, "{summary}");
     let again = |event: &Event| matches!(event, Event::Started { attempt: 2, .. });

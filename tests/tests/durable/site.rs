@@ -155,23 +155,20 @@ impl WorkerProcess {
         }
     }
 
-    /// Sends it a signal, with the shell's own `kill`.
-    pub(crate) async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs");
-        let kill = format!("kill -{signal} {id}");
-        let sent = Command::new("sh").args(["-c", &kill]).status().await;
-        assert!(sent.unwrap().success(), "{kill}");
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        mesh_tests::signal(self.child.id().expect("it runs"), signal);
     }
 
     /// Kills it, like `kill -9`.
     pub(crate) async fn kill(mut self) {
-        self.signal("KILL").await;
+        self.signal("KILL");
         self.child.wait().await.unwrap();
     }
 
     /// Sends SIGTERM and waits for its end.
     pub(crate) async fn end(mut self) {
-        self.signal("TERM").await;
+        self.signal("TERM");
         let ended = timeout(NEVER, self.child.wait()).await;
         assert!(ended.expect("it ends in time").unwrap().success());
     }

@@ -147,9 +147,7 @@ async fn a_process_that_is_told_to_end_says_goodbye_to_its_peers() {
     within(async {
         let (_master, mut child, front) = meet(&[]).await;
         let mut events = front.events();
-        let pid = child.id().unwrap().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().await;
-        assert!(told.unwrap().success());
+        mesh_tests::signal(child.id().unwrap(), "TERM");
         let disconnection = event(&mut events, |event| match event {
             Event::LinkDown { reason, .. } => Some(reason),
             _ => None,

@@ -41,6 +41,15 @@ impl Scene {
     }
 }
 
+/// The link to that instance was lost, and the call may have run there.
+fn assert_lost(error: &CallError, instance: &str) {
+    assert!(
+        matches!(error, CallError::LinkLost { peer, maybe_executed: true, .. }
+            if peer.instance.as_str() == instance),
+        "{error:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_panic_in_a_handler_is_an_error_for_its_caller_and_the_node_goes_on() {
     within(async {
@@ -111,11 +120,7 @@ async fn a_call_that_may_have_run_is_not_tried_again() {
         let asked = scene.hearing.next().await.instance.to_string();
         drop(scene.backs.remove(&asked));
         let error = call.await.unwrap().unwrap_err();
-        assert!(
-            matches!(&error, CallError::LinkLost { peer, maybe_executed: true, .. }
-                if *peer.instance.as_str() == asked),
-            "{error:?}"
-        );
+        assert_lost(&error, &asked);
         // A second attempt would have reached the other instance before this call returns.
         client.name().await.unwrap();
         let texts: Vec<_> = scene.hearing.so_far().into_iter().map(|h| h.text).collect();
@@ -158,11 +163,8 @@ async fn without_a_retry_budget_an_idempotent_call_that_may_have_run_is_not_trie
         let asked = scene.hearing.next().await.instance.to_string();
         drop(scene.backs.remove(&asked));
         let error = call.await.unwrap().unwrap_err();
-        assert!(
-            matches!(&error, CallError::LinkLost { peer, maybe_executed: true, .. }
-                if *peer.instance.as_str() == asked),
-            "the first error: {error:?}"
-        );
+        // The first error.
+        assert_lost(&error, &asked);
     })
     .await;
 }

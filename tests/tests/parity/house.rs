@@ -9,6 +9,8 @@ use mesh_runtime::{
 };
 use tokio::sync::mpsc;
 
+use crate::metadata::text;
+
 mesh_runtime::mesh_schema! {
     /// A door and what is behind it.
     pub mesh House;
@@ -49,14 +51,6 @@ mesh_runtime::mesh_schema! {
 
 #[derive(Clone)]
 pub(crate) struct Host(pub(crate) mpsc::UnboundedSender<String>);
-
-fn text<N: NodeType>(cx: &Context<N>) -> String {
-    let entries = cx.metadata().iter();
-    let entries: Vec<_> = entries
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    entries.join(" ")
-}
 
 impl RoomHandler for Host {
     async fn enter(&self, cx: Context<Room>) -> String {

@@ -1,7 +1,7 @@
 //! Metadata: what is sent along with a call reaches its handler, the calls that the handler makes, and jobs.
 
 use mesh_runtime::{
-    CallError, Context, JobError, Node,
+    CallError, Context, JobError, Node, NodeType,
     testing::{
         TestMesh,
         raw::{Claim, RawPeer},
@@ -80,7 +80,8 @@ impl MiddleHandler for Passes {
 #[derive(Clone)]
 struct Sees(mpsc::UnboundedSender<String>);
 
-fn text(cx: &Context<End>) -> String {
+/// The metadata that a handler sees, as `key=value key=value`.
+pub(crate) fn text<N: NodeType>(cx: &Context<N>) -> String {
     let entries = cx.metadata().iter();
     let entries: Vec<_> = entries
         .map(|(key, value)| format!("{key}={value}"))

@@ -59,17 +59,14 @@ impl Process {
         }
     }
 
-    /// Sends it a signal, with the shell's own `kill`.
-    pub(crate) async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs");
-        let kill = format!("kill -{signal} {id}");
-        let done = Command::new("sh").args(["-c", &kill]).status().await;
-        assert!(done.unwrap().success(), "{kill}");
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        mesh_tests::signal(self.child.id().expect("it runs"), signal);
     }
 
     /// Kills it, like `kill -9`.
     pub(crate) async fn kill(mut self) {
-        self.signal("KILL").await;
+        self.signal("KILL");
         self.child.wait().await.unwrap();
     }
 }
