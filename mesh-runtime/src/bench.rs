@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -192,9 +193,15 @@ impl Instances {
             let id = NodeId::new(spec.name, format!("instance-{number:03}"));
             link(id, Channel::new(), Weak::clone(&host), no_commands())
         };
-        let options = callee_options(&EventSender::new());
+        // Nothing runs on it, since nothing is called.
+        #[expect(clippy::expect_used, reason = "it opens nothing that could fail")]
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let options = {
+            let _entered = runtime.enter();
+            callee_options(&EventSender::new())
+        };
         let callee = Arc::new(Callee::new(spec, options, CancellationToken::new()));
-        callee.set_links((0..count).map(link).collect());
+        callee.set_links((0..count).map(link).collect()).tell();
         Self {
             callee,
             command: spec.commands.first().map_or(0, |command| command.id),
@@ -224,6 +231,7 @@ fn callee_options(events: &EventSender) -> CalleeOptions {
         ejection: true,
         retry_budget: RetryBudget::default(),
         observer: Arc::new(events.clone()),
+        runtime: Handle::current(),
     }
 }
 

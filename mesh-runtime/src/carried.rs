@@ -8,7 +8,7 @@ use crate::{
     error::CodecError,
     metadata::Metadata,
     trace::{self, TraceContext},
-    wire::extensions::MAX_BLOCK,
+    wire::extensions::{self, BadBlock, MAX_BLOCK},
 };
 
 /// What a call carries, and the calls that its handler makes. One pointer, because few calls carry anything, and all of
@@ -92,18 +92,25 @@ impl Carried {
         Ok((!block.is_empty()).then(|| block.freeze()))
     }
 
-    /// The block that this was read from, or another one if hooks have changed the metadata.
+    /// The block that this was read from, or another one if hooks have changed the metadata. Entries that this version
+    /// does not know stay.
     ///
     /// # Errors
-    /// If the metadata exceeds its limits.
+    /// If the metadata exceeds its limits, or there is no room for all entries.
     pub(crate) fn block_with_added(&self, block: Bytes) -> Result<Bytes, CodecError> {
         let content = self.0.as_ref();
         let changed = content.is_some_and(|content| *self.metadata() != content.metadata);
-        if changed {
-            Ok(self.to_block()?.unwrap_or_default())
-        } else {
-            Ok(block)
+        if !changed {
+            return Ok(block);
         }
+        let known = self.to_block()?.unwrap_or_default();
+        let mut changed = BytesMut::from(known);
+        extensions::put_unknown(&mut changed, &block);
+        if changed.len() > MAX_BLOCK {
+            let error = BadBlock::TooLong(changed.len());
+            return Err(CodecError::Encode(error.to_string()));
+        }
+        Ok(changed.freeze())
     }
 
     /// What is in an extension block that is whole.
@@ -198,6 +205,29 @@ pub(crate) mod tests {
                 (metadata.clone(), trace)
             );
         }
+    }
+
+    #[test]
+    fn what_hooks_add_to_a_job_leaves_unknown_entries_as_they_are() {
+        let mut sent = traced().to_block().unwrap().unwrap().to_vec();
+        sent.extend_from_slice(extensions::tests::UNKNOWN);
+        let sent = Bytes::from(sent);
+        let with = |value: String| {
+            let hooks = Carried::from_block(&sent).unwrap().shared();
+            let mut added = hooks.metadata().clone();
+            added.insert("tenant", value);
+            hooks.add(added);
+            hooks.block_with_added(sent.clone())
+        };
+        let block = with("a".to_owned()).unwrap();
+        assert!(block.ends_with(extensions::tests::UNKNOWN));
+        let (metadata, trace) = read(&block);
+        assert_eq!((metadata.get("tenant"), trace), (Some("a"), Some(TRACE)));
+        let room = MAX_BLOCK - extensions::ENTRY_HEADER - 2 - "tenant".len() - 3;
+        let error = with("v".repeat(room)).unwrap_err();
+        assert!(error.to_string().contains("longer than"), "{error}");
+        let unchanged = Carried::from_block(&sent).unwrap();
+        assert_eq!(unchanged.block_with_added(sent.clone()).unwrap(), sent);
     }
 
     #[test]

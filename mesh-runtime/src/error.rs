@@ -85,10 +85,10 @@ pub enum CallError {
         /// The text of the panic.
         message: String,
     },
-    /// The instance refused the call by a rule of its own, before the handler ran.
+    /// A [`Hook`](crate::Hook) refused the call, before the handler ran.
     #[error("{peer} refused: {message} ({code})")]
     Refused {
-        /// The instance.
+        /// Whose hook: the instance's, or this node's own.
         peer: NodeId,
         /// What the rule is called, in numbers that its author chose.
         code: u32,

@@ -156,7 +156,9 @@ use std::{
     fmt,
     future::{Future, ready},
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::Arc,
+    task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
@@ -171,16 +173,18 @@ use crate::{error::CallError, id::NodeId, metadata::Metadata, panic_text::panic_
 ///   methods run in the opposite order.
 /// - **Errors.** A `before_` method that returns [`Refused`] ends the call with
 ///   [`CallError::Refused`], before the handler runs; later hooks are not asked. The error names the node that
-///   refused: on the caller's side this is the caller itself.
+///   refused: on the caller's side this is the caller itself. If an earlier attempt of the call may have run, the call
+///   returns the error of that attempt instead.
 /// - **Panics** are caught. In a `before_` method a panic refuses the call with the code [`Refused::PANICKED`]; in an
-///   `after_` method it is logged and changes nothing.
+///   `after_` method, or while a future is dropped, it is logged and changes nothing.
 /// - **Time.** The `before_` methods count towards the deadline of the call, and their futures are dropped at the deadline
-///   or when the call is dropped. They run even when a limit on the number of handlers is reached. The `after_` methods
-///   are called inline, before the answer is returned or sent, and must not block: they take notes, and leave work to
-///   tasks of their own.
+///   or when the call is dropped. Broadcasts and jobs have no deadline at the callee: there a hook that waits sets a
+///   limit itself. They run even when a limit on the number of handlers is reached. The `after_` methods are called
+///   inline, before the answer is returned or sent, and must not block. They may be called where no Tokio runtime is: a
+///   call is told where it is dropped. So they do not start tasks, but send what is to be done through a channel.
 /// - **Cancellation.** Each call that was awaited is told to [`after_call`](Self::after_call) exactly once, and each
 ///   request whose [`before_handler`](Self::before_handler) was called is told to [`after_handler`](Self::after_handler)
-///   exactly once, also if it was dropped.
+///   exactly once, also if it was dropped. A request that queues a job is not dropped when its caller gives up.
 ///
 /// Built-in commands for operators do not pass through hooks. A node without hooks pays nothing for them.
 ///
@@ -207,7 +211,8 @@ pub trait Hook: Send + Sync + 'static {
     /// its context, and it goes on with the calls that the handler makes.
     ///
     /// # Errors
-    /// [`Refused`] ends the call before its handler has run. A refused job goes to the dead letters.
+    /// [`Refused`] ends the call before its handler has run. A refused job goes to the dead letters; one for which a
+    /// hook has panicked is tried again, like one whose handler has panicked.
     fn before_handler(
         &self,
         request: &mut Request<'_>,
@@ -274,9 +279,9 @@ pub struct Attempt<'a> {
     pub command: CommandName,
     /// The instance that is to be called.
     pub peer: &'a NodeId,
-    /// 1 for the first attempt. A call to all instances makes one attempt for each.
+    /// 1 for the first attempt. A call to all instances makes one attempt for each, all with the number 1.
     pub number: u32,
-    /// The encoded arguments, in bytes.
+    /// The encoded arguments, in bytes; of a call that queues a job, with the job's options.
     pub size: usize,
     /// What is sent along.
     pub metadata: &'a mut Metadata,
@@ -290,11 +295,13 @@ pub struct CallEnd<'a> {
     pub command: CommandName,
     /// The instance of the last attempt. `None` if there was no attempt.
     pub peer: Option<&'a NodeId>,
-    /// How many attempts were made: of a call to all instances, one for each.
+    /// How many attempts were made: of a call to all instances, one for each. Those that were not sent are among them,
+    /// because the instance declares the command otherwise, or because a hook has refused.
     pub attempts: u32,
     /// How many of them failed or were not waited for.
     pub failed_attempts: u32,
-    /// The encoded arguments, in bytes. 0 if they could not be encoded.
+    /// The encoded arguments, in bytes; of a call that queues a job, with the job's options. 0 if they could not be
+    /// encoded.
     pub size: usize,
     /// What was sent along with the last attempt.
     pub metadata: &'a Metadata,
@@ -343,7 +350,7 @@ pub struct Request<'a> {
     pub caller: Option<&'a NodeId>,
     /// Of a job, its attempt. Otherwise 1, since a callee does not know how often a call was tried.
     pub attempt: u32,
-    /// The encoded arguments, in bytes.
+    /// The encoded arguments, in bytes; while a job is queued, with its options.
     pub size: usize,
     /// What came along. Trust it as far as the caller.
     pub metadata: &'a mut Metadata,
@@ -361,7 +368,7 @@ pub struct RequestEnd<'a> {
     pub caller: Option<&'a NodeId>,
     /// Of a job, its attempt. Otherwise 1.
     pub attempt: u32,
-    /// The encoded arguments, in bytes.
+    /// The encoded arguments, in bytes; while a job is queued, with its options.
     pub size: usize,
     /// What came along, and what hooks have added.
     pub metadata: &'a Metadata,
@@ -476,7 +483,7 @@ impl Hooks {
 }
 
 async fn caught(asking: BoxFuture<'_, Result<(), Refused>>) -> Result<(), Refused> {
-    let asked = AssertUnwindSafe(asking).catch_unwind().await;
+    let asked = AssertUnwindSafe(Asking(Some(asking))).catch_unwind().await;
     asked.unwrap_or_else(|panic| {
         let text = panic_text(&*panic);
         Err(Refused::new(
@@ -484,6 +491,29 @@ async fn caught(asking: BoxFuture<'_, Result<(), Refused>>) -> Result<(), Refuse
             format!("a hook panicked: {text}"),
         ))
     })
+}
+
+/// The future of a hook. A panic while it is dropped is logged, since nobody is there to refuse.
+struct Asking<'a>(Option<BoxFuture<'a, Result<(), Refused>>>);
+
+impl Future for Asking<'_> {
+    type Output = Result<(), Refused>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        self.0
+            .as_mut()
+            .map_or(Poll::Ready(Ok(())), |asking| asking.poll_unpin(cx))
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let asking = self.0.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(asking))) {
+            let message = panic_text(&*panic);
+            tracing::error!(%message, "a hook panicked while it was dropped");
+        }
+    }
 }
 
 fn note_panic(command: CommandName, told: impl FnOnce()) {

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 ///
 /// Such an attempt spends from a reserve. `percent` of all calls to the node type go into it, and `per_second` more each
 /// second. What is not spent is forgotten over about 10 s, so the reserve holds 10 s worth at most; it begins with
-/// 10 s of `per_second`. If it is empty, the error of the attempts so far is returned. Attempts after one that
-/// certainly did not run spend nothing. With two zeros, no call that may have run is tried again. Default: 20 and 10.
+/// 10 s of `per_second`. If it is empty, the error of the attempts so far is returned. An attempt that directly follows
+/// one that certainly did not run spends nothing. With two zeros, no call that may have run is tried again. Default: 20 and 10.
 ///
 /// ```
 /// # use mesh_runtime::{NodeBuilder, NodeType};

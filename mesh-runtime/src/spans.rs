@@ -130,6 +130,9 @@ pub(crate) fn job(command: CommandName, job: &JobId, attempt: u32) -> Span {
     )
 }
 
+/// The error of what was dropped before it had ended.
+pub(crate) const DROPPED: &str = "cancelled";
+
 /// Notes that what the span stands for has failed.
 pub(crate) fn failed(span: &Span, kind: &str) {
     span.record("otel.status_code", "ERROR");

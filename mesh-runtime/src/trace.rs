@@ -30,7 +30,7 @@ pub enum TraceRelation {
 /// [`NodeBuilder::trace_propagator`](crate::NodeBuilder::trace_propagator).
 ///
 /// Without one, a trace context that comes with a call goes on with the calls that its handler makes, unchanged. Its
-/// methods are called inline, for each attempt and each handler, and must not block or panic.
+/// methods are called inline, and must not block or panic.
 ///
 /// ```
 /// use mesh_runtime::{TraceContext, TracePropagator, TraceRelation};
@@ -49,11 +49,13 @@ pub enum TraceRelation {
 /// }
 /// ```
 pub trait TracePropagator: Send + Sync + 'static {
-    /// The context to send along with an attempt that this span stands for. `None`: the one that came with the call
-    /// which is being served, if there is one.
+    /// The context to send along with an attempt that this span stands for; called for each attempt. The span is
+    /// disabled if nobody listens to it. `None`: the context that came with the call which is being served, if there is
+    /// one.
     fn inject(&self, span: &Span) -> Option<TraceContext>;
 
-    /// A call or job has come with a context; this is the span of its handler, which has not been entered yet.
+    /// A call, broadcast or job has come with a context; this is the span of its handler, which has not been entered
+    /// yet. Not called for a call that queues a job, whose context goes with the job, nor if the span is disabled.
     fn extract(&self, span: &Span, remote: &TraceContext, relation: TraceRelation);
 }
 

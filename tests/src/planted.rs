@@ -24,6 +24,8 @@ pub enum Defect {
     NoDelays,
     /// A job that is set aside is leased again at once, and nobody knows that it was.
     SetAsideAtOnce,
+    /// It panics when a job is to be queued.
+    EnqueuePanics,
 }
 
 /// An engine with a defect.
@@ -52,6 +54,7 @@ impl Queue for Planted {
         match self.defect {
             Defect::NoKeys => job.dedupe = None,
             Defect::NoDelays => job = job.delay(Duration::ZERO),
+            Defect::EnqueuePanics => panic!("out of paper"),
             _ => {}
         }
         self.engine.enqueue(queue, job)

@@ -381,6 +381,22 @@ async fn fail_over_is_two_attempts_in_one_call_and_errors_are_named() {
                 .all(|(_, seen)| seen.field("error.type").is_empty())
         );
         staying.abort();
+        staying.await.unwrap_err();
+        let error_type = |name| {
+            spans
+                .only(name, "End/stay")
+                .1
+                .field("error.type")
+                .to_owned()
+        };
+        assert_eq!(
+            [error_type("call"), error_type("attempt")],
+            ["cancelled"; 2]
+        );
+        // The other end learns of it later.
+        while error_type("handler") != "cancelled" {
+            tokio::task::yield_now().await;
+        }
         let error = end.reach().to("nobody").await.unwrap_err();
         assert!(matches!(error, CallError::NoPeer { .. }));
         let (_, last) = spans.all("call", "End/reach").pop().unwrap();

@@ -3,7 +3,7 @@
 //! and which error of several attempts is reported.
 
 use bytes::Bytes;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::started::StartedCall;
 use crate::{
@@ -37,9 +37,10 @@ async fn called(call: &StartedCall<'_>, number: u32, to: &Picked<'_>) -> Result<
     let link = &*to.instance.link;
     permitted(call, link)?;
     let payload = call.payload_to(link, number).await?;
+    let fair = call.has_fair_time_left(number);
     to.begin();
     let result = link.call(call.spec().id, payload, call.deadline.at).await;
-    to.end(showing(&result));
+    to.end(showing(&result, fair));
     result.map_err(|failure| error(call, &link.peer.id, failure))
 }
 
@@ -69,21 +70,30 @@ async fn observed<T>(
     attempt: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
     let span = spans::attempt(call.name(), &link.peer.id, &link.peer.addr, number);
-    let unfinished = Unfinished(call);
+    call.attempt_begins(&link.peer.id);
+    let mut unfinished = Unfinished {
+        call,
+        span: &span,
+        error_type: Some(spans::DROPPED),
+    };
     let result = attempt.instrument(span.clone()).await;
-    match &result {
-        Ok(_) => std::mem::forget(unfinished),
-        Err(error) => spans::failed(&span, spans::error_type(error)),
-    }
+    unfinished.error_type = result.as_ref().err().map(spans::error_type);
     result
 }
 
-/// Counts an attempt that has failed or was given up, when it is dropped.
-struct Unfinished<'a>(&'a StartedCall<'a>);
+/// Notes how an attempt has ended, when it is dropped.
+struct Unfinished<'a> {
+    call: &'a StartedCall<'a>,
+    span: &'a Span,
+    error_type: Option<&'static str>,
+}
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        self.0.attempt_failed();
+        if let Some(error_type) = self.error_type {
+            spans::failed(self.span, error_type);
+            self.call.attempt_failed();
+        }
     }
 }
 
@@ -103,30 +113,35 @@ fn permitted(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
     }
 }
 
-/// What the end of an attempt says about the health of the instance. Neither a full budget nor a call that was not sent
-/// does; every answer of the instance says that it is well, unless it is that there was no time.
-fn showing(result: &Result<Bytes, CallFailure>) -> Showing {
+/// What the end of an attempt says about the health of the instance. Nothing, if the call was not sent, or if the
+/// deadline passed and the attempt had not had a `fair` time. Every other answer says that the instance is well, but for
+/// those of one that is shutting down.
+fn showing(result: &Result<Bytes, CallFailure>, fair: bool) -> Showing {
     let failure = match result {
         Ok(_) => return Showing::Well,
         Err(failure) => failure,
     };
     match failure {
         CallFailure::Late { sent: true }
-        | CallFailure::Remote(FailureCode::DeadlineExceeded, _) => Showing::Late,
+        | CallFailure::Remote(FailureCode::DeadlineExceeded, _) => {
+            if fair {
+                Showing::Late
+            } else {
+                Showing::Nothing
+            }
+        }
         CallFailure::Lost { reason, .. } => match reason {
             CloseReason::Lost(_) | CloseReason::Silent(_) | CloseReason::Violation(_) => {
                 Showing::Lost
             }
             CloseReason::Goodbye(_) | CloseReason::Local(_) => Showing::Nothing,
         },
-        CallFailure::Refused(..)
-        | CallFailure::Remote(
-            FailureCode::HandlerPanicked | FailureCode::Codec | FailureCode::QueueFailed,
-            _,
-        ) => Showing::Well,
-        CallFailure::Full { .. } | CallFailure::Late { sent: false } | CallFailure::Remote(..) => {
+        CallFailure::Full { .. }
+        | CallFailure::Late { sent: false }
+        | CallFailure::Remote(FailureCode::ShuttingDown | FailureCode::Cancelled, _) => {
             Showing::Nothing
         }
+        CallFailure::Refused(..) | CallFailure::Remote(..) => Showing::Well,
     }
 }
 
@@ -263,6 +278,44 @@ mod tests {
 
     fn draining() -> CallError {
         CallError::ShuttingDown { who: peer() }
+    }
+
+    #[test]
+    fn every_answer_but_that_of_a_late_or_ending_instance_says_that_it_is_well() {
+        let remote = |code| Err(CallFailure::Remote(code, String::new()));
+        let lost = |reason| Err(CallFailure::Lost { reason, sent: true });
+        for (result, expected) in [
+            (Ok(Bytes::new()), Showing::Well),
+            (Err(CallFailure::Refused(1, String::new())), Showing::Well),
+            (remote(FailureCode::HandlerPanicked), Showing::Well),
+            (remote(FailureCode::Overloaded), Showing::Well),
+            (remote(FailureCode::QueueFull), Showing::Well),
+            (remote(FailureCode::SharedQueueFull), Showing::Well),
+            (remote(FailureCode::Incompatible), Showing::Well),
+            (remote(FailureCode::ShuttingDown), Showing::Nothing),
+            (remote(FailureCode::Cancelled), Showing::Nothing),
+            (remote(FailureCode::DeadlineExceeded), Showing::Late),
+            (Err(CallFailure::Late { sent: true }), Showing::Late),
+            (Err(CallFailure::Late { sent: false }), Showing::Nothing),
+            (
+                Err(CallFailure::Full {
+                    what: String::new(),
+                }),
+                Showing::Nothing,
+            ),
+            (lost(CloseReason::Lost("reset".into())), Showing::Lost),
+            (
+                lost(CloseReason::Goodbye(CloseCode::ShuttingDown)),
+                Showing::Nothing,
+            ),
+        ] {
+            assert_eq!(showing(&result, true), expected, "{result:?}");
+            if expected == Showing::Late {
+                assert_eq!(showing(&result, false), Showing::Nothing, "it had no time");
+            } else {
+                assert_eq!(showing(&result, false), expected);
+            }
+        }
     }
 
     #[test]

@@ -222,30 +222,34 @@ impl Placed {
         call.check()?;
         self.prepared.callee.retries.count_call();
         let mut tried: Vec<Arc<Link>> = Vec::new();
+        let mut to = self
+            .next(call, placing, &tried)
+            .ok_or_else(|| self.nobody())?;
         let mut earlier = None;
         loop {
-            let Some(to) = self.next(call, placing, &tried) else {
-                return Err(earlier.unwrap_or_else(|| self.nobody()));
-            };
             let number = tried.len() as u32 + 1;
             let error = match attempt::call(call, number, &to).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
             let elsewhere = attempt::may_try_elsewhere(&error, call.spec().idempotent);
+            let may_have_run = error.maybe_executed();
             let error = attempt::of_attempts(earlier, error);
-            if !elsewhere || call.is_over() || !self.may_retry(&error) {
+            if !elsewhere || call.is_over() {
+                return Err(error);
+            }
+            tried.push(Arc::clone(&to.instance.link));
+            let Some(next) = self.next(call, placing, &tried) else {
+                return Err(error);
+            };
+            // What certainly did not run is no additional work.
+            if may_have_run && !self.prepared.callee.retries.try_spend(Instant::now()) {
                 return Err(error);
             }
             tracing::debug!(peer = %to.instance.link.peer.id, %error, "tries another instance");
             earlier = Some(error);
-            tried.push(Arc::clone(&to.instance.link));
+            to = next;
         }
-    }
-
-    /// Whether the retry budget allows another attempt after this error of the attempts so far.
-    fn may_retry(&self, error: &CallError) -> bool {
-        !error.maybe_executed() || self.prepared.callee.retries.try_spend(Instant::now())
     }
 
     fn next(
@@ -260,8 +264,9 @@ impl Placed {
             link.peer.verdicts.outgoing(command) != Verdict::Incompatible
                 && !tried.iter().any(|other| Arc::ptr_eq(other, link))
         };
-        let any = tried.is_empty();
-        self.prepared.callee.pick(command, placing, any, usable)
+        let may_probe = tried.is_empty() && call.has_fair_time();
+        let callee = &self.prepared.callee;
+        callee.pick(command, placing, may_probe, usable)
     }
 
     /// Why there is no instance to call.

@@ -246,10 +246,7 @@ impl PreparedCall {
     /// The deadline, counted from now, by the timeout of the call, else that of the command, else the default. It is
     /// never later than the deadline of the call that is being served.
     fn deadline(&self) -> Deadline {
-        let after = self
-            .timeout
-            .or(self.spec.timeout)
-            .unwrap_or(DEFAULT_TIMEOUT);
+        let after = self.own_timeout();
         let now = Instant::now();
         let own = now
             .checked_add(after)
@@ -261,6 +258,19 @@ impl PreparedCall {
             },
             _ => Deadline { at: own, after },
         }
+    }
+
+    fn own_timeout(&self) -> Duration {
+        self.timeout
+            .or(self.spec.timeout)
+            .unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    /// The time that an attempt needs so that a passed deadline says something about the instance: half of the call's
+    /// own timeout, but no more than 1 s. A call may have less from the call that is being served, and an attempt from
+    /// those before it.
+    pub(super) fn fair_time(&self) -> Duration {
+        (self.own_timeout() / 2).min(Duration::from_secs(1))
     }
 
     pub(super) fn name(&self) -> CommandName {

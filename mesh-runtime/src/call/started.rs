@@ -122,6 +122,21 @@ impl<'a> StartedCall<'a> {
         Instant::now() >= self.deadline.at
     }
 
+    /// Whether the call began with as much time as an instance may expect.
+    pub(super) fn has_fair_time(&self) -> bool {
+        self.deadline.after >= self.prepared.fair_time()
+    }
+
+    /// Whether an attempt that begins now has so much time left.
+    pub(super) fn has_fair_time_left(&self, number: u32) -> bool {
+        if number == 1 && self.hooked.is_none() {
+            // Nothing has taken time yet.
+            return self.has_fair_time();
+        }
+        let left = self.deadline.at.saturating_duration_since(Instant::now());
+        left >= self.prepared.fair_time()
+    }
+
     /// What an attempt sends.
     ///
     /// # Errors
@@ -166,7 +181,6 @@ impl<'a> StartedCall<'a> {
         metadata: &mut Metadata,
     ) -> Result<(), CallError> {
         let local = &self.prepared.local;
-        hooked.attempts().made += 1;
         let mut attempt = Attempt {
             command: self.name(),
             peer: &link.peer.id,
@@ -175,7 +189,11 @@ impl<'a> StartedCall<'a> {
             metadata,
         };
         let asked = local.hooks.before_attempt(&mut attempt).await;
-        hooked.attempts().last = Some((link.peer.id.clone(), metadata.clone()));
+        if let Some((peer, sent)) = &mut hooked.attempts().last
+            && *peer == link.peer.id
+        {
+            sent.clone_from(metadata);
+        }
         asked.map_err(|refused| CallError::Refused {
             peer: local.id.clone(),
             code: refused.code,
@@ -201,6 +219,15 @@ impl<'a> StartedCall<'a> {
         self.span.is_some() || self.hooked.is_some()
     }
 
+    /// An attempt begins.
+    pub(super) fn attempt_begins(&self, peer: &NodeId) {
+        if let Some(hooked) = &self.hooked {
+            let mut attempts = hooked.attempts();
+            attempts.made += 1;
+            attempts.last = Some((peer.clone(), self.prepared.carried.metadata().clone()));
+        }
+    }
+
     /// An attempt has failed, or was given up.
     pub(super) fn attempt_failed(&self) {
         if let Some(hooked) = &self.hooked {
@@ -210,8 +237,8 @@ impl<'a> StartedCall<'a> {
 
     /// The call has ended like this.
     pub(super) fn end<T>(mut self, result: Result<T, CallError>) -> Result<T, CallError> {
-        if let (Err(error), Some(span)) = (&result, &self.span) {
-            spans::failed(span, spans::error_type(error));
+        if let (Err(error), Some(span)) = (&result, self.span.take()) {
+            spans::failed(&span, spans::error_type(error));
         }
         self.tell(match &result {
             Ok(_) => CallOutcome::Done,
@@ -244,6 +271,9 @@ impl<'a> StartedCall<'a> {
 
 impl Drop for StartedCall<'_> {
     fn drop(&mut self) {
+        if let Some(span) = self.span.take() {
+            spans::failed(&span, spans::DROPPED);
+        }
         self.tell(CallOutcome::Dropped);
     }
 }

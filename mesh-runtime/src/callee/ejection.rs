@@ -19,6 +19,10 @@ pub(super) const MAX_FAILURES: u32 = 5;
 pub(super) const FIRST_REST: Duration = Duration::from_secs(5);
 /// How long it rests at most.
 const MAX_REST: Duration = Duration::from_secs(60);
+/// How long the call that decides over the end of a rest is waited for, before another one may.
+const PROBE: Duration = Duration::from_secs(5);
+/// How long after a call that decided nothing another one may decide.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long an instance without a link is remembered.
 const REMEMBERED: Duration = Duration::from_secs(120);
 /// How many instances without a link are remembered.
@@ -42,13 +46,13 @@ struct Known {
 struct Rest {
     length: Duration,
     until: Instant,
-    /// Whether a call is under way that decides whether the rest is over.
-    probed: bool,
+    /// From when on a call may decide whether the rest is over: since then, if no such call is under way.
+    probe_at: Instant,
 }
 
 impl Ejection {
-    /// The instances that are linked now. Returns those that no longer rest, because more than half of the linked ones
-    /// would: the ones whose rest is over first.
+    /// The instances that are linked now. Returns those that no longer rest: because more than half of the linked ones
+    /// would, the ones whose rest is over first; or because they are forgotten.
     pub(super) fn set_linked<'a>(
         &mut self,
         linked: impl Iterator<Item = &'a InstanceId>,
@@ -63,20 +67,27 @@ impl Ejection {
                 None => drop(self.known.insert(instance.clone(), Known::new())),
             }
         }
-        self.forget_absent(now);
-        self.release_beyond_half()
+        let mut released = self.forget_absent(now);
+        released.append(&mut self.release_beyond_half());
+        released
     }
 
-    fn forget_absent(&mut self, now: Instant) {
-        let mut absent = 0;
-        self.known.retain(|_, known| {
+    /// Returns those that rested.
+    fn forget_absent(&mut self, now: Instant) -> Vec<InstanceId> {
+        let (mut absent, mut rested) = (0, Vec::new());
+        self.known.retain(|instance, known| {
             let Some(since) = known.absent_since else {
                 return true;
             };
             absent += 1;
             // Also one without failures: its calls may be about to hear that the link is lost.
-            now < since + REMEMBERED && absent <= MAX_ABSENT
+            let keep = now < since + REMEMBERED && absent <= MAX_ABSENT;
+            if !keep && known.rest.is_some() {
+                rested.push(instance.clone());
+            }
+            keep
         });
+        rested
     }
 
     fn release_beyond_half(&mut self) -> Vec<InstanceId> {
@@ -130,50 +141,59 @@ impl Ejection {
         Some(rest.until.saturating_duration_since(now))
     }
 
-    /// Whether a rest is over, so that the next call decides.
+    /// Whether a rest is over and the next call may decide about it.
     pub(super) fn is_due(&self, instance: &InstanceId, now: Instant) -> bool {
         let rest = self.known.get(instance).and_then(|known| known.rest);
-        rest.is_some_and(|rest| !rest.probed && rest.until <= now)
+        rest.is_some_and(|rest| rest.probe_at <= now)
     }
 
-    /// Whether any linked instance is due.
-    pub(super) fn any_due(&self, now: Instant) -> bool {
-        self.linked()
-            .any(|(instance, _)| self.is_due(instance, now))
-    }
-
-    /// When the next rest of a linked instance is over that is not over yet.
+    /// When the next call may decide about a linked instance about which none may yet.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let rests = self.linked().filter_map(|(_, known)| known.rest);
         rests
-            .map(|rest| rest.until)
-            .filter(|until| *until > now)
+            .map(|rest| rest.probe_at)
+            .filter(|probe_at| *probe_at > now)
             .min()
     }
 
     /// The call has begun that decides whether the rest is over.
-    pub(super) fn begin_probe(&mut self, instance: &InstanceId) {
-        if let Some(rest) = self.rest_of(instance) {
-            rest.probed = true;
+    pub(super) fn begin_probe(&mut self, instance: &InstanceId, now: Instant) {
+        if let Some(rest) = self.rest_over(instance, now) {
+            rest.probe_at = now + PROBE;
         }
     }
 
-    /// That call has decided nothing: another one will.
-    pub(super) fn give_probe_back(&mut self, instance: &InstanceId) {
-        if let Some(rest) = self.rest_of(instance) {
-            rest.probed = false;
+    /// That call has decided nothing: another one will, after a pause.
+    pub(super) fn give_probe_back(&mut self, instance: &InstanceId, now: Instant) {
+        if let Some(rest) = self.rest_over(instance, now) {
+            rest.probe_at = rest.probe_at.min(now + PAUSE);
         }
     }
 
-    /// That call has failed. Returns how long the instance now rests.
+    /// That call has failed. Returns how long the instance now rests. `None` if another call has decided before.
     pub(super) fn rest_longer(&mut self, instance: &InstanceId, now: Instant) -> Option<Duration> {
-        let rest = self.rest_of(instance)?;
+        let rest = self.rest_over(instance, now)?;
         *rest = Rest::new((rest.length * 2).min(MAX_REST), now);
         Some(rest.length)
     }
 
-    /// That call has succeeded. Returns false if the instance was not resting any more.
-    pub(super) fn end_rest(&mut self, instance: &InstanceId) -> bool {
+    /// A call to the instance has succeeded. Returns whether it is back from a rest that was over.
+    pub(super) fn succeeded(&mut self, instance: &InstanceId, now: Instant) -> bool {
+        let Some(known) = self.known.get(instance) else {
+            return false;
+        };
+        match known.rest {
+            Some(rest) if rest.until > now => false,
+            Some(_) => self.end_rest(instance),
+            None => {
+                known.failures.store(0, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// Returns false if the instance does not rest.
+    fn end_rest(&mut self, instance: &InstanceId) -> bool {
         let Some(known) = self.known.get_mut(instance) else {
             return false;
         };
@@ -181,8 +201,10 @@ impl Ejection {
         known.rest.take().is_some()
     }
 
-    fn rest_of(&mut self, instance: &InstanceId) -> Option<&mut Rest> {
-        self.known.get_mut(instance)?.rest.as_mut()
+    /// A rest that is over, but for the call that decides.
+    fn rest_over(&mut self, instance: &InstanceId, now: Instant) -> Option<&mut Rest> {
+        let rest = self.known.get_mut(instance)?.rest.as_mut();
+        rest.filter(|rest| rest.until <= now)
     }
 }
 
@@ -198,10 +220,11 @@ impl Known {
 
 impl Rest {
     fn new(length: Duration, now: Instant) -> Self {
+        let until = now + length;
         Self {
             length,
-            until: now + length,
-            probed: false,
+            until,
+            probe_at: until,
         }
     }
 }
@@ -289,21 +312,65 @@ mod tests {
         let mut now = start;
         for expected in [10, 20, 40, 60, 60] {
             let rest = ejection.rests_for(id, now).unwrap();
-            assert!(!ejection.any_due(now + rest - SECOND / 1000));
+            assert!(!ejection.is_due(id, now + rest - SECOND / 1000));
             assert_eq!(ejection.next_due(now), Some(now + rest));
             now += rest;
             assert!(ejection.is_due(id, now));
-            ejection.begin_probe(id);
+            ejection.begin_probe(id, now);
             assert!(!ejection.is_due(id, now), "one call at a time");
-            ejection.give_probe_back(id);
-            assert!(ejection.is_due(id, now), "that one decided nothing");
-            ejection.begin_probe(id);
             assert_eq!(ejection.rest_longer(id, now), Some(SECOND * expected));
         }
-        assert!(ejection.end_rest(id));
-        assert!(!ejection.end_rest(id));
+        now += MAX_REST;
+        assert!(ejection.succeeded(id, now));
+        assert!(!ejection.succeeded(id, now));
         assert_eq!(fail(&mut ejection, id, now), None, "it begins anew");
         assert_eq!(fail_often(&mut ejection, id, now), Some(FIRST_REST));
+    }
+
+    #[test]
+    fn after_a_call_that_decided_nothing_another_one_may_in_a_second() {
+        let mut now = Instant::now();
+        let (mut ejection, ids) = linked(3, now);
+        let id = &ids[1];
+        fail_often(&mut ejection, id, now);
+        now += FIRST_REST;
+        ejection.begin_probe(id, now);
+        ejection.give_probe_back(id, now);
+        assert!(!ejection.is_due(id, now));
+        assert_eq!(ejection.next_due(now), Some(now + PAUSE));
+        assert!(ejection.is_due(id, now + PAUSE));
+    }
+
+    #[test]
+    fn a_call_that_takes_long_to_decide_is_not_waited_for() {
+        let mut now = Instant::now();
+        let (mut ejection, ids) = linked(3, now);
+        let id = &ids[1];
+        fail_often(&mut ejection, id, now);
+        now += FIRST_REST;
+        ejection.begin_probe(id, now);
+        assert_eq!(ejection.next_due(now), Some(now + PROBE));
+        now += PROBE;
+        assert!(ejection.is_due(id, now));
+        ejection.begin_probe(id, now);
+        assert_eq!(ejection.rest_longer(id, now), Some(2 * FIRST_REST));
+        // The first one ends when the second one has decided.
+        assert_eq!(ejection.rest_longer(id, now), None);
+        ejection.give_probe_back(id, now);
+        assert!(!ejection.is_due(id, now + PAUSE));
+        assert!(!ejection.succeeded(id, now), "it rests anew");
+    }
+
+    #[test]
+    fn any_success_ends_a_rest_that_is_over_and_none_before() {
+        let now = Instant::now();
+        let (mut ejection, ids) = linked(3, now);
+        let id = &ids[1];
+        fail_often(&mut ejection, id, now);
+        assert!(!ejection.succeeded(id, now + FIRST_REST - SECOND));
+        assert!(ejection.rests_for(id, now).is_some());
+        assert!(ejection.succeeded(id, now + FIRST_REST));
+        assert_eq!(ejection.rests_for(id, now), None);
     }
 
     #[test]
@@ -312,12 +379,13 @@ mod tests {
         let (mut ejection, ids) = linked(3, now);
         fail_often(&mut ejection, &ids[0], now);
         ejection.set_linked(ids[1..].iter(), now);
-        assert!(!ejection.any_due(now + FIRST_REST), "it is not linked");
+        assert_eq!(ejection.next_due(now), None, "it is not linked");
         ejection.set_linked(ids.iter(), now + SECOND);
         assert!(ejection.rests_for(&ids[0], now).is_some());
-        assert!(ejection.any_due(now + FIRST_REST));
+        assert_eq!(ejection.next_due(now), Some(now + FIRST_REST));
         ejection.set_linked(ids[1..].iter(), now + SECOND);
-        ejection.set_linked(ids[1..].iter(), now + SECOND + REMEMBERED);
+        let released = ejection.set_linked(ids[1..].iter(), now + SECOND + REMEMBERED);
+        assert_eq!(released, ids[..1]);
         assert_eq!(ejection.known.len(), 2);
     }
 
@@ -365,7 +433,7 @@ mod tests {
                         let was_due = ejection.is_due(id, now);
                         match (fails, was_due) {
                             (true, true) => {
-                                ejection.begin_probe(id);
+                                ejection.begin_probe(id, now);
                                 ejection.rest_longer(id, now);
                             }
                             (true, false) => {
@@ -373,8 +441,7 @@ mod tests {
                                 let rests = fail(&mut ejection, id, now).is_some();
                                 prop_assert!(!rests || in_a_row[instance] >= MAX_FAILURES);
                             }
-                            (false, true) => drop(ejection.end_rest(id)),
-                            (false, false) => ejection.failures(id).store(0, Ordering::Relaxed),
+                            (false, _) => drop(ejection.succeeded(id, now)),
                         }
                         if !fails {
                             in_a_row[instance] = 0;

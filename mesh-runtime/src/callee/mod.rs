@@ -16,7 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -39,6 +39,8 @@ pub(crate) struct CalleeOptions {
     pub(crate) ejection: bool,
     pub(crate) retry_budget: RetryBudget,
     pub(crate) observer: Arc<dyn CalleeObserver>,
+    /// The runtime of the node. Calls may be awaited on others, which may end earlier.
+    pub(crate) runtime: Handle,
 }
 
 /// Is told which instances are passed over. Its methods are called inline and must not block.
@@ -68,7 +70,7 @@ pub(crate) struct Callee {
     /// The round-robin position of each command, by its id.
     cursors: Box<[(u32, AtomicUsize)]>,
     state: Mutex<State>,
-    /// Whether a rest is over, so that a call is to decide.
+    /// Whether a rest is over and a call may decide about it.
     probe_due: AtomicBool,
     /// Whether a task watches over silence and rests.
     watched: AtomicBool,
@@ -121,6 +123,12 @@ pub(crate) struct InstanceHealth {
     pub(crate) silent: bool,
 }
 
+/// Instances that no longer rest, because others have left.
+pub(crate) struct Released<'a> {
+    callee: &'a Callee,
+    instances: Vec<InstanceId>,
+}
+
 /// The instance that a call goes to.
 pub(crate) struct Picked<'a> {
     pub(crate) instance: Arc<Instance>,
@@ -168,8 +176,9 @@ impl Callee {
         self.routes.load().all.clone()
     }
 
-    /// The links that may be used now, in the order of instance ids.
-    pub(crate) fn set_links(&self, links: Vec<Arc<Link>>) {
+    /// The links that may be used now, in the order of instance ids. Returns the instances that no longer rest.
+    #[must_use = "the observer is to be told, without a lock"]
+    pub(crate) fn set_links(&self, links: Vec<Arc<Link>>) -> Released<'_> {
         let now = Instant::now();
         let mut state = self.state();
         let ids = links.iter().map(|link| &link.peer.id.instance);
@@ -185,20 +194,20 @@ impl Callee {
         let all: Vec<_> = links.into_iter().map(instance).collect();
         state.all = all;
         self.publish(&state, now);
-        drop(state);
-        for instance in released {
-            let back = NodeId::new(self.spec.name, instance);
-            self.options.observer.back(&back);
+        Released {
+            callee: self,
+            instances: released,
         }
     }
 
     /// Chooses the instance that a call of `command` goes to, among those for which `usable` returns true and that may
-    /// get new calls. If `any`, one that is passed over is better than none.
+    /// get new calls. One that is passed over is better than none. Only a call that `may_probe` may decide whether a
+    /// rest is over.
     pub(crate) fn pick(
         self: &Arc<Self>,
         command: u32,
         placing: Placing<'_>,
-        any: bool,
+        may_probe: bool,
         usable: impl Fn(&Instance) -> bool,
     ) -> Option<Picked<'_>> {
         let routes = self.routes.load();
@@ -207,32 +216,40 @@ impl Callee {
         if matches!(placing, Placing::To(_)) {
             return pick(placing, cursor, &routes.all, usable).map(|chosen| self.picked(chosen));
         }
-        if self.probe_due.load(Ordering::Relaxed)
-            && let Some(probe) = self.probe(placing, cursor, usable)
+        if may_probe
+            && self.probe_due.load(Ordering::Relaxed)
+            && let Some(probe) = self.probe(&routes, placing, cursor, usable)
         {
             return Some(probe);
         }
-        let mut chosen = pick(placing, cursor, &routes.candidates, usable);
-        if chosen.is_none() && any {
-            chosen = pick(placing, cursor, &routes.all, usable);
-        }
+        let chosen = pick(placing, cursor, &routes.candidates, usable)
+            .or_else(|| pick(placing, cursor, &routes.all, usable));
         chosen.map(|chosen| self.picked(chosen))
     }
 
     /// An instance for a call, whose rest this call may end. A call with a key goes to such an instance only if it has
     /// the key.
+    #[cold]
     fn probe(
         self: &Arc<Self>,
+        routes: &Routes,
         placing: Placing<'_>,
         cursor: &AtomicUsize,
         usable: impl Fn(&Arc<Instance>) -> bool,
     ) -> Option<Picked<'_>> {
+        if matches!(placing, Placing::Key(_))
+            && let Some(first) = pick(placing, cursor, &routes.all, &usable)
+            && routes
+                .candidates
+                .iter()
+                .any(|other| Arc::ptr_eq(other, first))
+        {
+            // Most keys have an instance that does not rest. Their calls need no lock.
+            return None;
+        }
         let now = Instant::now();
         let mut state = self.state();
-        let due = |instance: &Arc<Instance>| {
-            // No answer is to be expected of one that is silent.
-            state.ejection.is_due(instance.id(), now) && !instance.silence().is_passed_over()
-        };
+        let due = |instance: &Arc<Instance>| state.is_due(instance, now);
         let chosen = match placing {
             Placing::Key(_) => {
                 let rests = |instance: &Arc<Instance>| state.ejection.rests_for(instance.id(), now);
@@ -247,7 +264,7 @@ impl Callee {
                 .find(|instance| due(instance) && usable(instance)),
         };
         let chosen = Arc::clone(chosen?);
-        state.ejection.begin_probe(chosen.id());
+        state.ejection.begin_probe(chosen.id(), now);
         self.note_due(&state, now);
         let mut picked = self.picked(&chosen);
         *picked.probe.get_mut() = true;
@@ -291,20 +308,35 @@ impl Callee {
     fn probed(&self, instance: &Instance, showing: Showing) {
         let now = Instant::now();
         let (mut state, id) = (self.state(), instance.id());
-        let (mut rests, mut back) = (None, false);
-        match showing {
-            Showing::Well => back = state.ejection.end_rest(id),
-            Showing::Late | Showing::Lost => rests = state.ejection.rest_longer(id, now),
-            Showing::Nothing => state.ejection.give_probe_back(id),
+        let rest = match showing {
+            Showing::Well => {
+                drop(state);
+                return self.succeeded(instance);
+            }
+            Showing::Late | Showing::Lost => state.ejection.rest_longer(id, now),
+            Showing::Nothing => {
+                state.ejection.give_probe_back(id, now);
+                None
+            }
+        };
+        self.publish(&state, now);
+        drop(state);
+        if let Some(rest) = rest {
+            self.options.observer.rests(&instance.link.peer.id, rest);
+        }
+    }
+
+    /// An instance that has failed often has answered.
+    #[cold]
+    fn succeeded(&self, instance: &Instance) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if !state.ejection.succeeded(instance.id(), now) {
+            return;
         }
         self.publish(&state, now);
         drop(state);
-        if let Some(rest) = rests {
-            self.options.observer.rests(&instance.link.peer.id, rest);
-        }
-        if back {
-            self.options.observer.back(&instance.link.peer.id);
-        }
+        self.options.observer.back(&instance.link.peer.id);
     }
 
     /// Makes the routes anew.
@@ -322,9 +354,9 @@ impl Callee {
         }));
     }
 
-    /// Notes whether a rest is over.
+    /// Notes whether a call may decide about a rest.
     fn note_due(&self, state: &State, now: Instant) {
-        let due = state.ejection.any_due(now);
+        let due = state.all.iter().any(|instance| state.is_due(instance, now));
         self.probe_due.store(due, Ordering::Relaxed);
     }
 
@@ -338,6 +370,14 @@ impl Callee {
             .iter()
             .find(|(id, _)| *id == command)
             .map_or(&OTHER, |(_, cursor)| cursor)
+    }
+}
+
+impl State {
+    /// Whether the next call may decide that the instance no longer rests. No answer is to be expected of one that is
+    /// silent.
+    fn is_due(&self, instance: &Instance, now: Instant) -> bool {
+        self.ejection.is_due(instance.id(), now) && !instance.silence().is_passed_over()
     }
 }
 
@@ -364,6 +404,16 @@ impl Instance {
     }
 }
 
+impl Released<'_> {
+    /// Tells the observer.
+    pub(crate) fn tell(self) {
+        for instance in self.instances {
+            let back = NodeId::new(self.callee.spec.name, instance);
+            self.callee.options.observer.back(&back);
+        }
+    }
+}
+
 impl Picked<'_> {
     /// A call over the link is about to be sent.
     #[inline]
@@ -383,11 +433,12 @@ impl Picked<'_> {
         }
         let failures = &self.instance.failures;
         match showing {
-            Showing::Well => {
-                if failures.load(Ordering::Relaxed) != 0 {
-                    failures.store(0, Ordering::Relaxed);
-                }
-            }
+            Showing::Well => match failures.load(Ordering::Relaxed) {
+                0 => {}
+                1..MAX_FAILURES => failures.store(0, Ordering::Relaxed),
+                // It may rest.
+                _ => self.callee.succeeded(&self.instance),
+            },
             Showing::Late => self.failed(),
             // All calls on one link fail with it.
             Showing::Lost => {

@@ -4,7 +4,10 @@ use std::{
 };
 
 use proptest::{collection::vec, prelude::*};
-use tokio::time::{advance, sleep};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::{advance, sleep},
+};
 
 use super::{ejection::FIRST_REST, *};
 use crate::{
@@ -113,10 +116,11 @@ fn callee(links: usize) -> (Arc<Callee>, Arc<Told>) {
             ejection: true,
             retry_budget: RetryBudget::default(),
             observer: Arc::clone(&told) as Arc<dyn CalleeObserver>,
+            runtime: Handle::current(),
         },
         CancellationToken::new(),
     );
-    callee.set_links((0..links).map(link).collect());
+    callee.set_links((0..links).map(link).collect()).tell();
     (Arc::new(callee), told)
 }
 
@@ -196,16 +200,21 @@ async fn after_the_rest_one_call_decides() {
     make_rest(&callee, &sick);
     advance(FIRST_REST + Duration::from_millis(50)).await;
     tokio::task::yield_now().await;
+    let may_not = callee.pick(1, ROUND_ROBIN, false, |_| true).unwrap();
+    assert_ne!(*may_not.instance.id(), sick);
     let given_up = next(&callee, ROUND_ROBIN);
     assert_eq!(*given_up.instance.id(), sick);
     assert_eq!(spread(&callee, 30).get(&sick), None, "one at a time");
     drop(given_up);
+    assert_eq!(spread(&callee, 30).get(&sick), None, "not at once");
+    sleep(Duration::from_millis(1100)).await;
     assert_eq!(call(&callee, ROUND_ROBIN, Showing::Late), sick);
     assert_eq!(
         told.take(),
         [("rests", sick.clone()), ("rests", sick.clone())]
     );
     assert_eq!(spread(&callee, 30).get(&sick), None);
+    next(&callee, ROUND_ROBIN).begin();
     advance(2 * FIRST_REST + Duration::from_millis(50)).await;
     tokio::task::yield_now().await;
     assert_eq!(call(&callee, ROUND_ROBIN, Showing::Well), sick);
@@ -214,23 +223,56 @@ async fn after_the_rest_one_call_decides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn any_answer_ends_a_rest_that_is_over() {
+    let (callee, told) = callee(3);
+    let sick = InstanceId::from("b2");
+    make_rest(&callee, &sick);
+    call(&callee, Placing::To(&sick), Showing::Well);
+    assert_eq!(told.take(), [("rests", sick.clone())], "it is not over");
+    advance(FIRST_REST).await;
+    // One call decides, and takes its time; another one is answered meanwhile.
+    callee.look(Instant::now());
+    let slow = next(&callee, ROUND_ROBIN);
+    assert_eq!(*slow.instance.id(), sick);
+    call(&callee, Placing::To(&sick), Showing::Well);
+    assert_eq!(told.take(), [("back", sick.clone())]);
+    slow.end(Showing::Late);
+    assert!(told.take().is_empty(), "it does not rest any more");
+    assert_eq!(spread(&callee, 30)[&sick], 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_instance_is_not_asked_to_decide() {
+    let (callee, told) = callee(3);
+    let sick = InstanceId::from("b2");
+    make_rest(&callee, &sick);
+    let silent = Silence::PassedOver(Instant::now());
+    callee.instances()[2].set_silence(silent);
+    advance(FIRST_REST).await;
+    callee.note_due(&callee.state(), Instant::now());
+    assert!(!callee.probe_due.load(Ordering::Relaxed));
+    assert_eq!(spread(&callee, 30).get(&sick), None);
+    assert_eq!(told.take(), [("rests", sick)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_link_counts_once_however_many_calls_it_takes_along() {
     let (callee, told) = callee(2);
     // It flaps: no call in between succeeds.
     for round in 1..=MAX_FAILURES {
         assert!(told.take().is_empty(), "round {round}");
-        callee.set_links(vec![link(0), link(1)]);
+        callee.set_links(vec![link(0), link(1)]).tell();
         let calls: Vec<_> = (0..20)
             .map(|_| next(&callee, Placing::To(&"b0".into())))
             .collect();
         // Its link is gone when the calls hear of it.
-        callee.set_links(vec![link(1)]);
+        callee.set_links(vec![link(1)]).tell();
         for call in calls {
             call.end(Showing::Lost);
         }
     }
     assert_eq!(told.take(), [("rests", "b0".into())]);
-    callee.set_links(vec![link(0), link(1)]);
+    callee.set_links(vec![link(0), link(1)]).tell();
     assert_eq!(spread(&callee, 10).get("b0"), None);
 }
 
@@ -256,17 +298,14 @@ async fn the_only_instance_and_one_that_is_better_than_none_are_called() {
     let (callee, told) = callee(1);
     make_rest(&callee, &"b0".into());
     assert!(told.take().is_empty());
-    callee.set_links(vec![link(0), link(1)]);
+    callee.set_links(vec![link(0), link(1)]).tell();
     call(&callee, Placing::To(&"b0".into()), Showing::Late);
     assert_eq!(told.take(), [("rests", "b0".into())]);
-    let pick = |any| {
-        callee.pick(1, ROUND_ROBIN, any, |instance| {
-            instance.id().as_str() == "b0"
-        })
-    };
-    assert!(pick(true).is_some());
-    assert!(pick(false).is_none());
-    callee.set_links(vec![link(0)]);
+    for may_probe in [true, false] {
+        let left = |instance: &Instance| instance.id().as_str() == "b0";
+        assert!(callee.pick(1, ROUND_ROBIN, may_probe, left).is_some());
+    }
+    callee.set_links(vec![link(0)]).tell();
     assert_eq!(told.take(), [("back", "b0".into())]);
 }
 
@@ -279,6 +318,10 @@ async fn without_ejection_none_rests() {
     }
     assert!(told.take().is_empty());
     assert_eq!(spread(&callee, 10)["b0"], 5);
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().build().unwrap()
 }
 
 /// Who is passed over because of silence.
@@ -316,6 +359,8 @@ proptest! {
         showings in vec(prop_oneof![Just(Showing::Well), Just(Showing::Nothing)], 1..200),
         links in 1..6_usize,
     ) {
+        let runtime = runtime();
+        let _entered = runtime.enter();
         let (callee, told) = callee(links);
         let mut counts = vec![0; links];
         for showing in showings {
@@ -332,6 +377,8 @@ proptest! {
     fn whatever_fails_round_robin_is_exact_over_those_who_do_not_rest(
         failing in vec((0..6_usize, any::<bool>()), 0..60),
     ) {
+        let runtime = runtime();
+        let _entered = runtime.enter();
         let (callee, told) = callee(6);
         for (instance, fails) in failing {
             let showing = if fails { Showing::Late } else { Showing::Well };

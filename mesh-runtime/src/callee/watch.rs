@@ -17,11 +17,12 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(1);
 
 impl Callee {
-    /// Starts the task, if it does not run yet. Must be called on a Tokio runtime.
+    /// Starts the task, if it does not run yet.
     #[cold]
     pub(super) fn start_watch(self: &Arc<Self>) {
         if !self.watched.swap(true, Ordering::AcqRel) {
-            tokio::spawn(Watch(Arc::clone(self)).run());
+            let watch = Watch(Arc::clone(self)).run();
+            self.options.runtime.spawn(watch);
         }
     }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::future::AbortRegistration;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     budget::NoRoom,
@@ -102,6 +103,8 @@ pub struct CallReply {
     deadline: Instant,
     cancelled: Option<AbortRegistration>,
     replied: bool,
+    /// A shutdown waits until this is dropped.
+    running: Option<TaskTrackerToken>,
 }
 
 impl CallReply {
@@ -117,6 +120,7 @@ impl CallReply {
             deadline: Instant::now() + time_left(deadline_ms),
             cancelled: Some(cancelled),
             replied: false,
+            running: None,
         }
     }
 
@@ -133,6 +137,11 @@ impl CallReply {
     /// Ends the future that serves the call when the caller gives up. Can be taken only once.
     pub(crate) fn cancelled(&mut self) -> Option<AbortRegistration> {
         self.cancelled.take()
+    }
+
+    /// Keeps this until the reply is handed to the link, so that a shutdown waits for it.
+    pub(crate) fn hold(&mut self, running: Option<TaskTrackerToken>) {
+        self.running = running;
     }
 
     /// Sends the encoded reply, once the other side has room for it.
@@ -169,7 +178,9 @@ impl CallReply {
             return;
         };
         let (link, call, deadline) = (Arc::clone(&self.link), self.call, self.deadline);
+        let running = self.running.take();
         runtime.spawn(async move {
+            let _running = running;
             match timeout_at(deadline, link.budget.reserve(payload.len())).await {
                 Ok(Ok(reserved)) => {
                     reserved.spend();

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
 use super::{
     Node, RunningNode,
@@ -275,6 +275,7 @@ impl<N: NodeType> NodeBuilder<N> {
                 ejection: self.config.ejection,
                 retry_budget: self.config.retry_budget,
                 observer: Arc::new(events.clone()),
+                runtime: Handle::current(),
             },
             hooks: self.hooks,
             propagator: self.propagator,

@@ -297,8 +297,9 @@ impl NodeCore {
             .filter(|(peer, entry)| &*peer.node_type == node_type && entry.0.is_usable())
             .map(|(_, entry)| Arc::clone(&entry.0))
             .collect();
-        callee.set_links(links);
+        let released = callee.set_links(links);
         drop(table);
+        released.tell();
         self.changed.send_replace(());
     }
 }

@@ -46,20 +46,23 @@ pub enum Event {
         refusal: Refusal,
     },
     /// Calls to an instance failed five times in a row, or the one that followed its rest did: it gets no balanced calls
-    /// for a while. Calls that name it, broadcasts and gathers go to it as before.
+    /// for a while. Calls that name it, broadcasts and gathers go to it as before. [`InstanceBack`](Self::InstanceBack)
+    /// ends it.
     InstanceRests {
         /// The instance.
         peer: NodeId,
         /// For how long: 5 s at first, and 60 s at most. Then one call decides.
         rest: Duration,
     },
-    /// An instance that rested gets calls again: it has answered one, or too many others rest.
+    /// An instance that rested gets calls again: it has answered one after its rest, or others have left, so that more
+    /// than half of the instances would rest. Also if it is forgotten, after 2 minutes without a link.
     InstanceBack {
         /// The instance.
         peer: NodeId,
     },
     /// Nothing was heard of an instance for 1 s although calls were in flight, and for 1 s more after it was pinged. Until
-    /// it is heard, new balanced calls go to other instances, if there are any.
+    /// it is heard, new balanced calls go to other instances, if there are any. [`InstanceHeard`](Self::InstanceHeard)
+    /// ends it, or the [loss of the link](Self::LinkDown).
     InstanceSilent {
         /// The instance.
         peer: NodeId,

@@ -2,11 +2,13 @@
 //! known, whether the caller may call it, whether it is delivered in this way, and whether it is to be queued.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
@@ -24,6 +26,7 @@ use crate::{
         serving::{CallReply, ReceivedPayload, TellPermit},
     },
     local::LocalNode,
+    panic_text::panic_text,
     queue::{Enqueued, JobOutcome, NewJob, NodeQueues, OpenedJob, UntypedQueue},
     schema::{CommandSpec, Delivery, NodeSpec},
     verdict::Verdict,
@@ -251,15 +254,23 @@ async fn queued(
     };
     let block = match origin.carried.block_with_added(block) {
         Ok(block) => block,
-        Err(error) => return Ok(Err(error.into())),
+        Err(error) => {
+            let why = format!("the metadata that hooks have added: {error}");
+            return Ok(Err(NoAnswer::new(FailureCode::Incompatible, why)));
+        }
     };
-    let queued = match queue.enqueue(&block, new_job(options, args)).await {
-        Ok(Enqueued { job_id, duplicate }) => Queued {
+    let enqueued = queue.enqueue(&block, new_job(options, args));
+    let queued = match AssertUnwindSafe(enqueued).catch_unwind().await {
+        Ok(Ok(Enqueued { job_id, duplicate })) => Queued {
             job_id,
             instance: origin.local.id.instance.clone(),
             duplicate,
         },
-        Err(error) => return Ok(Err(NoAnswer::unqueued(error, queue.is_shared()))),
+        Ok(Err(error)) => return Ok(Err(NoAnswer::unqueued(error, queue.is_shared()))),
+        Err(panic) => {
+            let why = format!("the queue engine panicked: {}", panic_text(&*panic));
+            return Ok(Err(NoAnswer::new(FailureCode::QueueFailed, why)));
+        }
     };
     Ok(codec::encode(&queued, MAX_PAYLOAD).map_err(NoAnswer::from))
 }

@@ -1,6 +1,7 @@
-//! Runs handlers. This module asks the hooks, waits for the permit, enforces the deadline, ends the handler when the caller gives up,
-//! catches panics, and passes the result to whoever waits for it. It knows nothing of the types of a command: the
-//! handler is a boxed future, so that this code is compiled once and not for each command (docs/performance.md).
+//! Runs handlers. This module asks the hooks, waits for the permit, enforces the deadline, ends the handler when the
+//! caller gives up, catches panics, and passes the result to whoever waits for it. It knows nothing of the types of a
+//! command: the handler is a boxed future, so that this code is compiled once and not for each command
+//! (docs/performance.md).
 
 use std::{borrow::Cow, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
@@ -120,15 +121,16 @@ pub(crate) struct Run {
     command: &'static str,
     deadline: Option<Instant>,
     permits: Option<Arc<Semaphore>>,
-    /// A shutdown waits until this is dropped.
-    running: TaskTrackerToken,
+    /// A shutdown waits until this is dropped. Taken by what waits for the result, which may have to reply.
+    running: Option<TaskTrackerToken>,
     /// `None` if nobody wants to know.
     observed: Option<Box<Observed>>,
 }
 
-/// What hooks and spans are to be told of a run.
+/// What hooks and spans are to be told of a run. If it is dropped before its end, they hear that it was dropped.
 struct Observed {
     span: Span,
+    ended: bool,
     /// `None` without hooks.
     hooked: Option<HookedRequest>,
 }
@@ -147,7 +149,7 @@ impl Run {
             command: command.name,
             deadline: origin.deadline,
             permits,
-            running: origin.local.handlers.token(),
+            running: Some(origin.local.handlers.token()),
             observed: observed.then(|| Observed::new(command.name, kind, origin, size)),
         }
     }
@@ -163,13 +165,14 @@ impl Run {
             command,
             deadline,
             permits,
-            running,
+            running: Some(running),
             observed: None,
         }
     }
 
     /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up.
-    pub(crate) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
+    pub(crate) fn call(mut self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
+        reply.hold(self.running.take());
         let cancelled = reply.cancelled();
         // Nobody holds the handle of one that is new, so it ends nothing.
         let cancelled = cancelled.unwrap_or_else(|| AbortHandle::new_pair().1);
@@ -196,8 +199,9 @@ impl Run {
     }
 
     /// Runs a handler whose result nobody waits for, in a task of its own.
-    pub(super) fn tell(self, reply: NoReply, work: Work<()>) {
+    pub(super) fn tell(mut self, reply: NoReply, work: Work<()>) {
         let command = self.command;
+        let running = self.running.take();
         tokio::spawn(async move {
             match self.run(work).await {
                 Ended::Done(()) | Ended::DeadlineExceeded => {}
@@ -211,13 +215,15 @@ impl Run {
                     tracing::warn!(command, %error, "a broadcast could not be decoded");
                 }
             }
-            drop(reply);
+            drop((reply, running));
         });
     }
 
     /// Returns a future that runs the handler of a job.
-    pub(super) fn job(self, work: Work<Result<(), JobError>>) -> JobRun {
+    pub(super) fn job(mut self, work: Work<Result<(), JobError>>) -> JobRun {
+        let running = self.running.take();
         JobRun(Box::pin(async move {
+            let _running = running;
             match self.run(work).await {
                 Ended::Done(result) => result.into(),
                 Ended::Refused(refused) if refused.is_panic() => JobOutcome::Retry(refused.message),
@@ -241,7 +247,6 @@ impl Run {
             if let Some(observed) = self.observed.take() {
                 return observed.run(self, work).await;
             }
-            let _running = self.running;
             let Ok(_permit) = permit(self.permits, self.deadline).await else {
                 return Ended::DeadlineExceeded;
             };
@@ -270,6 +275,7 @@ impl Observed {
         };
         Box::new(Self {
             span: span(command, origin, kind),
+            ended: false,
             hooked: HookedRequest::new(command, kind, origin, size),
         })
     }
@@ -307,6 +313,7 @@ impl Observed {
 
     /// Tells the span and the hooks how the run has ended.
     fn note_end<T: Returned>(&mut self, ended: &Ended<T>) {
+        self.ended = true;
         let (error_type, text) = match ended {
             Ended::Done(returned) => match returned.failure() {
                 Some(why) => ("failed", why),
@@ -330,6 +337,14 @@ impl Observed {
             Ended::Panicked(_) => RequestOutcome::Panicked(&text),
             Ended::DeadlineExceeded => RequestOutcome::DeadlineExceeded,
         });
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if !self.ended {
+            spans::failed(&self.span, spans::DROPPED);
+        }
     }
 }
 

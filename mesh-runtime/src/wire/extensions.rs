@@ -84,6 +84,15 @@ pub(crate) fn find(mut block: &[u8], kind: u8) -> Option<&[u8]> {
     None
 }
 
+/// Appends the entries of `block` whose type this version does not know. `block` must be whole.
+pub(crate) fn put_unknown(out: &mut BytesMut, mut block: &[u8]) {
+    while let Ok((kind, bytes)) = next(&mut block) {
+        if !matches!(kind, kind::TRACE | kind::METADATA) {
+            put(out, kind, bytes);
+        }
+    }
+}
+
 /// Appends an entry of at most [`MAX_BLOCK`] to a block.
 pub(crate) fn put(block: &mut BytesMut, kind: u8, bytes: &[u8]) {
     debug_assert!(

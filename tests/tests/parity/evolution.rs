@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use mesh_runtime::{CallError, Context, Node, NodeBuilder, NodeType, Outcome, testing::TestMesh};
+use mesh_runtime::{
+    CallError, Context, Hook, Node, NodeBuilder, NodeType, Outcome, hook::CallEnd,
+    testing::TestMesh,
+};
 use mesh_tests::{start_at, within};
+use tokio::sync::mpsc;
 
 mod old {
     use mesh_runtime::mesh_schema;
@@ -208,6 +212,34 @@ async fn while_instances_are_updated_calls_go_to_those_that_mean_the_same() {
         let gather = client.changed_everywhere().await.unwrap();
         assert_eq!(gather.values().collect::<Vec<_>>(), [&2]);
         assert_eq!(gather.errors().count(), 1);
+    })
+    .await;
+}
+
+/// Reports whom the last attempt of a call went to, how many attempts there were, and how many failed.
+struct Attempts(mpsc::UnboundedSender<(Option<String>, u32, u32)>);
+
+impl Hook for Attempts {
+    fn after_call(&self, call: &CallEnd<'_>) {
+        let peer = call.peer.map(|peer| peer.instance.to_string());
+        let told = (peer, call.attempts, call.failed_attempts);
+        self.0.send(told).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_at_a_command_that_changed_is_told_to_hooks() {
+    within(async {
+        let mesh = TestMesh::<new::Evolving>::start().await.unwrap();
+        let callee = new::Callee::node(New).instance("c");
+        let _callee = mesh.start_node(callee).await.unwrap();
+        let (told, mut attempts) = mpsc::unbounded_channel();
+        let caller = join(&mesh, old::Caller::node().hook(Attempts(told))).await;
+        caller.ready::<old::Callee>(1).await.unwrap();
+        let gather = caller.client::<old::Callee>().changed_everywhere().await;
+        assert_eq!(gather.unwrap().errors().count(), 1);
+        let told = attempts.recv().await.unwrap();
+        assert_eq!(told, (Some("c".to_owned()), 1, 1));
     })
     .await;
 }

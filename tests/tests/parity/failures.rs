@@ -12,6 +12,9 @@ const LONG: Duration = Duration::from_secs(60);
 struct Scene {
     front: Node<Front>,
     backs: BTreeMap<String, (Node<Back>, Stage)>,
+    stage: Stage,
+    /// The number of calls that each link has room for.
+    calls: u32,
     hearing: Hearing,
     mesh: TestMesh<Parity>,
 }
@@ -21,23 +24,30 @@ impl Scene {
     async fn set(names: &[&str], calls: u32) -> Self {
         let mesh = TestMesh::<Parity>::start().await.unwrap();
         let (stage, hearing) = Stage::new();
-        let mut backs = BTreeMap::new();
-        for name in names {
-            let stage = stage.behind_closed_gate();
-            let builder = Back::node(stage.clone())
-                .instance(*name)
-                .budget(calls, 1 << 20);
-            let back = mesh.start_node(builder).await.unwrap();
-            backs.insert((*name).to_owned(), (back, stage));
-        }
         let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
-        front.ready::<Back>(names.len()).await.unwrap();
-        Self {
+        let mut scene = Self {
             front,
-            backs,
+            backs: BTreeMap::new(),
+            stage,
+            calls,
             hearing,
             mesh,
+        };
+        for name in names {
+            scene.add(name).await;
         }
+        scene.front.ready::<Back>(names.len()).await.unwrap();
+        scene
+    }
+
+    /// Starts another instance, behind a closed gate.
+    async fn add(&mut self, name: &str) {
+        let stage = self.stage.behind_closed_gate();
+        let builder = Back::node(stage.clone())
+            .instance(name)
+            .budget(self.calls, 1 << 20);
+        let back = self.mesh.start_node(builder).await.unwrap();
+        self.backs.insert(name.to_owned(), (back, stage));
     }
 }
 
@@ -165,6 +175,69 @@ async fn without_a_retry_budget_an_idempotent_call_that_may_have_run_is_not_trie
         let error = call.await.unwrap().unwrap_err();
         // The first error.
         assert_lost(&error, &asked);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fail_over_of_what_did_not_run_spends_nothing_even_after_a_retry() {
+    // One of the others has no room, whichever is tried first.
+    for busy in 0..2 {
+        within(async {
+            let mut scene = Scene::set(&["b1", "b2", "b3"], 1).await;
+            // Of the two calls that are made, one may be tried again.
+            let builder = Front::node(Stage::quiet()).retry_budget(RetryBudget::new(60, 0));
+            let front = scene.mesh.start_node(builder).await.unwrap();
+            front.ready::<Back>(3).await.unwrap();
+            let client = front.client::<Back>();
+            let call = tokio::spawn(client.wait_again("x".into()).timeout(LONG).into_future());
+            let asked = scene.hearing.next().await.instance.to_string();
+            let others = scene.backs.keys().filter(|name| **name != asked).cloned();
+            let others: Vec<_> = others.collect();
+            let (busy, free) = (&others[busy], &others[1 - busy]);
+            let busy = client.wait("y".into()).to(busy.as_str()).timeout(LONG);
+            let busy = tokio::spawn(busy.into_future());
+            scene.hearing.next().await;
+            scene.backs[free].1.open();
+            drop(scene.backs.remove(&asked));
+            assert_eq!(call.await.unwrap().unwrap(), *free);
+            busy.abort();
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_retry_for_which_there_is_no_other_instance_spends_nothing() {
+    within(async {
+        let mut scene = Scene::set(&["b1"], 100).await;
+        // Ten retries.
+        let builder = Front::node(Stage::quiet()).retry_budget(RetryBudget::new(0, 1));
+        let front = scene.mesh.start_node(builder).await.unwrap();
+        front.ready::<Back>(1).await.unwrap();
+        let client = front.client::<Back>();
+        let wait_again = || tokio::spawn(client.wait_again("x".into()).timeout(LONG).into_future());
+        let alone: Vec<_> = (0..20).map(|_| wait_again()).collect();
+        for _ in &alone {
+            scene.hearing.next().await;
+        }
+        drop(scene.backs.remove("b1"));
+        for call in alone {
+            assert_lost(&call.await.unwrap().unwrap_err(), "b1");
+        }
+        scene.add("b2").await;
+        front.ready::<Back>(1).await.unwrap();
+        let calls: Vec<_> = (0..5).map(|_| wait_again()).collect();
+        for _ in &calls {
+            scene.hearing.next().await;
+        }
+        scene.add("b3").await;
+        scene.backs["b3"].1.open();
+        front.ready::<Back>(2).await.unwrap();
+        drop(scene.backs.remove("b2"));
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), "b3");
+        }
     })
     .await;
 }

@@ -7,7 +7,7 @@ use std::{
 
 use mesh_runtime::{
     CallError, Hook,
-    hook::{CallEnd, Refused, Request, RequestEnd, RequestKind},
+    hook::{Attempt, CallEnd, Refused, Request, RequestEnd, RequestKind},
     testing::TestMesh,
 };
 use mesh_tests::within;
@@ -175,6 +175,35 @@ async fn a_refused_job_is_a_dead_letter() {
     .await;
 }
 
+/// Adds more metadata than a call may carry.
+struct Talkative;
+
+impl Hook for Talkative {
+    async fn before_handler(&self, request: &mut Request<'_>) -> Result<(), Refused> {
+        request.metadata.insert("story", "x".repeat(5000));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_job_to_which_hooks_add_too_much_is_not_queued_and_its_caller_is_told_so() {
+    within(async {
+        let (house, _) = fixture(&[], &[]).await;
+        let (host, _heard) = mpsc::unbounded_channel();
+        let room = Room::node(Host(host)).instance("loud").hook(Talkative);
+        let _room = house.mesh.start_node(room).await.unwrap();
+        house.guest.ready::<Room>(2).await.unwrap();
+        let queued = house.client().clean(false).to("loud").await;
+        let error = queued.unwrap_err();
+        assert!(
+            matches!(&error, CallError::Incompatible { what } if what.contains("the metadata that hooks have added")),
+            "{error:?}"
+        );
+        assert!(!error.maybe_executed());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_hook_at_the_caller_refuses_before_anything_is_sent() {
     within(async {
@@ -267,6 +296,76 @@ async fn a_panic_after_the_call_changes_nothing() {
         staying.abort();
         assert!(staying.await.unwrap_err().is_cancelled());
         assert_eq!(client.enter().await.unwrap(), "");
+    })
+    .await;
+}
+
+/// Its future panics when it is dropped while it waits.
+struct Trap;
+
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("trapped");
+    }
+}
+
+impl Hook for Trap {
+    async fn before_attempt(&self, _: &mut Attempt<'_>) -> Result<(), Refused> {
+        let _panics = Panics;
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_the_future_of_a_hook_is_dropped_reaches_nobody() {
+    within(async {
+        let (house, _) = fixture(&[], &[]).await;
+        let guest = house
+            .mesh
+            .start_node(Guest::node().hook(Trap))
+            .await
+            .unwrap();
+        guest.ready::<Room>(1).await.unwrap();
+        let client = guest.client::<Room>();
+        let late = client.enter().timeout(Duration::from_millis(50));
+        let error = late.await.unwrap_err();
+        assert!(
+            matches!(error, CallError::DeadlineExceeded { .. }),
+            "{error:?}"
+        );
+        let mut dropped = client.enter().into_future();
+        assert!(futures_util::poll!(&mut dropped).is_pending());
+        drop(dropped);
+    })
+    .await;
+}
+
+/// Takes its time after a handler, and says when it begins.
+struct Slow(mpsc::UnboundedSender<()>);
+
+impl Hook for Slow {
+    fn after_handler(&self, _: &RequestEnd<'_>) {
+        self.0.send(()).unwrap();
+        // So long that a node which does not wait for it is gone by then.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_waits_for_the_answer_behind_the_hooks() {
+    within(async {
+        let (house, _) = fixture(&[], &[]).await;
+        let (host, _heard) = mpsc::unbounded_channel();
+        let (told, mut ended) = mpsc::unbounded_channel();
+        let room = Room::node(Host(host)).instance("slow").hook(Slow(told));
+        let room = house.mesh.start_node(room).await.unwrap();
+        house.guest.ready::<Room>(2).await.unwrap();
+        let call = tokio::spawn(house.client().enter().to("slow").into_future());
+        ended.recv().await.unwrap();
+        room.shutdown().await;
+        assert_eq!(call.await.unwrap().unwrap(), "");
     })
     .await;
 }

@@ -1,5 +1,5 @@
-//! What a caller does when a queue is full: another instance may have room in its own queue, but not in a queue that all
-//! instances share.
+//! What a caller is told when a queue does not take a job. If it is full, another instance may have room in its own
+//! queue, but not in a queue that all instances share.
 
 use std::sync::{
     Arc,
@@ -12,6 +12,8 @@ use mesh_runtime::{
     queue::{MemoryQueue, Queue},
     testing::TestMesh,
 };
+
+use mesh_tests::{Defect, Planted};
 
 use crate::{
     engines::{LONG, connect, shared_server, within},
@@ -61,6 +63,25 @@ impl House {
         let queued = queued.await.map(drop);
         (queued, self.attempts.0.load(Ordering::SeqCst))
     }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_engine_is_an_error_of_the_queue() {
+    within(async {
+        let engine = || {
+            let engine = Arc::new(MemoryQueue::new());
+            Arc::new(Planted::new(engine, Defect::EnqueuePanics)) as Arc<dyn Queue>
+        };
+        let house = house([engine(), engine()]).await;
+        let (queued, attempts) = house.queue().await;
+        let error = queued.unwrap_err();
+        assert!(
+            matches!(&error, CallError::Queue { message, .. } if message.contains("out of paper")),
+            "{error:?}"
+        );
+        assert_eq!(attempts, 1);
+    })
+    .await;
 }
 
 #[tokio::test]
