@@ -17,6 +17,7 @@ mod operators;
 mod queues;
 mod refusals;
 mod registration;
+mod rests;
 mod reverse;
 mod rolling_upgrade;
 mod settings;
