@@ -201,7 +201,7 @@ impl Instances {
             callee_options(&EventSender::new())
         };
         let callee = Arc::new(Callee::new(spec, options, CancellationToken::new()));
-        callee.set_links((0..count).map(link).collect()).tell();
+        callee.set_links((0..count).map(link).collect());
         Self {
             callee,
             command: spec.commands.first().map_or(0, |command| command.id),

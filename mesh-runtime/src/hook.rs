@@ -208,7 +208,8 @@ pub trait Hook: Send + Sync + 'static {
     }
 
     /// On the callee's side, before a handler runs, and before a job is queued. May add metadata: the handler finds it in
-    /// its context, and it goes on with the calls that the handler makes.
+    /// its context, and it goes on with the calls that the handler makes. With more than a call may carry, the call is
+    /// refused with the code [`Refused::METADATA`].
     ///
     /// # Errors
     /// [`Refused`] ends the call before its handler has run. A refused job goes to the dead letters; one for which a
@@ -241,8 +242,11 @@ pub struct Refused {
 impl Refused {
     /// The code of a refusal because a hook panicked.
     pub const PANICKED: u32 = u32::MAX;
+    /// The code of a refusal because hooks have added more metadata than a call may carry.
+    pub const METADATA: u32 = u32::MAX - 1;
 
-    /// A refusal. The code is any number but [`PANICKED`](Self::PANICKED).
+    /// A refusal. The code is any number of your own, but neither [`PANICKED`](Self::PANICKED) nor
+    /// [`METADATA`](Self::METADATA).
     pub fn new(code: u32, message: impl Into<String>) -> Self {
         Self {
             code,

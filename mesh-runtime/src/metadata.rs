@@ -60,6 +60,12 @@ impl Metadata {
         }
     }
 
+    /// # Errors
+    /// If it exceeds its limits.
+    pub(crate) fn check(&self) -> Result<(), CodecError> {
+        self.put(&mut BytesMut::new())
+    }
+
     /// Appends it to the extension block of a call, if there is any.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //! verdict on the command, turns a failure into the caller's error, and decides whether another instance may be tried
 //! and which error of several attempts is reported.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tracing::{Instrument, Span};
 
@@ -37,10 +39,9 @@ async fn called(call: &StartedCall<'_>, number: u32, to: &Picked<'_>) -> Result<
     let link = &*to.instance.link;
     permitted(call, link)?;
     let payload = call.payload_to(link, number).await?;
-    let fair = call.has_fair_time_left(number);
     to.begin();
     let result = link.call(call.spec().id, payload, call.deadline.at).await;
-    to.end(showing(&result, fair));
+    to.end(showing(&result, || call.fair_time()));
     result.map_err(|failure| error(call, &link.peer.id, failure))
 }
 
@@ -114,22 +115,15 @@ fn permitted(call: &StartedCall<'_>, link: &Link) -> Result<(), CallError> {
 }
 
 /// What the end of an attempt says about the health of the instance. Nothing, if the call was not sent, or if the
-/// deadline passed and the attempt had not had a `fair` time. Every other answer says that the instance is well, but for
-/// those of one that is shutting down.
-fn showing(result: &Result<Bytes, CallFailure>, fair: bool) -> Showing {
+/// deadline passed and the instance had less than a fair time. Every other answer says that the instance is well, but
+/// for those of one that is shutting down.
+fn showing(result: &Result<Bytes, CallFailure>, fair_time: impl FnOnce() -> Duration) -> Showing {
     let failure = match result {
         Ok(_) => return Showing::Well,
         Err(failure) => failure,
     };
     match failure {
-        CallFailure::Late { sent: true }
-        | CallFailure::Remote(FailureCode::DeadlineExceeded, _) => {
-            if fair {
-                Showing::Late
-            } else {
-                Showing::Nothing
-            }
-        }
+        CallFailure::Late { had: Some(had) } if *had >= fair_time() => Showing::Late,
         CallFailure::Lost { reason, .. } => match reason {
             CloseReason::Lost(_) | CloseReason::Silent(_) | CloseReason::Violation(_) => {
                 Showing::Lost
@@ -137,7 +131,7 @@ fn showing(result: &Result<Bytes, CallFailure>, fair: bool) -> Showing {
             CloseReason::Goodbye(_) | CloseReason::Local(_) => Showing::Nothing,
         },
         CallFailure::Full { .. }
-        | CallFailure::Late { sent: false }
+        | CallFailure::Late { .. }
         | CallFailure::Remote(FailureCode::ShuttingDown | FailureCode::Cancelled, _) => {
             Showing::Nothing
         }
@@ -157,9 +151,9 @@ fn error(call: &StartedCall<'_>, peer: &NodeId, failure: CallFailure) -> CallErr
             reason,
             maybe_executed: sent,
         },
-        CallFailure::Late { sent } => CallError::DeadlineExceeded {
+        CallFailure::Late { had } => CallError::DeadlineExceeded {
             after: call.deadline.after,
-            maybe_executed: sent,
+            maybe_executed: had.is_some(),
         },
         CallFailure::Remote(code, text) => remote(call, peer.clone(), code, text),
         CallFailure::Refused(code, message) => CallError::Refused {
@@ -252,8 +246,6 @@ pub(super) fn of_attempts(earlier: Option<CallError>, last: CallError) -> CallEr
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::close::{CloseCode, CloseReason};
 
@@ -281,9 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_but_that_of_a_late_or_ending_instance_says_that_it_is_well() {
+    fn every_answer_but_that_of_one_that_shuts_down_says_that_it_is_well() {
         let remote = |code| Err(CallFailure::Remote(code, String::new()));
         let lost = |reason| Err(CallFailure::Lost { reason, sent: true });
+        let late = |had: Option<u64>| {
+            Err(CallFailure::Late {
+                had: had.map(Duration::from_millis),
+            })
+        };
         for (result, expected) in [
             (Ok(Bytes::new()), Showing::Well),
             (Err(CallFailure::Refused(1, String::new())), Showing::Well),
@@ -294,9 +291,9 @@ mod tests {
             (remote(FailureCode::Incompatible), Showing::Well),
             (remote(FailureCode::ShuttingDown), Showing::Nothing),
             (remote(FailureCode::Cancelled), Showing::Nothing),
-            (remote(FailureCode::DeadlineExceeded), Showing::Late),
-            (Err(CallFailure::Late { sent: true }), Showing::Late),
-            (Err(CallFailure::Late { sent: false }), Showing::Nothing),
+            (late(Some(500)), Showing::Late),
+            (late(Some(499)), Showing::Nothing),
+            (late(None), Showing::Nothing),
             (
                 Err(CallFailure::Full {
                     what: String::new(),
@@ -309,12 +306,8 @@ mod tests {
                 Showing::Nothing,
             ),
         ] {
-            assert_eq!(showing(&result, true), expected, "{result:?}");
-            if expected == Showing::Late {
-                assert_eq!(showing(&result, false), Showing::Nothing, "it had no time");
-            } else {
-                assert_eq!(showing(&result, false), expected);
-            }
+            let fair = || Duration::from_millis(500);
+            assert_eq!(showing(&result, fair), expected, "{result:?}");
         }
     }
 

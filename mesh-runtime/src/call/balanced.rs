@@ -264,7 +264,7 @@ impl Placed {
             link.peer.verdicts.outgoing(command) != Verdict::Incompatible
                 && !tried.iter().any(|other| Arc::ptr_eq(other, link))
         };
-        let may_probe = tried.is_empty() && call.has_fair_time();
+        let may_probe = tried.is_empty();
         let callee = &self.prepared.callee;
         callee.pick(command, placing, may_probe, usable)
     }

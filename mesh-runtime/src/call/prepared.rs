@@ -266,9 +266,9 @@ impl PreparedCall {
             .unwrap_or(DEFAULT_TIMEOUT)
     }
 
-    /// The time that an attempt needs so that a passed deadline says something about the instance: half of the call's
-    /// own timeout, but no more than 1 s. A call may have less from the call that is being served, and an attempt from
-    /// those before it.
+    /// The time that an instance needs so that a passed deadline says something about it: half of the call's own
+    /// timeout, but no more than 1 s. It may have less: because of the deadline of the call that is being served, of
+    /// earlier attempts, of hooks, or of a wait for room on the link.
     pub(super) fn fair_time(&self) -> Duration {
         (self.own_timeout() / 2).min(Duration::from_secs(1))
     }

@@ -122,19 +122,9 @@ impl<'a> StartedCall<'a> {
         Instant::now() >= self.deadline.at
     }
 
-    /// Whether the call began with as much time as an instance may expect.
-    pub(super) fn has_fair_time(&self) -> bool {
-        self.deadline.after >= self.prepared.fair_time()
-    }
-
-    /// Whether an attempt that begins now has so much time left.
-    pub(super) fn has_fair_time_left(&self, number: u32) -> bool {
-        if number == 1 && self.hooked.is_none() {
-            // Nothing has taken time yet.
-            return self.has_fair_time();
-        }
-        let left = self.deadline.at.saturating_duration_since(Instant::now());
-        left >= self.prepared.fair_time()
+    /// The time that an instance needs so that a passed deadline says something about it.
+    pub(super) fn fair_time(&self) -> Duration {
+        self.prepared.fair_time()
     }
 
     /// What an attempt sends.

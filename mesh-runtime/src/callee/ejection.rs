@@ -19,10 +19,8 @@ pub(super) const MAX_FAILURES: u32 = 5;
 pub(super) const FIRST_REST: Duration = Duration::from_secs(5);
 /// How long it rests at most.
 const MAX_REST: Duration = Duration::from_secs(60);
-/// How long the call that decides over the end of a rest is waited for, before another one may.
+/// How long after a call that may decide over the end of a rest another one may, if nothing was decided.
 const PROBE: Duration = Duration::from_secs(5);
-/// How long after a call that decided nothing another one may decide.
-const PAUSE: Duration = Duration::from_secs(1);
 /// How long an instance without a link is remembered.
 const REMEMBERED: Duration = Duration::from_secs(120);
 /// How many instances without a link are remembered.
@@ -46,8 +44,15 @@ struct Known {
 struct Rest {
     length: Duration,
     until: Instant,
-    /// From when on a call may decide whether the rest is over: since then, if no such call is under way.
+    /// From when on the next call may decide whether the rest is over.
     probe_at: Instant,
+}
+
+/// A call that may decide whether a rest is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    /// The end of that rest, by which it is told from later ones.
+    of: Instant,
 }
 
 impl Ejection {
@@ -156,23 +161,22 @@ impl Ejection {
             .min()
     }
 
-    /// The call has begun that decides whether the rest is over.
-    pub(super) fn begin_probe(&mut self, instance: &InstanceId, now: Instant) {
-        if let Some(rest) = self.rest_over(instance, now) {
-            rest.probe_at = now + PROBE;
-        }
-    }
-
-    /// That call has decided nothing: another one will, after a pause.
-    pub(super) fn give_probe_back(&mut self, instance: &InstanceId, now: Instant) {
-        if let Some(rest) = self.rest_over(instance, now) {
-            rest.probe_at = rest.probe_at.min(now + PAUSE);
-        }
+    /// A call begins that may decide whether the rest is over. `None` if the instance does not rest.
+    pub(super) fn begin_probe(&mut self, instance: &InstanceId, now: Instant) -> Option<Probe> {
+        let rest = self.known.get_mut(instance)?.rest.as_mut()?;
+        rest.probe_at = now + PROBE;
+        Some(Probe { of: rest.until })
     }
 
     /// That call has failed. Returns how long the instance now rests. `None` if another call has decided before.
-    pub(super) fn rest_longer(&mut self, instance: &InstanceId, now: Instant) -> Option<Duration> {
-        let rest = self.rest_over(instance, now)?;
+    pub(super) fn rest_longer(
+        &mut self,
+        instance: &InstanceId,
+        probe: Probe,
+        now: Instant,
+    ) -> Option<Duration> {
+        let rest = self.known.get_mut(instance)?.rest.as_mut();
+        let rest = rest.filter(|rest| rest.until == probe.of)?;
         *rest = Rest::new((rest.length * 2).min(MAX_REST), now);
         Some(rest.length)
     }
@@ -199,12 +203,6 @@ impl Ejection {
         };
         known.failures.store(0, Ordering::Relaxed);
         known.rest.take().is_some()
-    }
-
-    /// A rest that is over, but for the call that decides.
-    fn rest_over(&mut self, instance: &InstanceId, now: Instant) -> Option<&mut Rest> {
-        let rest = self.known.get_mut(instance)?.rest.as_mut();
-        rest.filter(|rest| rest.until <= now)
     }
 }
 
@@ -316,9 +314,10 @@ mod tests {
             assert_eq!(ejection.next_due(now), Some(now + rest));
             now += rest;
             assert!(ejection.is_due(id, now));
-            ejection.begin_probe(id, now);
+            let probe = ejection.begin_probe(id, now).unwrap();
             assert!(!ejection.is_due(id, now), "one call at a time");
-            assert_eq!(ejection.rest_longer(id, now), Some(SECOND * expected));
+            let longer = ejection.rest_longer(id, probe, now);
+            assert_eq!(longer, Some(SECOND * expected));
         }
         now += MAX_REST;
         assert!(ejection.succeeded(id, now));
@@ -328,36 +327,23 @@ mod tests {
     }
 
     #[test]
-    fn after_a_call_that_decided_nothing_another_one_may_in_a_second() {
+    fn if_a_call_decides_nothing_another_one_may_five_seconds_later() {
         let mut now = Instant::now();
         let (mut ejection, ids) = linked(3, now);
         let id = &ids[1];
         fail_often(&mut ejection, id, now);
         now += FIRST_REST;
-        ejection.begin_probe(id, now);
-        ejection.give_probe_back(id, now);
-        assert!(!ejection.is_due(id, now));
-        assert_eq!(ejection.next_due(now), Some(now + PAUSE));
-        assert!(ejection.is_due(id, now + PAUSE));
-    }
-
-    #[test]
-    fn a_call_that_takes_long_to_decide_is_not_waited_for() {
-        let mut now = Instant::now();
-        let (mut ejection, ids) = linked(3, now);
-        let id = &ids[1];
-        fail_often(&mut ejection, id, now);
-        now += FIRST_REST;
-        ejection.begin_probe(id, now);
+        let slow = ejection.begin_probe(id, now).unwrap();
         assert_eq!(ejection.next_due(now), Some(now + PROBE));
         now += PROBE;
         assert!(ejection.is_due(id, now));
-        ejection.begin_probe(id, now);
-        assert_eq!(ejection.rest_longer(id, now), Some(2 * FIRST_REST));
+        let probe = ejection.begin_probe(id, now).unwrap();
+        let longer = ejection.rest_longer(id, probe, now);
+        assert_eq!(longer, Some(2 * FIRST_REST));
         // The first one ends when the second one has decided.
-        assert_eq!(ejection.rest_longer(id, now), None);
-        ejection.give_probe_back(id, now);
-        assert!(!ejection.is_due(id, now + PAUSE));
+        for later in [now, now + 2 * FIRST_REST] {
+            assert_eq!(ejection.rest_longer(id, slow, later), None);
+        }
         assert!(!ejection.succeeded(id, now), "it rests anew");
     }
 
@@ -433,8 +419,8 @@ mod tests {
                         let was_due = ejection.is_due(id, now);
                         match (fails, was_due) {
                             (true, true) => {
-                                ejection.begin_probe(id, now);
-                                ejection.rest_longer(id, now);
+                                let probe = ejection.begin_probe(id, now).unwrap();
+                                ejection.rest_longer(id, probe, now);
                             }
                             (true, false) => {
                                 in_a_row[instance] += 1;

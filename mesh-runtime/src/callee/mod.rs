@@ -2,6 +2,7 @@
 //! whose turn it is. It does not know how a link is made, or what a call over it does.
 
 mod ejection;
+mod notices;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,10 @@ use arc_swap::ArcSwap;
 use tokio::{runtime::Handle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::notices::{CalleeObserver, Notice};
 use self::{
-    ejection::{Ejection, MAX_FAILURES},
+    ejection::{Ejection, MAX_FAILURES, Probe},
+    notices::Notices,
     silence::Silence,
 };
 use crate::{
@@ -43,21 +46,6 @@ pub(crate) struct CalleeOptions {
     pub(crate) runtime: Handle,
 }
 
-/// Is told which instances are passed over. Its methods are called inline and must not block.
-pub(crate) trait CalleeObserver: Send + Sync + 'static {
-    /// An instance gets no calls for that long.
-    fn rests(&self, peer: &NodeId, rest: Duration);
-
-    /// It gets calls again.
-    fn back(&self, peer: &NodeId);
-
-    /// Nothing is heard of an instance, although calls are in flight.
-    fn silent(&self, peer: &NodeId);
-
-    /// It is heard again.
-    fn heard(&self, peer: &NodeId);
-}
-
 /// A node type as seen by a caller.
 pub(crate) struct Callee {
     spec: &'static NodeSpec,
@@ -70,6 +58,7 @@ pub(crate) struct Callee {
     /// The round-robin position of each command, by its id.
     cursors: Box<[(u32, AtomicUsize)]>,
     state: Mutex<State>,
+    notices: Notices,
     /// Whether a rest is over and a call may decide about it.
     probe_due: AtomicBool,
     /// Whether a task watches over silence and rests.
@@ -123,18 +112,12 @@ pub(crate) struct InstanceHealth {
     pub(crate) silent: bool,
 }
 
-/// Instances that no longer rest, because others have left.
-pub(crate) struct Released<'a> {
-    callee: &'a Callee,
-    instances: Vec<InstanceId>,
-}
-
 /// The instance that a call goes to.
 pub(crate) struct Picked<'a> {
     pub(crate) instance: Arc<Instance>,
     callee: &'a Arc<Callee>,
-    /// Whether this call decides whether the rest of the instance is over, and has not done so yet.
-    probe: AtomicBool,
+    /// If this call may decide whether the rest of the instance is over.
+    probe: Option<Probe>,
 }
 
 impl Callee {
@@ -155,6 +138,7 @@ impl Callee {
                 .map(|command| (command.id, AtomicUsize::new(0)))
                 .collect(),
             state: Mutex::default(),
+            notices: Notices::default(),
             probe_due: AtomicBool::new(false),
             watched: AtomicBool::new(false),
         }
@@ -176,28 +160,39 @@ impl Callee {
         self.routes.load().all.clone()
     }
 
-    /// The links that may be used now, in the order of instance ids. Returns the instances that no longer rest.
-    #[must_use = "the observer is to be told, without a lock"]
-    pub(crate) fn set_links(&self, links: Vec<Arc<Link>>) -> Released<'_> {
+    /// The links that may be used now, in the order of instance ids. May be called under a lock. What follows for
+    /// instances is to be [told](Self::tell) without one.
+    pub(crate) fn set_links(&self, links: Vec<Arc<Link>>) {
         let now = Instant::now();
         let mut state = self.state();
         let ids = links.iter().map(|link| &link.peer.id.instance);
         let released = state.ejection.set_linked(ids, now);
         let old = std::mem::take(&mut state.all);
         let instance = |link: Arc<Link>| {
-            let known = old.iter().find(|known| Arc::ptr_eq(&known.link, &link));
-            known.cloned().unwrap_or_else(|| {
-                let failures = state.ejection.failures(&link.peer.id.instance);
-                Arc::new(Instance::new(link, failures))
-            })
+            let known = old.iter().find(|known| known.link.peer.id == link.peer.id);
+            match known {
+                Some(known) if Arc::ptr_eq(&known.link, &link) => return Arc::clone(known),
+                // A new link to the same instance, of which nothing is known yet.
+                Some(known) if known.silence().is_passed_over() => {
+                    self.notices.add(Notice::Heard(link.peer.id.clone()));
+                }
+                _ => {}
+            }
+            let failures = state.ejection.failures(&link.peer.id.instance);
+            Arc::new(Instance::new(link, failures))
         };
         let all: Vec<_> = links.into_iter().map(instance).collect();
         state.all = all;
-        self.publish(&state, now);
-        Released {
-            callee: self,
-            instances: released,
+        for instance in released {
+            let back = NodeId::new(self.spec.name, instance);
+            self.notices.add(Notice::Back(back));
         }
+        self.publish(&state, now);
+    }
+
+    /// Tells the observer what has happened to instances. Called without a lock.
+    pub(crate) fn tell(&self) {
+        self.notices.tell(&*self.options.observer);
     }
 
     /// Chooses the instance that a call of `command` goes to, among those for which `usable` returns true and that may
@@ -252,9 +247,8 @@ impl Callee {
         let due = |instance: &Arc<Instance>| state.is_due(instance, now);
         let chosen = match placing {
             Placing::Key(_) => {
-                let rests = |instance: &Arc<Instance>| state.ejection.rests_for(instance.id(), now);
                 let may = |instance: &Arc<Instance>| {
-                    usable(instance) && (rests(instance).is_none() || due(instance))
+                    usable(instance) && (state.is_candidate(instance, now) || due(instance))
                 };
                 pick(placing, cursor, &state.all, may).filter(|instance| due(instance))
             }
@@ -264,11 +258,12 @@ impl Callee {
                 .find(|instance| due(instance) && usable(instance)),
         };
         let chosen = Arc::clone(chosen?);
-        state.ejection.begin_probe(chosen.id(), now);
+        let probe = state.ejection.begin_probe(chosen.id(), now);
         self.note_due(&state, now);
-        let mut picked = self.picked(&chosen);
-        *picked.probe.get_mut() = true;
-        Some(picked)
+        Some(Picked {
+            probe,
+            ..self.picked(&chosen)
+        })
     }
 
     /// A call to this instance, however it stands.
@@ -276,7 +271,7 @@ impl Callee {
         Picked {
             instance: Arc::clone(instance),
             callee: self,
-            probe: AtomicBool::new(false),
+            probe: None,
         }
     }
 
@@ -299,31 +294,27 @@ impl Callee {
         let Some(rest) = state.ejection.rest(instance.id(), now) else {
             return;
         };
-        self.publish(&state, now);
+        self.note_rest(&state, instance, rest, now);
         drop(state);
-        self.options.observer.rests(&instance.link.peer.id, rest);
+        self.tell();
     }
 
-    /// The call that decides over the end of a rest has ended.
-    fn probed(&self, instance: &Instance, showing: Showing) {
+    /// The call that decides over the end of a rest has failed.
+    fn rest_longer(&self, instance: &Instance, probe: Probe) {
         let now = Instant::now();
-        let (mut state, id) = (self.state(), instance.id());
-        let rest = match showing {
-            Showing::Well => {
-                drop(state);
-                return self.succeeded(instance);
-            }
-            Showing::Late | Showing::Lost => state.ejection.rest_longer(id, now),
-            Showing::Nothing => {
-                state.ejection.give_probe_back(id, now);
-                None
-            }
+        let mut state = self.state();
+        let Some(rest) = state.ejection.rest_longer(instance.id(), probe, now) else {
+            return;
         };
-        self.publish(&state, now);
+        self.note_rest(&state, instance, rest, now);
         drop(state);
-        if let Some(rest) = rest {
-            self.options.observer.rests(&instance.link.peer.id, rest);
-        }
+        self.tell();
+    }
+
+    fn note_rest(&self, state: &State, instance: &Instance, rest: Duration, now: Instant) {
+        let peer = instance.link.peer.id.clone();
+        self.notices.add(Notice::Rests(peer, rest));
+        self.publish(state, now);
     }
 
     /// An instance that has failed often has answered.
@@ -334,23 +325,19 @@ impl Callee {
         if !state.ejection.succeeded(instance.id(), now) {
             return;
         }
+        let peer = instance.link.peer.id.clone();
+        self.notices.add(Notice::Back(peer));
         self.publish(&state, now);
         drop(state);
-        self.options.observer.back(&instance.link.peer.id);
+        self.tell();
     }
 
     /// Makes the routes anew.
     fn publish(&self, state: &State, now: Instant) {
-        let awake =
-            |instance: &&Arc<Instance>| state.ejection.rests_for(instance.id(), now).is_none();
-        let heard = |instance: &&Arc<Instance>| !instance.silence().is_passed_over();
-        let awake: Vec<_> = state.all.iter().filter(awake).cloned().collect();
-        let heard: Vec<_> = awake.iter().filter(heard).cloned().collect();
         self.note_due(state, now);
         self.routes.store(Arc::new(Routes {
             all: state.all.clone(),
-            // If nothing is heard of any of them, it may be this node that hears nothing.
-            candidates: if heard.is_empty() { awake } else { heard },
+            candidates: state.candidates(now),
         }));
     }
 
@@ -374,6 +361,32 @@ impl Callee {
 }
 
 impl State {
+    /// Those that calls are spread over.
+    fn candidates(&self, now: Instant) -> Vec<Arc<Instance>> {
+        let those = |which: &dyn Fn(&Instance) -> bool| -> Vec<_> {
+            let those = self.all.iter().filter(|instance| which(instance));
+            those.cloned().collect()
+        };
+        let candidates = those(&|instance| self.is_candidate(instance, now));
+        if !candidates.is_empty() {
+            return candidates;
+        }
+        // Of one that is silent no answer is to be expected. But if nothing is heard of any, it may be this node that
+        // hears nothing.
+        let heard = those(&|instance| !instance.silence().is_passed_over());
+        if heard.is_empty() {
+            those(&|instance| self.ejection.rests_for(instance.id(), now).is_none())
+        } else {
+            heard
+        }
+    }
+
+    /// Whether it neither rests nor is silent.
+    fn is_candidate(&self, instance: &Instance, now: Instant) -> bool {
+        self.ejection.rests_for(instance.id(), now).is_none()
+            && !instance.silence().is_passed_over()
+    }
+
     /// Whether the next call may decide that the instance no longer rests. No answer is to be expected of one that is
     /// silent.
     fn is_due(&self, instance: &Instance, now: Instant) -> bool {
@@ -404,16 +417,6 @@ impl Instance {
     }
 }
 
-impl Released<'_> {
-    /// Tells the observer.
-    pub(crate) fn tell(self) {
-        for instance in self.instances {
-            let back = NodeId::new(self.callee.spec.name, instance);
-            self.callee.options.observer.back(&back);
-        }
-    }
-}
-
 impl Picked<'_> {
     /// A call over the link is about to be sent.
     #[inline]
@@ -426,16 +429,15 @@ impl Picked<'_> {
     /// The call has ended, and says this about the instance.
     #[inline]
     pub(crate) fn end(&self, showing: Showing) {
-        if self.probe.load(Ordering::Relaxed) {
-            self.probe.store(false, Ordering::Relaxed);
-            self.callee.probed(&self.instance, showing);
-            return;
-        }
         let failures = &self.instance.failures;
         match showing {
             Showing::Well => match failures.load(Ordering::Relaxed) {
                 0 => {}
-                1..MAX_FAILURES => failures.store(0, Ordering::Relaxed),
+                seen @ 1..MAX_FAILURES => {
+                    // Nothing, if more have come meanwhile.
+                    let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+                    let _ = failures.compare_exchange(seen, 0, set, fetch);
+                }
                 // It may rest.
                 _ => self.callee.succeeded(&self.instance),
             },
@@ -452,17 +454,12 @@ impl Picked<'_> {
 
     #[cold]
     fn failed(&self) {
+        if let Some(probe) = self.probe {
+            return self.callee.rest_longer(&self.instance, probe);
+        }
         let before = self.instance.failures.fetch_add(1, Ordering::Relaxed);
         if self.callee.options.ejection && before.saturating_add(1) >= MAX_FAILURES {
             self.callee.rest(&self.instance);
-        }
-    }
-}
-
-impl Drop for Picked<'_> {
-    fn drop(&mut self) {
-        if *self.probe.get_mut() {
-            self.callee.probed(&self.instance, Showing::Nothing);
         }
     }
 }

@@ -59,25 +59,20 @@ impl Told {
 }
 
 impl CalleeObserver for Told {
-    fn rests(&self, peer: &NodeId, _: Duration) {
-        let told = ("rests", peer.instance.clone());
+    fn tell(&self, notice: Notice) {
+        let told = match notice {
+            Notice::Rests(peer, _) => ("rests", peer.instance),
+            Notice::Back(peer) => ("back", peer.instance),
+            Notice::Silent(peer) => ("silent", peer.instance),
+            Notice::Heard(peer) => ("heard", peer.instance),
+        };
         self.0.lock().unwrap().push(told);
     }
+}
 
-    fn back(&self, peer: &NodeId) {
-        let told = ("back", peer.instance.clone());
-        self.0.lock().unwrap().push(told);
-    }
-
-    fn silent(&self, peer: &NodeId) {
-        let told = ("silent", peer.instance.clone());
-        self.0.lock().unwrap().push(told);
-    }
-
-    fn heard(&self, peer: &NodeId) {
-        let told = ("heard", peer.instance.clone());
-        self.0.lock().unwrap().push(told);
-    }
+fn set_links(callee: &Callee, links: Vec<Arc<Link>>) {
+    callee.set_links(links);
+    callee.tell();
 }
 
 fn link(number: usize) -> Arc<Link> {
@@ -120,7 +115,7 @@ fn callee(links: usize) -> (Arc<Callee>, Arc<Told>) {
         },
         CancellationToken::new(),
     );
-    callee.set_links((0..links).map(link).collect()).tell();
+    set_links(&callee, (0..links).map(link).collect());
     (Arc::new(callee), told)
 }
 
@@ -186,9 +181,9 @@ async fn a_key_of_who_rests_goes_to_the_next_and_all_others_stay() {
     callee.look(Instant::now());
     let other = before.iter().position(|place| *place != sick).unwrap();
     let picked = next(&callee, Placing::Key(&keys[other]));
-    assert!(!picked.probe.load(Ordering::Relaxed));
+    assert!(picked.probe.is_none());
     let picked = next(&callee, Placing::Key(&keys[0]));
-    assert!(picked.probe.load(Ordering::Relaxed) && *picked.instance.id() == sick);
+    assert!(picked.probe.is_some() && *picked.instance.id() == sick);
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,7 +202,8 @@ async fn after_the_rest_one_call_decides() {
     assert_eq!(spread(&callee, 30).get(&sick), None, "one at a time");
     drop(given_up);
     assert_eq!(spread(&callee, 30).get(&sick), None, "not at once");
-    sleep(Duration::from_millis(1100)).await;
+    next(&callee, ROUND_ROBIN).begin();
+    sleep(Duration::from_millis(5100)).await;
     assert_eq!(call(&callee, ROUND_ROBIN, Showing::Late), sick);
     assert_eq!(
         told.take(),
@@ -256,23 +252,44 @@ async fn a_silent_instance_is_not_asked_to_decide() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_link_to_a_silent_instance_is_heard() {
+    let (callee, told) = callee(2);
+    let links = callee.links();
+    let silent = Silence::PassedOver(Instant::now());
+    callee.instances()[1].set_silence(silent);
+    set_links(&callee, vec![Arc::clone(&links[0]), link(1)]);
+    assert_eq!(told.take(), [("heard", "b1".into())]);
+    assert_eq!(spread(&callee, 10)["b1"], 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_rests_is_better_than_one_that_is_silent() {
+    let (callee, _) = callee(2);
+    make_rest(&callee, &"b0".into());
+    let silent = Silence::PassedOver(Instant::now());
+    callee.instances()[1].set_silence(silent);
+    callee.publish(&callee.state(), Instant::now());
+    assert_eq!(spread(&callee, 10)["b0"], 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_link_counts_once_however_many_calls_it_takes_along() {
     let (callee, told) = callee(2);
     // It flaps: no call in between succeeds.
     for round in 1..=MAX_FAILURES {
         assert!(told.take().is_empty(), "round {round}");
-        callee.set_links(vec![link(0), link(1)]).tell();
+        set_links(&callee, vec![link(0), link(1)]);
         let calls: Vec<_> = (0..20)
             .map(|_| next(&callee, Placing::To(&"b0".into())))
             .collect();
         // Its link is gone when the calls hear of it.
-        callee.set_links(vec![link(1)]).tell();
+        set_links(&callee, vec![link(1)]);
         for call in calls {
             call.end(Showing::Lost);
         }
     }
     assert_eq!(told.take(), [("rests", "b0".into())]);
-    callee.set_links(vec![link(0), link(1)]).tell();
+    set_links(&callee, vec![link(0), link(1)]);
     assert_eq!(spread(&callee, 10).get("b0"), None);
 }
 
@@ -298,14 +315,14 @@ async fn the_only_instance_and_one_that_is_better_than_none_are_called() {
     let (callee, told) = callee(1);
     make_rest(&callee, &"b0".into());
     assert!(told.take().is_empty());
-    callee.set_links(vec![link(0), link(1)]).tell();
+    set_links(&callee, vec![link(0), link(1)]);
     call(&callee, Placing::To(&"b0".into()), Showing::Late);
     assert_eq!(told.take(), [("rests", "b0".into())]);
     for may_probe in [true, false] {
         let left = |instance: &Instance| instance.id().as_str() == "b0";
         assert!(callee.pick(1, ROUND_ROBIN, may_probe, left).is_some());
     }
-    callee.set_links(vec![link(0)]).tell();
+    set_links(&callee, vec![link(0)]);
     assert_eq!(told.take(), [("back", "b0".into())]);
 }
 

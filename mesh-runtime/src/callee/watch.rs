@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Callee, Instance, silence::Look};
+use super::{Callee, Instance, Notice, silence::Look};
 
 /// The instances are looked at no more often than this.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -29,27 +29,29 @@ impl Callee {
     /// Looks at all instances. Returns when to look again.
     pub(super) fn look(&self, now: Instant) -> Option<Instant> {
         let state = self.state();
-        let mut changed = Vec::new();
+        let mut changed = false;
         let mut again = state.ejection.next_due(now);
         for instance in &state.all {
             let (next, change) = look_at(instance, now);
-            changed.extend(change.map(|silent| (Arc::clone(instance), silent)));
+            if let Some(silent) = change {
+                let peer = instance.link.peer.id.clone();
+                let notice = if silent {
+                    Notice::Silent
+                } else {
+                    Notice::Heard
+                };
+                self.notices.add(notice(peer));
+                changed = true;
+            }
             again = [again, next].into_iter().flatten().min();
         }
-        if changed.is_empty() {
-            self.note_due(&state, now);
-        } else {
+        if changed {
             self.publish(&state, now);
+        } else {
+            self.note_due(&state, now);
         }
         drop(state);
-        for (instance, silent) in changed {
-            let (observer, peer) = (&self.options.observer, &instance.link.peer.id);
-            if silent {
-                observer.silent(peer);
-            } else {
-                observer.heard(peer);
-            }
-        }
+        self.tell();
         again.map(|at| at.max(now + SHORTEST))
     }
 }

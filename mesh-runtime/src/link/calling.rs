@@ -1,6 +1,9 @@
 //! Calling over one link: what a caller sends, what it waits for, and how it gives up.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
@@ -26,8 +29,8 @@ pub(crate) enum CallFailure {
     Full { what: String },
     /// The link closed.
     Lost { reason: CloseReason, sent: bool },
-    /// The deadline passed.
-    Late { sent: bool },
+    /// The deadline passed, here or at the other end, which had this long. `None` if the call was not sent.
+    Late { had: Option<Duration> },
     /// The other side replied with a failure.
     Remote(FailureCode, String),
     /// A rule of the other side refused the call, with this code and text.
@@ -52,7 +55,7 @@ impl Link {
             })?;
         let reserved = timeout_at(deadline, self.budget.reserve(payload.bytes.len()))
             .await
-            .map_err(|_| CallFailure::Late { sent: false })?
+            .map_err(|_| CallFailure::Late { had: None })?
             .map_err(|no_room| self.unsent(&no_room))?;
         let (call, pending) =
             self.in_flight()
@@ -67,21 +70,26 @@ impl Link {
             pending: Arc::clone(&pending),
             answered: false,
         };
+        let deadline_ms = remaining_ms(deadline);
+        let had = || Some(Duration::from_millis(deadline_ms.into()));
         let frame = Frame::Call {
             call,
             command,
-            deadline_ms: remaining_ms(deadline),
+            deadline_ms,
             part: FirstPart::of_call(payload),
         };
         self.channel
             .push(QueuedFrame::call(frame, Arc::clone(&pending)));
         let Ok(answer) = timeout_at(deadline, pending.answered()).await else {
-            let sent = !guard.give_up();
-            return Err(CallFailure::Late { sent });
+            let had = if guard.give_up() { None } else { had() };
+            return Err(CallFailure::Late { had });
         };
         guard.answered = true;
         match answer {
             Reply::Ok(bytes) => Ok(bytes),
+            Reply::Failed(FailureCode::DeadlineExceeded, _) => {
+                Err(CallFailure::Late { had: had() })
+            }
             Reply::Failed(code, text) => Err(CallFailure::Remote(code, text)),
             Reply::Refused(code, text) => Err(CallFailure::Refused(code, text)),
             Reply::LinkLost(reason) => Err(CallFailure::Lost {
@@ -179,8 +187,6 @@ fn remaining_ms(deadline: Instant) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

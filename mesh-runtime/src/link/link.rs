@@ -190,7 +190,12 @@ impl Link {
 
     /// Whether new calls may be sent over this link.
     pub(crate) fn is_usable(&self) -> bool {
-        !self.draining.load(Ordering::Acquire) && self.channel.close_reason().is_none()
+        !self.draining.load(Ordering::Acquire) && !self.is_closed()
+    }
+
+    /// Whether it is closed, or about to be.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.channel.close_reason().is_some()
     }
 
     /// The number of calls in flight to the other end.

@@ -287,19 +287,30 @@ impl NodeCore {
     }
 
     /// Updates the links that callers of this node type choose from.
-    fn update_callee(&self, node_type: &str) {
-        let Some(callee) = self.local.callee_named(node_type) else {
-            return;
-        };
-        let table = self.table();
+    ///
+    /// The event is told in the order in which links come and go.
+    fn update_callee(
+        &self,
+        table: MutexGuard<'_, Table<LinkEntry>>,
+        node_type: &str,
+        event: Option<Event>,
+    ) {
+        let callee = self.local.callee_named(node_type);
         let links = table
             .iter()
             .filter(|(peer, entry)| &*peer.node_type == node_type && entry.0.is_usable())
             .map(|(_, entry)| Arc::clone(&entry.0))
             .collect();
-        let released = callee.set_links(links);
+        if let Some(callee) = callee {
+            callee.set_links(links);
+        }
+        if let Some(event) = event {
+            self.events.tell(event);
+        }
         drop(table);
-        released.tell();
+        if let Some(callee) = callee {
+            callee.tell();
+        }
         self.changed.send_replace(());
     }
 }
@@ -313,9 +324,13 @@ impl LinkHost for NodeCore {
             epoch: link.peer.epoch,
             role: link.role,
         };
-        let admission = self
-            .table()
-            .admit(&link.peer.id, standing, LinkEntry(Arc::clone(link)));
+        let mut table = self.table();
+        if link.is_closed() {
+            // It would stay: its loss has been noted already, or is noted once the table is free.
+            return Err(CloseCode::ShuttingDown);
+        }
+        let admission = table.admit(&link.peer.id, standing, LinkEntry(Arc::clone(link)));
+        drop(table);
         match admission {
             Admission::First => Ok(()),
             Admission::Refused(reason) => Err(reason),
@@ -331,18 +346,19 @@ impl LinkHost for NodeCore {
     }
 
     fn opened(&self, link: &Arc<Link>) {
-        if self.table().get(&link.peer.id) != Some(&LinkEntry(Arc::clone(link))) {
+        let table = self.table();
+        if table.get(&link.peer.id) != Some(&LinkEntry(Arc::clone(link))) {
             // The link was lost or replaced while it was being opened.
             return;
         }
+        let up = Event::LinkUp {
+            peer: link.peer.id.clone(),
+        };
+        self.update_callee(table, &link.peer.id.node_type, Some(up));
         tracing::info!(node = %self.local.id, peer = %link.peer.id, "linked");
-        self.update_callee(&link.peer.id.node_type);
         if self.local.is_draining() {
             link.send_draining();
         }
-        self.events.tell(Event::LinkUp {
-            peer: link.peer.id.clone(),
-        });
     }
 
     fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply) {
@@ -355,32 +371,31 @@ impl LinkHost for NodeCore {
 
     fn draining(&self, link: &Arc<Link>) {
         tracing::info!(node = %self.local.id, peer = %link.peer.id, "the peer is draining");
-        self.update_callee(&link.peer.id.node_type);
+        self.update_callee(self.table(), &link.peer.id.node_type, None);
     }
 
     fn lost(&self, link: &Arc<Link>, reason: &CloseReason) {
         if matches!(reason, CloseReason::Goodbye(CloseCode::Replaced)) {
             self.on_replaced();
         }
-        if !self
-            .table()
-            .remove(&link.peer.id, &LinkEntry(Arc::clone(link)))
-        {
+        let mut table = self.table();
+        if !table.remove(&link.peer.id, &LinkEntry(Arc::clone(link))) {
+            drop(table);
             if reason.is_fault() {
                 tracing::warn!(node = %self.local.id, from = link.peer.addr, claimed = %link.peer.id, %reason, "a connection ended before it was a link");
             }
             return;
         }
+        let down = Event::LinkDown {
+            peer: link.peer.id.clone(),
+            reason: reason.clone(),
+        };
+        self.update_callee(table, &link.peer.id.node_type, Some(down));
         if reason.is_fault() {
             tracing::warn!(node = %self.local.id, peer = %link.peer.id, %reason, "the link is gone");
         } else {
             tracing::info!(node = %self.local.id, peer = %link.peer.id, %reason, "the link is gone");
         }
-        self.update_callee(&link.peer.id.node_type);
-        self.events.tell(Event::LinkDown {
-            peer: link.peer.id.clone(),
-            reason: reason.clone(),
-        });
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast;
 
 use crate::{
-    callee::CalleeObserver,
+    callee::{CalleeObserver, Notice},
     close::CloseReason,
     error::Refusal,
     id::NodeId,
@@ -126,28 +126,26 @@ impl EventSender {
 }
 
 impl CalleeObserver for EventSender {
-    fn rests(&self, peer: &NodeId, rest: Duration) {
-        tracing::warn!(%peer, ?rest, "calls to the instance fail one after the other: it gets none for a while");
-        let peer = peer.clone();
-        self.tell(Event::InstanceRests { peer, rest });
-    }
-
-    fn back(&self, peer: &NodeId) {
-        tracing::info!(%peer, "the instance gets calls again");
-        let peer = peer.clone();
-        self.tell(Event::InstanceBack { peer });
-    }
-
-    fn silent(&self, peer: &NodeId) {
-        tracing::warn!(%peer, "nothing is heard of the instance: new calls go to others");
-        let peer = peer.clone();
-        self.tell(Event::InstanceSilent { peer });
-    }
-
-    fn heard(&self, peer: &NodeId) {
-        tracing::info!(%peer, "the instance is heard again");
-        let peer = peer.clone();
-        self.tell(Event::InstanceHeard { peer });
+    fn tell(&self, notice: Notice) {
+        let event = match notice {
+            Notice::Rests(peer, rest) => {
+                tracing::warn!(%peer, ?rest, "calls to the instance fail one after the other: it gets none for a while");
+                Event::InstanceRests { peer, rest }
+            }
+            Notice::Back(peer) => {
+                tracing::info!(%peer, "the instance gets calls again");
+                Event::InstanceBack { peer }
+            }
+            Notice::Silent(peer) => {
+                tracing::warn!(%peer, "nothing is heard of the instance: new calls go to others");
+                Event::InstanceSilent { peer }
+            }
+            Notice::Heard(peer) => {
+                tracing::info!(%peer, "the instance is heard again");
+                Event::InstanceHeard { peer }
+            }
+        };
+        Self::tell(self, event);
     }
 }
 

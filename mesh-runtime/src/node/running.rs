@@ -22,7 +22,9 @@ const CLOSING_HANDSHAKE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Handlers that were still running at the end of the grace period, and were dropped.
+    /// Handlers that were still running at the end of the grace period, or whose answer was still waiting for room on
+    /// the link. Those of calls were dropped. Those of broadcasts, and the queueing of jobs, go on for as long as the
+    /// runtime does.
     pub unfinished_calls: usize,
     /// Jobs that were not finished at the end of the grace period. With a durable engine, these are the jobs that were
     /// returned to the queue, for others to run. In memory, these are all jobs that were waiting, delayed or running;
@@ -131,17 +133,18 @@ async fn drain(running: Arc<RunningNode>) {
             None => 0,
         }
     };
-    let calls = tokio::time::timeout_at(deadline, async {
-        core.local.handlers.wait().await;
-        core.local.calls.wait().await;
-    });
     // A call that was sent before the other end knew of the shutdown may still be on its way. Its caller must be told
-    // that it did not run.
+    // that it did not run. After that no more handlers begin.
     let links = core.links();
     let settled = join_all(links.iter().map(|link| link.settled()));
     let settled =
         tokio::time::timeout_at(deadline.min(Instant::now() + CLOSING_HANDSHAKE), settled);
-    let (unfinished_jobs, _, _) = tokio::join!(jobs, calls, settled);
+    let calls = tokio::time::timeout_at(deadline, async {
+        let _ = settled.await;
+        core.local.handlers.wait().await;
+        core.local.calls.wait().await;
+    });
+    let (unfinished_jobs, _) = tokio::join!(jobs, calls);
     let report = ShutdownReport {
         unfinished_calls: core.local.handlers.len(),
         unfinished_jobs,

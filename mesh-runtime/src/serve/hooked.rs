@@ -67,6 +67,10 @@ impl HookedRequest {
         };
         let hooks = &self.local.hooks;
         hooks.before_handler(&mut request, &mut self.asked).await?;
+        if let Err(error) = self.metadata.check() {
+            let why = format!("the metadata that hooks have added: {error}");
+            return Err(Refused::new(Refused::METADATA, why));
+        }
         self.carried.add(self.metadata.clone());
         Ok(())
     }

@@ -196,7 +196,7 @@ async fn a_job_to_which_hooks_add_too_much_is_not_queued_and_its_caller_is_told_
         let queued = house.client().clean(false).to("loud").await;
         let error = queued.unwrap_err();
         assert!(
-            matches!(&error, CallError::Incompatible { what } if what.contains("the metadata that hooks have added")),
+            matches!(&error, CallError::Refused { code: Refused::METADATA, message, .. } if message.contains("the metadata that hooks have added")),
             "{error:?}"
         );
         assert!(!error.maybe_executed());
