@@ -56,7 +56,7 @@ run() {
 }
 
 # One workspace build for all test binaries; doctests are not among the targets of the first command.
-run cargo test --workspace --locked --all-targets --no-fail-fast
+run cargo test --workspace --features mesh-examples/full --locked --all-targets --no-fail-fast
 run cargo test --workspace --locked --doc --no-fail-fast
 # The sealing test once more, where it can switch sealing off and so show that it would notice.
 run env RUSTC_WORKSPACE_WRAPPER="$PWD/scripts/rustc_with_sealing_switch.sh" \

@@ -1,6 +1,6 @@
 //! Jobs that outlive the node that accepted them. Needs a Redis (Debian: `apt install redis-server`):
 //!
-//! `MESH_REDIS_URL=redis://127.0.0.1:6379 cargo run -p mesh-examples --example durable`
+//! `MESH_REDIS_URL=redis://127.0.0.1:6379 cargo run -p mesh-examples --features redis --example durable`
 //!
 //! A first mailer accepts ten letters and shuts down before they are sent; a second mailer sends them. One letter is
 //! queued twice and sent once, one is sent later, and one cannot be sent.

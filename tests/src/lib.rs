@@ -1,6 +1,8 @@
 //! What the tests of this package share: one small mesh, a handler that reports to the test what it is called with, a
 //! Redis server per test, and a time limit for tests. Knows nothing of any single test.
 
+#[cfg(doctest)]
+mod guide;
 mod planted;
 mod port;
 mod redis;

@@ -1,10 +1,10 @@
 //! Generates a file of orders, the same for the same numbers: most of them valid, some too expensive for Billing, and
-//! some lines malformed. `mesh-examples/data/orders.csv` is its output with the defaults.
+//! some lines malformed. `mesh-examples/shop/data/orders.csv` is its output with the defaults.
 
 use std::io::{self, Write};
 
 use clap::Args;
-use mesh_examples::{billing::DEFAULT_LIMIT_CENTS, orders, stock::CATALOGUE};
+use mesh_shop::{billing::DEFAULT_LIMIT_CENTS, orders, stock::CATALOGUE};
 
 use crate::error::ShopError;
 
@@ -133,7 +133,7 @@ mod tests {
         let shipped = std::fs::read(path).expect("data/orders.csv is there");
         assert!(
             shipped == made(&[]),
-            "make it again: shop generate > mesh-examples/data/orders.csv"
+            "make it again: shop generate > mesh-examples/shop/data/orders.csv"
         );
     }
 

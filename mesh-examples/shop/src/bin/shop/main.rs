@@ -40,13 +40,13 @@ struct Cli {
 
 const BY_HAND: &str = "\
 To see the processes one by one, give each a terminal of its own (`shop` stands for
-`cargo run -p mesh-examples --bin shop --`):
+`cargo run -p mesh-shop --bin shop --`):
   shop master
   shop stock --instance stock-1
   shop billing --instance billing-1
   shop billing --instance billing-2
   shop audit
-  shop gateway mesh-examples/data/orders.csv
+  shop gateway mesh-examples/shop/data/orders.csv
 Ctrl-C ends each of them. In which order they start does not matter.
 
 RUST_LOG says how much they tell, for example RUST_LOG=info.";

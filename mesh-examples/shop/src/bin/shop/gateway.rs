@@ -8,13 +8,13 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use mesh_examples::{
+use mesh_runtime::{CallError, Gather, InstanceId, Node, NodeId, NodeType};
+use mesh_shop::{
     Audit, Billing, Gateway, Stock,
     batch::BatchId,
     checkout::{Checkout, CheckoutError, Placed},
     orders::{self, Import, Order},
 };
-use mesh_runtime::{CallError, Gather, InstanceId, Node, NodeId, NodeType};
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{

@@ -1,15 +1,15 @@
 //! The shop's schema, drawn or linted:
 //!
 //! ```sh
-//! cargo run -p mesh-examples --example schema                          # for a ```mermaid block
-//! cargo run -p mesh-examples --example schema -- dot | dot -Tsvg > shop.svg
-//! cargo run -p mesh-examples --example schema -- lint                  # fails if there is a finding
+//! cargo run -p mesh-shop --example schema                          # for a ```mermaid block
+//! cargo run -p mesh-shop --example schema -- dot | dot -Tsvg > shop.svg
+//! cargo run -p mesh-shop --example schema -- lint                  # fails if there is a finding
 //! ```
 
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use mesh_examples::Shop;
+use mesh_shop::Shop;
 
 /// Prints the schema of the shop.
 #[derive(Parser)]

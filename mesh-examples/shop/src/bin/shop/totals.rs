@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use mesh_examples::{billing::BillingTotals, stock::StockTotals};
 use mesh_runtime::InstanceId;
+use mesh_shop::{billing::BillingTotals, stock::StockTotals};
 
 /// What the gateway has counted, and what the other nodes report.
 #[derive(Debug, Default, Clone)]

@@ -3,14 +3,14 @@
 use std::{future::Future, sync::Arc};
 
 use clap::Args;
-use mesh_examples::{
+use mesh_runtime::{NodeBuilder, NodeType, StartError, queue::MemoryQueue};
+use mesh_shop::{
     Audit, Billing, Shop, Stock,
     audit::Books,
     billing::{self, Ledger},
     orders::MAX_ORDERS,
     stock::{self, Shelves},
 };
-use mesh_runtime::{NodeBuilder, NodeType, StartError, queue::MemoryQueue};
 
 use crate::{
     error::ShopError,

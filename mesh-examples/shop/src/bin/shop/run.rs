@@ -9,8 +9,8 @@ use std::{
 };
 
 use clap::Args;
-use mesh_examples::orders::ReadError;
 use mesh_runtime::Keys;
+use mesh_shop::orders::ReadError;
 
 use crate::{
     error::ShopError,

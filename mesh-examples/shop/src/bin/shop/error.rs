@@ -2,8 +2,8 @@
 
 use std::{io, process::ExitStatus, time::Duration};
 
-use mesh_examples::{checkout::CheckoutError, orders::ReadError};
 use mesh_runtime::{CallError, Incomplete, NotReady, StartError};
+use mesh_shop::{checkout::CheckoutError, orders::ReadError};
 
 use crate::{stop::Why, totals::Mismatch};
 

@@ -1,6 +1,6 @@
 //! The shop's schema, and the diagram of it in the README.
 
-use mesh_examples::Shop;
+use mesh_shop::Shop;
 
 #[test]
 fn everything_in_the_schema_is_of_use() {
@@ -9,7 +9,7 @@ fn everything_in_the_schema_is_of_use() {
 
 #[test]
 fn the_picture_in_the_readme_is_that_of_the_schema() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let (_, block) = readme
         .split_once("```mermaid\n")
         .expect("the README has a Mermaid block");
@@ -17,7 +17,7 @@ fn the_picture_in_the_readme_is_that_of_the_schema() {
     assert_eq!(
         picture,
         Shop::SCHEMA.to_mermaid(),
-        "put the output of `cargo run -p mesh-examples --example schema` into the README"
+        "put the output of `cargo run -p mesh-shop --example schema` into the README"
     );
 }
 

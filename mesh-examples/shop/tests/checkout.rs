@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use mesh_examples::{
+use mesh_runtime::{CallError, Context, Node, NodeBuilder, testing::TestMesh};
+use mesh_shop::{
     Audit, Billing, Gateway, Shop, Stock,
     audit::Books,
     batch::BatchId,
@@ -15,7 +16,6 @@ use mesh_examples::{
     schema::BillingHandler,
     stock::{Shelves, StockTotals},
 };
-use mesh_runtime::{CallError, Context, Node, NodeBuilder, testing::TestMesh};
 
 /// A shop with one instance of each node type. Billing is given by the test, and may be missing.
 struct TestShop {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mesh_examples::orders;
+use mesh_shop::orders;
 
 use crate::process::{Process, file, shipped_orders, shop};
 

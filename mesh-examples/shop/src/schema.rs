@@ -1,7 +1,7 @@
 //! The schema of the shop: the node types, which may connect to which, and the commands of each.
 //!
 //! Each `node` below becomes a marker ([`Stock`]), a trait for its handlers ([`StockHandler`]) and a stub for its
-//! callers ([`StockClient`]). `cargo run -p mesh-examples --example schema` draws it.
+//! callers ([`StockClient`]). `cargo run -p mesh-shop --example schema` draws it.
 
 use mesh_runtime::mesh_schema;
 
