@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     close::CloseReason,
-    id::{InstanceId, NodeId},
+    id::{CommandName, InstanceId, NodeId},
     keys::KeysError,
 };
 
@@ -43,9 +43,21 @@ pub enum CallError {
         /// What differs.
         what: String,
     },
+    /// Fewer instances are linked than were asked for with `.at_least(..)`. Nothing was sent.
+    #[error("{linked} instances of `{node_type}` are linked, and at least {wanted} are wanted")]
+    TooFewPeers {
+        /// The node type that was called.
+        node_type: &'static str,
+        /// How many are linked, of those that were meant.
+        linked: usize,
+        /// How many were wanted.
+        wanted: usize,
+    },
     /// The link closed before the answer arrived.
-    #[error("the link to {peer} was lost: {reason}")]
+    #[error("{command}: the link to {peer} was lost: {reason}")]
     LinkLost {
+        /// The command.
+        command: CommandName,
         /// The other end.
         peer: NodeId,
         /// Why the link closed.
@@ -54,8 +66,12 @@ pub enum CallError {
         maybe_executed: bool,
     },
     /// No answer within the deadline.
-    #[error("no answer within {after:?}")]
+    #[error("{command}: no answer{} within {after:?}", from(.peer))]
     DeadlineExceeded {
+        /// The command.
+        command: CommandName,
+        /// The instance that was asked last. `None` if the deadline passed before one was asked.
+        peer: Option<NodeId>,
         /// The total time that the call had.
         after: Duration,
         /// Whether the call may have been sent.
@@ -121,6 +137,11 @@ pub enum CallError {
     },
 }
 
+fn from(peer: &Option<NodeId>) -> String {
+    let peer = peer.as_ref();
+    peer.map(|peer| format!(" from {peer}")).unwrap_or_default()
+}
+
 fn chosen(instance: &Option<InstanceId>) -> String {
     instance
         .as_ref()
@@ -134,6 +155,7 @@ impl CallError {
     pub fn maybe_executed(&self) -> bool {
         match self {
             Self::NoPeer { .. }
+            | Self::TooFewPeers { .. }
             | Self::Denied { .. }
             | Self::Incompatible { .. }
             | Self::Refused { .. }

@@ -153,7 +153,6 @@
 //! ```
 
 use std::{
-    fmt,
     future::{Future, ready},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -164,6 +163,7 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 
+pub use crate::id::CommandName;
 use crate::{error::CallError, id::NodeId, metadata::Metadata, panic_text::panic_text};
 
 /// Is told of each call of a node, of its attempts on the caller's side, and of its handler on the callee's side. Set by
@@ -256,22 +256,6 @@ impl Refused {
 
     pub(crate) fn is_panic(&self) -> bool {
         self.code == Self::PANICKED
-    }
-}
-
-/// A command of a node type. Displayed as `Billing.charge`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct CommandName {
-    /// The node type that serves it.
-    pub node_type: &'static str,
-    /// Its name in that node type.
-    pub name: &'static str,
-}
-
-impl fmt::Display for CommandName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.node_type, self.name)
     }
 }
 

@@ -183,6 +183,22 @@ impl fmt::Display for JobId {
     }
 }
 
+/// A command of a node type. Displayed as `Billing.charge`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct CommandName {
+    /// The node type that serves it.
+    pub node_type: &'static str,
+    /// Its name in that node type.
+    pub name: &'static str,
+}
+
+impl fmt::Display for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.node_type, self.name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

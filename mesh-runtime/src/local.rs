@@ -7,9 +7,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     balance::Balance,
-    callee::{Callee, CalleeOptions},
+    callee::{Callee, CalleeOptions, InstanceHealth},
     hook::Hooks,
     id::NodeId,
+    link::link::Link,
+    membership::Membership,
     schema::{NodeSpec, Schema},
     trace::TracePropagator,
 };
@@ -38,6 +40,8 @@ pub(crate) struct LocalNode {
     pub(crate) closed: CancellationToken,
     pub(crate) hooks: Hooks,
     pub(crate) propagator: Option<Arc<dyn TracePropagator>>,
+    /// Whether this node is registered, and what keeps it from its links.
+    pub(crate) membership: Membership,
     /// The node type, as in the schema.
     node_type: &'static str,
     callees: HashMap<&'static str, Arc<Callee>>,
@@ -64,6 +68,7 @@ impl LocalNode {
             calls: TaskTracker::new(),
             handlers: TaskTracker::new(),
             draining: CancellationToken::new(),
+            membership: Membership::new(),
             closed,
             callees,
             callee_options,
@@ -86,6 +91,20 @@ impl LocalNode {
     /// The callee with this name, if the schema has such a node type.
     pub(crate) fn callee_named(&self, node_type: &str) -> Option<&Arc<Callee>> {
         self.callees.get(node_type)
+    }
+
+    /// How the other end of a link stands with callers of this node.
+    pub(crate) fn health_of(&self, link: &Arc<Link>) -> InstanceHealth {
+        let callee = self.callee_named(&link.peer.id.node_type);
+        callee.map_or_else(InstanceHealth::default, |callee| callee.health(link))
+    }
+
+    /// The links over which this node may call, in the order of instance ids.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        let callees = self.callees.values();
+        let mut links: Vec<_> = callees.flat_map(|callee| callee.links()).collect();
+        links.sort_by(|one, other| one.peer.id.cmp(&other.peer.id));
+        links
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -11,8 +11,7 @@ use tracing::{
 
 use crate::{
     error::CallError,
-    hook::CommandName,
-    id::{JobId, NodeId},
+    id::{CommandName, JobId, NodeId},
 };
 
 /// A span with what all of them have: the target, by which a filter finds them, a name and kind for OpenTelemetry, and
@@ -143,6 +142,7 @@ pub(crate) fn failed(span: &Span, kind: &str) {
 pub(crate) fn error_type(error: &CallError) -> &'static str {
     match error {
         CallError::NoPeer { .. } => "no_peer",
+        CallError::TooFewPeers { .. } => "too_few_peers",
         CallError::Overloaded { .. } => "overloaded",
         CallError::Denied { .. } => "denied",
         CallError::Incompatible { .. } => "incompatible",

@@ -147,11 +147,14 @@ fn error(call: &StartedCall<'_>, peer: &NodeId, failure: CallFailure) -> CallErr
             maybe_executed: false,
         },
         CallFailure::Lost { reason, sent } => CallError::LinkLost {
+            command: call.name(),
             peer: peer.clone(),
             reason,
             maybe_executed: sent,
         },
         CallFailure::Late { had } => CallError::DeadlineExceeded {
+            command: call.name(),
+            peer: Some(peer.clone()),
             after: call.deadline.after,
             maybe_executed: had.is_some(),
         },
@@ -177,6 +180,8 @@ fn remote(call: &StartedCall<'_>, peer: NodeId, code: FailureCode, text: String)
             maybe_executed: false,
         },
         FailureCode::DeadlineExceeded => CallError::DeadlineExceeded {
+            command: call.name(),
+            peer: Some(peer),
             after: call.deadline.after,
             maybe_executed: true,
         },
@@ -217,6 +222,7 @@ pub(super) fn may_try_elsewhere(error: &CallError, idempotent: bool) -> bool {
         | CallError::Incompatible { .. }
         | CallError::QueueFull { shared: false, .. } => true,
         CallError::NoPeer { .. }
+        | CallError::TooFewPeers { .. }
         | CallError::Denied { .. }
         | CallError::Refused { .. }
         | CallError::DeadlineExceeded { .. }
@@ -236,7 +242,14 @@ pub(super) fn of_attempts(earlier: Option<CallError>, last: CallError) -> CallEr
     match last {
         _ if last.maybe_executed() => last,
         // The passed deadline is what the caller acts on, so it is reported, but an earlier attempt may have run.
-        CallError::DeadlineExceeded { after, .. } => CallError::DeadlineExceeded {
+        CallError::DeadlineExceeded {
+            command,
+            peer,
+            after,
+            ..
+        } => CallError::DeadlineExceeded {
+            command,
+            peer,
             after,
             maybe_executed: true,
         },
@@ -247,14 +260,23 @@ pub(super) fn of_attempts(earlier: Option<CallError>, last: CallError) -> CallEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::close::{CloseCode, CloseReason};
+    use crate::{
+        close::{CloseCode, CloseReason},
+        id::CommandName,
+    };
 
     fn peer() -> NodeId {
         NodeId::new("Billing", "b1")
     }
 
+    const CHARGE: CommandName = CommandName {
+        node_type: "Billing",
+        name: "charge",
+    };
+
     fn lost(maybe_executed: bool) -> CallError {
         CallError::LinkLost {
+            command: CHARGE,
             peer: peer(),
             reason: CloseReason::Goodbye(CloseCode::ShuttingDown),
             maybe_executed,
@@ -263,6 +285,8 @@ mod tests {
 
     fn late(maybe_executed: bool) -> CallError {
         CallError::DeadlineExceeded {
+            command: CHARGE,
+            peer: None,
             after: Duration::from_secs(3),
             maybe_executed,
         }

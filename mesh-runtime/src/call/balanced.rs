@@ -67,6 +67,12 @@ impl<T> BalancedCall<T> {
         self
     }
 
+    /// If no instance is linked, waits for one, until the deadline. Without it, the call then fails at once.
+    pub fn wait_for_peer(mut self) -> Self {
+        self.placed.waits = true;
+        self
+    }
+
     /// Called by the macro's output for `#[key]`.
     #[doc(hidden)]
     pub fn keyed<K: Serialize + ?Sized>(mut self, key: &K) -> Self {
@@ -154,6 +160,12 @@ impl QueuedCall {
         self
     }
 
+    /// If no instance is linked, waits for one, until the deadline. Without it, the call then fails at once.
+    pub fn wait_for_peer(mut self) -> Self {
+        self.placed.waits = true;
+        self
+    }
+
     /// Called by the macro's output for `#[key]`.
     #[doc(hidden)]
     pub fn keyed<K: Serialize + ?Sized>(mut self, key: &K) -> Self {
@@ -181,6 +193,8 @@ struct Placed {
     balance: Balance,
     to: Option<InstanceId>,
     key: Option<Result<Bytes, CodecError>>,
+    /// Whether to wait until there is an instance.
+    waits: bool,
 }
 
 impl Placed {
@@ -191,6 +205,7 @@ impl Placed {
             balance,
             to: None,
             key: None,
+            waits: false,
         }
     }
 
@@ -222,9 +237,11 @@ impl Placed {
         call.check()?;
         self.prepared.callee.retries.count_call();
         let mut tried: Vec<Arc<Link>> = Vec::new();
-        let mut to = self
-            .next(call, placing, &tried)
-            .ok_or_else(|| self.nobody())?;
+        let mut to = match self.next(call, placing, &tried) {
+            Some(to) => to,
+            None if self.waits => Box::pin(self.awaited(call, placing)).await?,
+            None => return Err(self.nobody()),
+        };
         let mut earlier = None;
         loop {
             let number = tried.len() as u32 + 1;
@@ -250,6 +267,21 @@ impl Placed {
             earlier = Some(error);
             to = next;
         }
+    }
+
+    /// The first instance that is linked before the deadline.
+    async fn awaited<'a>(
+        &'a self,
+        call: &StartedCall<'_>,
+        placing: Placing<'_>,
+    ) -> Result<Picked<'a>, CallError> {
+        let mut first = None;
+        call.waits(self.prepared.callee.until(|_| {
+            first = self.next(call, placing, &[]);
+            first.is_some()
+        }))
+        .await?;
+        first.ok_or_else(|| self.nobody())
     }
 
     fn next(

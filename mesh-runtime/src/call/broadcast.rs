@@ -5,7 +5,7 @@ use std::{future::IntoFuture, time::Duration};
 use futures_util::future::{BoxFuture, join_all};
 use tracing::{Instrument, Span};
 
-use super::{PreparedCall, attempt, gather::Audience, started::StartedCall};
+use super::{PreparedCall, attempt, audience::Audience, started::StartedCall};
 use crate::{error::CallError, id::InstanceId};
 
 /// A broadcast to all linked instances that waits for no answer. Nothing happens until it is awaited.
@@ -60,6 +60,33 @@ impl BroadcastCall {
         self.audience.except(instances);
         self
     }
+
+    /// Tells one instance, and no other.
+    ///
+    /// # Errors
+    /// The call returns [`CallError::NoPeer`] if that instance is not linked.
+    pub fn to(mut self, instance: impl Into<InstanceId>) -> Self {
+        self.audience.only([instance]);
+        self.audience.at_least(1);
+        self
+    }
+
+    /// Fails, and sends nothing, if fewer than this many instances are linked, of those that are meant. Default 0.
+    /// [`Sent::to`] tells which of their links have accepted it.
+    ///
+    /// # Errors
+    /// The call returns [`CallError::NoPeer`] if there is none, otherwise [`CallError::TooFewPeers`].
+    pub fn at_least(mut self, instances: usize) -> Self {
+        self.audience.at_least(instances);
+        self
+    }
+
+    /// If too few instances are linked, waits for more, until the deadline: for as many as
+    /// [`at_least`](Self::at_least) says, or for one.
+    pub fn wait_for_peer(mut self) -> Self {
+        self.audience.wait();
+        self
+    }
 }
 
 impl IntoFuture for BroadcastCall {
@@ -80,7 +107,8 @@ async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
 
 async fn sent(call: &BroadcastCall, started: &StartedCall<'_>) -> Result<Sent, CallError> {
     started.check()?;
-    let instances = call.audience.of(&call.prepared.callee);
+    let callee = &call.prepared.callee;
+    let instances = call.audience.instances(callee, started).await?;
     let links = instances.iter().map(|to| &*to.instance.link);
     let told = join_all(links.clone().map(|link| attempt::tell(started, link))).await;
     let mut sent = Sent {

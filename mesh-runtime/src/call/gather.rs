@@ -1,46 +1,12 @@
 //! Calls to all instances that gather every answer.
 
-use std::{collections::HashSet, future::IntoFuture, sync::Arc, time::Duration};
+use std::{future::IntoFuture, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tracing::{Instrument, Span};
 
-use super::{PreparedCall, attempt, prepared::Decode, started::StartedCall};
-use crate::{
-    callee::{Callee, Instance, Picked},
-    error::CallError,
-    id::InstanceId,
-};
-
-/// Which of the linked instances a broadcast goes to.
-#[derive(Default)]
-pub(super) struct Audience {
-    only: Option<HashSet<InstanceId>>,
-    except: HashSet<InstanceId>,
-}
-
-impl Audience {
-    pub(super) fn only(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
-        self.only = Some(instances.into_iter().map(Into::into).collect());
-    }
-
-    pub(super) fn except(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
-        self.except.extend(instances.into_iter().map(Into::into));
-    }
-
-    /// The instances that the broadcast goes to, of those that are linked now.
-    pub(super) fn of<'a>(&self, callee: &'a Arc<Callee>) -> Vec<Picked<'a>> {
-        let meant = |instance: &&Arc<Instance>| {
-            let id = &instance.link.peer.id.instance;
-            instance.link.is_usable()
-                && self.only.as_ref().is_none_or(|only| only.contains(id))
-                && !self.except.contains(id)
-        };
-        let instances = callee.instances();
-        let meant = instances.iter().filter(meant);
-        meant.map(|instance| callee.picked(instance)).collect()
-    }
-}
+use super::{PreparedCall, attempt, audience::Audience, prepared::Decode, started::StartedCall};
+use crate::{error::CallError, id::InstanceId};
 
 /// A call to all linked instances, gathering their answers. Nothing happens until it is awaited.
 ///
@@ -90,6 +56,23 @@ impl<T> GatherCall<T> {
         self
     }
 
+    /// Fails, and sends nothing, if fewer than this many instances are linked, of those that are meant. Default 0. How many
+    /// of them then answer is another matter: see [`Gather::require_all`].
+    ///
+    /// # Errors
+    /// The call returns [`CallError::NoPeer`] if there is none, otherwise [`CallError::TooFewPeers`].
+    pub fn at_least(mut self, instances: usize) -> Self {
+        self.audience.at_least(instances);
+        self
+    }
+
+    /// If too few instances are linked, waits for more, until the deadline: for as many as
+    /// [`at_least`](Self::at_least) says, or for one.
+    pub fn wait_for_peer(mut self) -> Self {
+        self.audience.wait();
+        self
+    }
+
     /// Stops waiting after this many answers, and cancels the calls that are still open then.
     pub fn first(mut self, answers: usize) -> Self {
         self.first = answers;
@@ -118,7 +101,8 @@ async fn gathered<T>(
     started: &StartedCall<'_>,
 ) -> Result<Gather<T>, CallError> {
     started.check()?;
-    let instances = call.audience.of(&call.prepared.callee);
+    let callee = &call.prepared.callee;
+    let instances = call.audience.instances(callee, started).await?;
     let mut outcomes: Vec<(InstanceId, Outcome<T>)> = instances
         .iter()
         .map(|to| (to.instance.link.peer.id.instance.clone(), Outcome::Missing))

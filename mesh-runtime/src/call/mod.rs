@@ -5,6 +5,7 @@
 //! without an answer that was handed to a link, and a job that has reached its instance, are not taken back.
 
 mod attempt;
+mod audience;
 mod balanced;
 mod broadcast;
 mod gather;

@@ -17,7 +17,7 @@ use crate::{
     callee::Callee,
     carried::Carried,
     error::{CallError, CodecError},
-    hook::CommandName,
+    id::CommandName,
     local::LocalNode,
     schema::{CommandSpec, DEFAULT_TIMEOUT, NodeSpec},
     wire::{

@@ -75,6 +75,22 @@ impl QueuedGatherCall {
         self
     }
 
+    /// Fails, and queues nothing, if fewer than this many instances are linked, of those that are meant. Default 0.
+    ///
+    /// # Errors
+    /// The call returns [`CallError::NoPeer`] if there is none, otherwise [`CallError::TooFewPeers`].
+    pub fn at_least(mut self, instances: usize) -> Self {
+        self.gather = self.gather.at_least(instances);
+        self
+    }
+
+    /// If too few instances are linked, waits for more, until the deadline: for as many as
+    /// [`at_least`](Self::at_least) says, or for one.
+    pub fn wait_for_peer(mut self) -> Self {
+        self.gather = self.gather.wait_for_peer();
+        self
+    }
+
     /// Stops waiting after this many confirmations. An instance that has not confirmed the job by then may still have
     /// queued it.
     pub fn first(mut self, answers: usize) -> Self {

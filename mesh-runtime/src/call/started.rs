@@ -14,8 +14,8 @@ use super::prepared::PreparedCall;
 use crate::{
     carried::Carried,
     error::CallError,
-    hook::{Attempt, CallEnd, CallOutcome, CommandName},
-    id::NodeId,
+    hook::{Attempt, CallEnd, CallOutcome},
+    id::{CommandName, NodeId},
     link::link::Link,
     metadata::Metadata,
     schema::CommandSpec,
@@ -122,6 +122,20 @@ impl<'a> StartedCall<'a> {
         Instant::now() >= self.deadline.at
     }
 
+    /// Waits for something until the deadline, or until this node ends. Returns at the deadline, too.
+    ///
+    /// # Errors
+    /// If this node ends.
+    pub(super) async fn waits(&self, until: impl Future<Output = ()>) -> Result<(), CallError> {
+        let local = &self.prepared.local;
+        tokio::select! {
+            _ = tokio::time::timeout_at(self.deadline.at, until) => Ok(()),
+            () = local.closed.cancelled() => Err(CallError::ShuttingDown {
+                who: local.id.clone(),
+            }),
+        }
+    }
+
     /// The time that an instance needs so that a passed deadline says something about it.
     pub(super) fn fair_time(&self) -> Duration {
         self.prepared.fair_time()
@@ -155,6 +169,8 @@ impl<'a> StartedCall<'a> {
             let asked = self.ask_hooks(hooked, link, number, carried.metadata_mut());
             let asked = tokio::time::timeout_at(self.deadline.at, asked).await;
             asked.map_err(|_| CallError::DeadlineExceeded {
+                command: self.name(),
+                peer: None,
                 after: self.deadline.after,
                 maybe_executed: false,
             })??;

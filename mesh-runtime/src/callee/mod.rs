@@ -17,7 +17,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Handle, sync::watch::Sender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::notices::{CalleeObserver, Notice};
@@ -59,6 +59,8 @@ pub(crate) struct Callee {
     cursors: Box<[(u32, AtomicUsize)]>,
     state: Mutex<State>,
     notices: Notices,
+    /// Notified whenever the links have changed.
+    changed: Sender<()>,
     /// Whether a rest is over and a call may decide about it.
     probe_due: AtomicBool,
     /// Whether a task watches over silence and rests.
@@ -139,6 +141,7 @@ impl Callee {
                 .collect(),
             state: Mutex::default(),
             notices: Notices::default(),
+            changed: Sender::new(()),
             probe_due: AtomicBool::new(false),
             watched: AtomicBool::new(false),
         }
@@ -188,6 +191,17 @@ impl Callee {
             self.notices.add(Notice::Back(back));
         }
         self.publish(&state, now);
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Waits until `done` returns true, which is checked whenever the links have changed. Cancel safe.
+    pub(crate) async fn until(&self, mut done: impl FnMut(&Self) -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !done(self) {
+            // The sender lives as long as this.
+            let _ = changed.changed().await;
+        }
     }
 
     /// Tells the observer what has happened to instances. Called without a lock.

@@ -140,8 +140,8 @@ impl CallReply {
     }
 
     /// Keeps this until the reply is handed to the link, so that a shutdown waits for it.
-    pub(crate) fn hold(&mut self, running: Option<TaskTrackerToken>) {
-        self.running = running;
+    pub(crate) fn hold(&mut self, running: TaskTrackerToken) {
+        self.running = Some(running);
     }
 
     /// Sends the encoded reply, once the other side has room for it.

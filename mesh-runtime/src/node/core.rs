@@ -15,7 +15,6 @@ use super::{
     events::{Event, EventSender},
 };
 use crate::{
-    callee::InstanceHealth,
     close::{CloseCode, CloseReason},
     error::Refusal,
     id::{BootEpoch, NodeId},
@@ -65,7 +64,6 @@ pub(crate) struct NodeCore {
     table: Mutex<Table<LinkEntry>>,
     /// Notified whenever the table has changed.
     changed: watch::Sender<()>,
-    registered: watch::Sender<bool>,
     this: Weak<NodeCore>,
 }
 
@@ -118,7 +116,6 @@ impl NodeCore {
             described: DescribedSchema::new(schema),
             table: Mutex::new(Table::new(local.id.clone())),
             changed: watch::Sender::new(()),
-            registered: watch::Sender::new(false),
             this: this.clone(),
             local,
         })
@@ -147,25 +144,6 @@ impl NodeCore {
     /// The link to that node.
     pub(crate) fn link(&self, peer: &NodeId) -> Option<Arc<Link>> {
         self.table().get(peer).map(|entry| Arc::clone(&entry.0))
-    }
-
-    /// Whether the master has this node in its registry, as far as is known.
-    pub(crate) fn is_registered(&self) -> bool {
-        *self.registered.borrow()
-    }
-
-    /// Waits until the master has this node in its registry.
-    pub(crate) async fn registered(&self) {
-        // The sender lives as long as this core.
-        let _ = self
-            .registered
-            .subscribe()
-            .wait_for(|registered| *registered)
-            .await;
-    }
-
-    pub(crate) fn set_registered(&self, registered: bool) {
-        self.registered.send_replace(registered);
     }
 
     /// Waits until `done` returns true, which is checked whenever the links have changed. Cancel safe.
@@ -280,12 +258,6 @@ impl NodeCore {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the other end of a link stands with callers of this node.
-    pub(crate) fn health_of(&self, link: &Arc<Link>) -> InstanceHealth {
-        let callee = self.local.callee_named(&link.peer.id.node_type);
-        callee.map_or_else(InstanceHealth::default, |callee| callee.health(link))
-    }
-
     /// Updates the links that callers of this node type choose from.
     ///
     /// The event is told in the order in which links come and go.
@@ -355,6 +327,7 @@ impl LinkHost for NodeCore {
             peer: link.peer.id.clone(),
         };
         self.update_callee(table, &link.peer.id.node_type, Some(up));
+        self.local.membership.settled(&link.peer.id);
         tracing::info!(node = %self.local.id, peer = %link.peer.id, "linked");
         if self.local.is_draining() {
             link.send_draining();

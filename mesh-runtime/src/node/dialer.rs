@@ -1,7 +1,7 @@
 //! Keeps one link up: dials a peer again whenever there is no link to it, for as long as the master's view has that
 //! peer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{core::NodeCore, events::Event};
 use crate::{
@@ -104,15 +104,28 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
     Ok(link)
 }
 
+/// What is probably wrong with an address that could not be dialled.
+fn hint(host: &str) -> &'static str {
+    match host.parse::<IpAddr>() {
+        Ok(ip) if ip.is_loopback() => {
+            ": only its own machine reaches that address; bind it to another one, or give it advertise() or MESH_ADVERTISE"
+        }
+        _ => "",
+    }
+}
+
 fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError) {
-    tracing::warn!(node = %core.local.id, peer = %peer.node, host = peer.host, port = peer.port, %error, "could not link");
+    let addr = format!("{}:{}", peer.host, peer.port);
+    tracing::warn!(node = %core.local.id, peer = %peer.node, addr, %error, "could not link");
+    let why = format!("no link to {addr} ({error}){}", hint(&peer.host));
+    core.local.membership.not_linked(&peer.node, why);
     if let DialError::Refused {
         refusal,
         authenticated,
     } = error
     {
         core.events.tell(Event::Refused {
-            addr: format!("{}:{}", peer.host, peer.port),
+            addr,
             refusal: *refusal,
         });
         if *authenticated && *refusal == Refusal::Replaced {

@@ -7,26 +7,23 @@ mod dialer;
 pub(crate) mod events;
 mod jobs;
 mod operated;
-mod ready;
 mod registration;
 mod running;
 
-use std::{fmt, marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, net::SocketAddr, sync::Arc};
 
-use self::core::NodeCore;
 pub use builder::NodeBuilder;
 pub(crate) use builder::listen;
 pub use events::{Event, Events};
-pub use ready::{NotReady, Ready};
 pub(crate) use running::RunningNode;
 pub use running::ShutdownReport;
 
 use crate::{
     access::{CalledBy, HasQueues, NodeType, StubFor},
     call::{ClientCore, Inherited},
-    callee::InstanceHealth,
     id::{InstanceId, NodeId},
-    link::link::{Link, Role},
+    link_info::LinkInfo,
+    ready::Ready,
 };
 
 /// A running node of type `N`. Cheap to clone; when the last clone is dropped, the node ends without a grace period.
@@ -34,40 +31,6 @@ use crate::{
 pub struct Node<N: NodeType> {
     running: Arc<RunningNode>,
     node: PhantomData<fn() -> N>,
-}
-
-/// A link of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LinkInfo {
-    /// The other end.
-    pub id: NodeId,
-    /// The address at which it was dialled, or from which it dialled.
-    pub addr: String,
-    /// Whether this node has dialled.
-    pub dialled: bool,
-    /// The number of calls of this node that wait for their answer on this link.
-    pub in_flight: usize,
-    /// How long the other end gets no balanced calls of this node, because calls to it failed
-    /// ([`Event::InstanceRests`]). Zero: its rest is over, and the next call decides. `None`: it does not rest.
-    pub rests_for: Option<Duration>,
-    /// Nothing is heard of the other end, so balanced calls of this node go to other instances, if there are any
-    /// ([`Event::InstanceSilent`]).
-    pub silent: bool,
-}
-
-impl LinkInfo {
-    fn of(core: &NodeCore, link: &Arc<Link>) -> Self {
-        let InstanceHealth { rests_for, silent } = core.health_of(link);
-        Self {
-            rests_for,
-            silent,
-            id: link.peer.id.clone(),
-            addr: link.peer.addr.clone(),
-            dialled: link.role == Role::Dialled,
-            in_flight: link.load(),
-        }
-    }
 }
 
 impl<N: NodeType> Node<N> {
@@ -87,12 +50,12 @@ impl<N: NodeType> Node<N> {
     /// Waits until at least `instances` nodes of type `T` are linked, for at most 10 s unless [`Ready::timeout`] sets
     /// another limit.
     pub fn ready<T: CalledBy<N>>(&self, instances: usize) -> Ready {
-        Ready::new(Arc::clone(&self.running.core), T::SPEC, instances)
+        Ready::new(Arc::clone(&self.running.core.local), T::SPEC, instances)
     }
 
     /// Waits until the master has this node in its registry. Cancel safe; has no deadline of its own.
     pub async fn registered(&self) {
-        self.running.core.registered().await;
+        self.running.core.local.membership.registered().await;
     }
 
     /// Node type and instance id.
@@ -114,14 +77,16 @@ impl<N: NodeType> Node<N> {
     pub fn links(&self) -> Vec<LinkInfo> {
         let core = &self.running.core;
         let links = core.links();
-        links.iter().map(|link| LinkInfo::of(core, link)).collect()
+        let links = links.iter();
+        links.map(|link| LinkInfo::of(&core.local, link)).collect()
     }
 
     /// The link to an instance of node type `T`, if there is one.
     pub fn link<T: NodeType>(&self, instance: impl Into<InstanceId>) -> Option<LinkInfo> {
         let id = NodeId::new(T::NAME, instance);
         let core = &self.running.core;
-        core.link(&id).map(|link| LinkInfo::of(core, &link))
+        let link = core.link(&id)?;
+        Some(LinkInfo::of(&core.local, &link))
     }
 
     /// The queues of this node's queued commands. For each of these commands there is a method with its name. A queue

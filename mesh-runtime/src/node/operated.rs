@@ -50,7 +50,7 @@ impl Operated for NodeCore {
         Links {
             links: links
                 .iter()
-                .map(|link| state(link, self.health_of(link)))
+                .map(|link| state(link, self.local.health_of(link)))
                 .collect(),
         }
     }
@@ -70,7 +70,7 @@ impl Operated for NodeCore {
         });
         Health {
             status,
-            registered: Some(self.is_registered()),
+            registered: Some(self.local.membership.is_registered()),
             unlinked: unlinked.map(|node_type| (*node_type).to_owned()).collect(),
         }
     }

@@ -84,6 +84,7 @@ struct Registration {
 
 /// The task that keeps one peer linked. Dropping this ends the task, but not the link.
 struct Dialer {
+    core: Arc<NodeCore>,
     entry: PeerEntry,
     task: JoinHandle<()>,
 }
@@ -91,6 +92,7 @@ struct Dialer {
 impl Drop for Dialer {
     fn drop(&mut self) {
         self.task.abort();
+        self.core.local.membership.settled(&self.entry.node);
     }
 }
 
@@ -104,7 +106,10 @@ impl Registration {
                     let registered = self.follow(&channel, &mut inbox).await;
                     let reason = end_of(&channel);
                     if registered {
-                        self.core.set_registered(false);
+                        self.core.local.membership.not_registered(format!(
+                            "the connection to the master at {} is lost ({reason})",
+                            self.master
+                        ));
                         backoff.reset();
                         tracing::warn!(node = %self.core.local.id, reason, "lost the master; links go on");
                         self.core.events.tell(Event::MasterLost { reason });
@@ -130,6 +135,10 @@ impl Registration {
                 }
                 Err(NotConnected::Unreachable { addr, error }) => {
                     tracing::warn!(node = %self.core.local.id, master = addr, error, "cannot reach the master; tries again");
+                    let why = format!(
+                        "the master at {addr} cannot be reached ({error}): does it run, and is the address right?"
+                    );
+                    self.core.local.membership.not_registered(why);
                     self.first_attempt(FirstAttempt::Unreachable);
                 }
             }
@@ -141,6 +150,8 @@ impl Registration {
     /// temporary, for example while the master is being replaced.
     fn on_refused(&mut self, addr: String, refusal: Refusal) -> bool {
         tracing::error!(node = %self.core.local.id, master = addr, %refusal, "the master refused this node");
+        let why = format!("the master at {addr} has refused it ({refusal})");
+        self.core.local.membership.not_registered(why);
         self.core.events.tell(Event::Refused {
             addr: addr.clone(),
             refusal,
@@ -207,7 +218,7 @@ impl Registration {
                     Some(ToNode::Registered { host }) => {
                         tracing::info!(node = %self.core.local.id, host, port = self.advertised.port, "registered");
                         registered = true;
-                        self.core.set_registered(true);
+                        self.core.local.membership.set_registered();
                         self.core.events.tell(Event::Registered);
                         // This comes last, so that the rest is done when the start returns.
                         self.first_attempt(FirstAttempt::Registered);
@@ -264,9 +275,10 @@ impl Registration {
     }
 
     fn start(&mut self, entry: PeerEntry) {
-        let task = tokio::spawn(keep_linked(Arc::clone(&self.core), entry.clone()));
-        self.dialers
-            .insert(entry.node.clone(), Dialer { entry, task });
+        let core = Arc::clone(&self.core);
+        let task = tokio::spawn(keep_linked(Arc::clone(&core), entry.clone()));
+        let (node, dialer) = (entry.node.clone(), Dialer { core, entry, task });
+        self.dialers.insert(node, dialer);
     }
 }
 

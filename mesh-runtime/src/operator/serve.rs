@@ -101,7 +101,7 @@ pub(super) fn call(
     access: Access,
     command: u32,
     args: &[u8],
-    reply: CallReply,
+    mut reply: CallReply,
     running: &Running,
 ) {
     let Some(command) = BuiltIn::from_id(command) else {
@@ -124,7 +124,8 @@ pub(super) fn call(
             let deadline = Some(reply.deadline());
             let permits = (command != BuiltIn::Events).then(|| Arc::clone(&running.permits));
             let work = Box::pin(async { Ok(answering.await) });
-            let run = Run::built_in(command.name(), deadline, permits, running.tracker.token());
+            let run = Run::built_in(command.name(), deadline, permits);
+            reply.hold(running.tracker.token());
             run.call(reply, work);
         }
         Err(NoAnswer { code, why }) => reply.fail(code, &why),

@@ -10,12 +10,14 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    access::{NodeType, StubFor},
+    access::{CalledBy, NodeType, StubFor},
     call::{ClientCore, Inherited},
     carried::Carried,
     id::{InstanceId, JobId, NodeId},
+    link_info::LinkInfo,
     local::LocalNode,
     metadata::Metadata,
+    ready::Ready,
 };
 
 /// The handler's view of its call and of the node that it runs on. Cheap to clone.
@@ -75,6 +77,20 @@ impl<N: NodeType> Context<N> {
             carried: self.origin.carried.clone(),
         };
         T::stub(|callee| ClientCore::new(local, callee, inherited))
+    }
+
+    /// Waits until at least `instances` nodes of type `T` are linked, for at most 10 s unless [`Ready::timeout`] sets
+    /// another limit.
+    pub fn ready<T: CalledBy<N>>(&self, instances: usize) -> Ready {
+        let local = Arc::clone(&self.origin.local);
+        Ready::new(local, T::SPEC, instances)
+    }
+
+    /// The links over which this node may call, in the order of node types and instance ids.
+    pub fn links(&self) -> Vec<LinkInfo> {
+        let local = &self.origin.local;
+        let links = local.links();
+        links.iter().map(|link| LinkInfo::of(local, link)).collect()
     }
 
     /// Who called. `None` for a job, because its caller does not wait for it to run.

@@ -90,7 +90,8 @@ impl Dispatcher {
     }
 
     /// Serves a call that has arrived, or queues it.
-    pub(crate) fn call(&self, command: u32, args: ReceivedPayload, reply: CallReply) {
+    pub(crate) fn call(&self, command: u32, args: ReceivedPayload, mut reply: CallReply) {
+        reply.hold(self.local.handlers.token());
         let command = match self.authorized(command, reply.peer()) {
             Ok(command) if command.spec.delivery != Delivery::Broadcast => command,
             Ok(command) => return refuse(reply, self.delivered_otherwise(command)),
@@ -120,7 +121,11 @@ impl Dispatcher {
             Ok(origin) => origin,
             Err(refused) => return log_refused(permit.peer(), &refused),
         };
-        serve.tell(command.request(origin, Args::Received(args), NoReply(permit)));
+        serve.tell(command.request(
+            origin,
+            Args::Received(args),
+            NoReply(permit, self.local.handlers.token()),
+        ));
     }
 
     /// Runs one attempt of a job.
@@ -144,7 +149,11 @@ impl Dispatcher {
                 enqueued_at: job.enqueued_at,
             }),
         };
-        let request = command.request(origin, Args::Job(job.payload), JobResult::new());
+        let request = command.request(
+            origin,
+            Args::Job(job.payload),
+            JobResult(self.local.handlers.token()),
+        );
         serve.job(request).0.await
     }
 

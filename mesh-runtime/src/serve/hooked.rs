@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::context::Origin;
 use crate::{
     carried::Carried,
-    hook::{CommandName, Refused, Request, RequestEnd, RequestKind, RequestOutcome},
-    id::NodeId,
+    hook::{Refused, Request, RequestEnd, RequestKind, RequestOutcome},
+    id::{CommandName, NodeId},
     local::LocalNode,
     metadata::Metadata,
 };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     context::{Context, Origin},
@@ -72,13 +73,16 @@ pub type TellRequest = Request<NoReply>;
 #[doc(hidden)]
 pub type JobRequest = Request<JobResult>;
 
-/// The request is a tell: nobody waits for the result. The permit is returned when the handler has ended.
+/// The request is a tell: nobody waits for the result. The permit is returned when the handler has ended. A shutdown waits
+/// until then.
 #[doc(hidden)]
-pub struct NoReply(#[expect(dead_code, reason = "held, not read")] pub(super) TellPermit);
+#[expect(dead_code, reason = "held, not read")]
+pub struct NoReply(pub(super) TellPermit, pub(super) TaskTrackerToken);
 
-/// The request is a job: the worker that runs it takes the result.
+/// The request is a job: the worker that runs it takes the result. A shutdown waits until the handler has ended.
 #[doc(hidden)]
-pub struct JobResult(());
+#[expect(dead_code, reason = "held, not read")]
+pub struct JobResult(pub(super) TaskTrackerToken);
 
 /// Encoded arguments.
 pub(super) enum Args {
@@ -101,12 +105,6 @@ impl Args {
             Self::Received(payload) => codec::decode(&payload.take()),
             Self::Job(bytes) => codec::decode(&bytes),
         }
-    }
-}
-
-impl JobResult {
-    pub(super) const fn new() -> Self {
-        Self(())
     }
 }
 
@@ -186,12 +184,12 @@ impl Request<JobResult> {
         F: FnOnce(Context<N>, A) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), JobError>> + Send + 'static,
     {
-        let (run, origin, args, JobResult(())) = self.split(RequestKind::Job);
+        let (run, origin, args, result) = self.split(RequestKind::Job);
         let work = Box::pin(async move {
             let args = args.decode()?;
             Ok(handler(Context::new(origin), args).await)
         });
-        run.job(work)
+        run.job(result, work)
     }
 
     /// The dispatch knows no such command.

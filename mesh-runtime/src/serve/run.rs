@@ -14,17 +14,17 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, Span};
 
 use super::{
     context::Origin,
     hooked::HookedRequest,
-    request::{JobRun, NoReply},
+    request::{JobResult, JobRun, NoReply},
 };
 use crate::{
     error::{CodecError, JobError},
-    hook::{CommandName, Refused, RequestKind, RequestOutcome},
+    hook::{Refused, RequestKind, RequestOutcome},
+    id::CommandName,
     link::serving::CallReply,
     panic_text::panic_text,
     queue::{JobOutcome, QueueError},
@@ -121,8 +121,6 @@ pub(crate) struct Run {
     command: &'static str,
     deadline: Option<Instant>,
     permits: Option<Arc<Semaphore>>,
-    /// A shutdown waits until this is dropped. Taken by what waits for the result, which may have to reply.
-    running: Option<TaskTrackerToken>,
     /// `None` if nobody wants to know.
     observed: Option<Box<Observed>>,
 }
@@ -149,7 +147,6 @@ impl Run {
             command: command.name,
             deadline: origin.deadline,
             permits,
-            running: Some(origin.local.handlers.token()),
             observed: observed.then(|| Observed::new(command.name, kind, origin, size)),
         }
     }
@@ -159,20 +156,17 @@ impl Run {
         command: &'static str,
         deadline: Option<Instant>,
         permits: Option<Arc<Semaphore>>,
-        running: TaskTrackerToken,
     ) -> Self {
         Self {
             command,
             deadline,
             permits,
-            running: Some(running),
             observed: None,
         }
     }
 
     /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up.
-    pub(crate) fn call(mut self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
-        reply.hold(self.running.take());
+    pub(crate) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
         let cancelled = reply.cancelled();
         // Nobody holds the handle of one that is new, so it ends nothing.
         let cancelled = cancelled.unwrap_or_else(|| AbortHandle::new_pair().1);
@@ -199,9 +193,8 @@ impl Run {
     }
 
     /// Runs a handler whose result nobody waits for, in a task of its own.
-    pub(super) fn tell(mut self, reply: NoReply, work: Work<()>) {
+    pub(super) fn tell(self, reply: NoReply, work: Work<()>) {
         let command = self.command;
-        let running = self.running.take();
         tokio::spawn(async move {
             match self.run(work).await {
                 Ended::Done(()) | Ended::DeadlineExceeded => {}
@@ -215,23 +208,23 @@ impl Run {
                     tracing::warn!(command, %error, "a broadcast could not be decoded");
                 }
             }
-            drop((reply, running));
+            drop(reply);
         });
     }
 
     /// Returns a future that runs the handler of a job.
-    pub(super) fn job(mut self, work: Work<Result<(), JobError>>) -> JobRun {
-        let running = self.running.take();
+    pub(super) fn job(self, result: JobResult, work: Work<Result<(), JobError>>) -> JobRun {
         JobRun(Box::pin(async move {
-            let _running = running;
-            match self.run(work).await {
+            let outcome = match self.run(work).await {
                 Ended::Done(result) => result.into(),
                 Ended::Refused(refused) if refused.is_panic() => JobOutcome::Retry(refused.message),
                 Ended::Refused(refused) => JobOutcome::Discard(format!("refused: {refused}")),
                 Ended::Panicked(message) => JobOutcome::Panicked(message),
                 Ended::BadArguments(error) => JobOutcome::Discard(bad_arguments(&error)),
                 Ended::DeadlineExceeded => JobOutcome::Retry("out of time".into()),
-            }
+            };
+            drop(result);
+            outcome
         }))
     }
 

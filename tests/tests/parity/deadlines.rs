@@ -18,7 +18,11 @@ async fn stuck(mesh: &TestMesh<Parity>) -> (Node<Front>, Node<Back>, Stage, Hear
 
 fn assert_late(error: &CallError, deadline: Duration) {
     assert!(
-        matches!(error, CallError::DeadlineExceeded { after, maybe_executed: true } if *after == deadline),
+        matches!(
+            error,
+            CallError::DeadlineExceeded { command, peer: Some(peer), after, maybe_executed: true }
+                if command.node_type == "Back" && peer.instance == "b" && *after == deadline
+        ),
         "{error:?}"
     );
 }

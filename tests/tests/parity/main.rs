@@ -24,3 +24,4 @@ mod settings;
 mod shutdown;
 mod split;
 mod versions;
+mod waiting;
