@@ -217,7 +217,7 @@ pub enum StartError {
     #[error("keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY: {0}")]
     Keys(#[source] KeysError),
     /// The port could not be bound.
-    #[error("cannot listen on {addr}: {source}")]
+    #[error("cannot listen on {addr}: {source}{}", bind_hint(.source))]
     Bind {
         /// The address asked for.
         addr: String,
@@ -236,12 +236,50 @@ pub enum StartError {
     },
 }
 
+fn bind_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; another process has it: end that one, or choose another port with bind() or MESH_BIND (0 is any free one)"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
+        _ => "",
+    }
+}
+
+/// Why [`run_until_signal`](crate::Node::run_until_signal) ended without a signal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The process cannot listen for signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] std::io::Error),
+    /// The node was refused for good.
+    #[error("{node} can no longer do its work{}: {refusal}", by(.addr))]
+    Refused {
+        /// The node.
+        node: NodeId,
+        /// The address of the master, if it was the master that has refused.
+        addr: Option<String>,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+fn by(addr: &Option<String>) -> String {
+    let addr = addr.as_ref();
+    addr.map(|addr| format!(", refused by the master at {addr}"))
+        .unwrap_or_default()
+}
+
 /// Why a handshake was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The keys differ: another public name, or another private key.
-    #[error("the keys do not match: the public name or the private key differs")]
+    #[error(
+        "the keys do not match: give both sides the same keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY"
+    )]
     WrongKey,
     /// The other side speaks another version of the protocol.
     #[error(
@@ -249,10 +287,10 @@ pub enum Refusal {
     )]
     Version,
     /// The other side belongs to another mesh.
-    #[error("the names of the meshes differ")]
+    #[error("the names of the meshes differ: does the address lead to another mesh?")]
     WrongMesh,
     /// The schema there has no such node type.
-    #[error("the schema there has no such node type")]
+    #[error("the schema there has no such node type: does it run an older version?")]
     UnknownNodeType,
     /// The schema there has no such link.
     #[error("the schema there allows no link from this node type")]
@@ -261,7 +299,9 @@ pub enum Refusal {
     #[error("another node answers at this address")]
     WrongTarget,
     /// There is a node with the same id and a higher boot epoch.
-    #[error("a newer node with the same instance id has taken the place")]
+    #[error(
+        "a newer node with the same instance id has taken the place: give each its own instance() or MESH_INSTANCE"
+    )]
     Replaced,
     /// There already is a link between the two nodes, and it stays open.
     #[error("the two are linked already")]
@@ -281,6 +321,13 @@ pub enum Refusal {
     /// The handshake message was damaged.
     #[error("the handshake was damaged")]
     Malformed,
+}
+
+impl Refusal {
+    /// Whether the other side may accept later what it refuses now.
+    pub(crate) fn is_temporary(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Full | Self::Duplicate)
+    }
 }
 
 /// How a queued job failed. Any error converts with `?` into a `JobError` that lets the job be tried again.

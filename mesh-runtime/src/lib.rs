@@ -51,6 +51,7 @@ mod panic_text;
 pub mod queue;
 mod ready;
 mod rendezvous;
+mod repeating;
 mod retry;
 pub mod schema;
 mod serve;
@@ -73,7 +74,7 @@ pub use call::{
     QueuedGatherCall, Sent,
 };
 pub use close::{CloseCode, CloseReason};
-pub use error::{CallError, CodecError, JobError, Refusal, StartError};
+pub use error::{CallError, CodecError, JobError, Refusal, RunError, StartError};
 pub use hook::Hook;
 pub use id::{BootEpoch, InstanceId, JobId, NodeId};
 pub use json::JsonError;

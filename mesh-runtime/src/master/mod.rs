@@ -76,8 +76,8 @@ impl<M: Mesh> MasterBuilder<M> {
         self
     }
 
-    /// Sets the address that the master listens on: `ip:port`. With port 0, a free port is chosen, and the discovery
-    /// port announces it. Default `0.0.0.0:0`.
+    /// Sets the address that the master listens on: `ip:port`, or `ip` alone. Without a port, or with port 0, a free port
+    /// is chosen, and the discovery port announces it. Default `0.0.0.0`, which is all IPv4 interfaces.
     pub fn bind(mut self, addr: impl ToString) -> Self {
         self.bind = Some(addr.to_string());
         self
@@ -123,14 +123,14 @@ impl<M: Mesh> MasterBuilder<M> {
         config::check_heartbeat(self.pace.heartbeat)?;
         let discovery_port = config::discovery_port(self.discovery_port)?;
         let keys = config::derived(&config::keys(self.keys)?).await?;
-        let bind = self.bind.or_else(|| config::variable("MESH_BIND"));
-        let chosen = bind.as_deref().is_none_or(|addr| addr.ends_with(":0"));
-        let listener = listen(bind, "bind() or MESH_BIND").await?;
+        let bind = config::bind(self.bind)?;
+        let any_port = bind.port() == 0;
+        let listener = listen(bind).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Bind {
             addr: "the listener".into(),
             source,
         })?;
-        let discovery = if chosen && self.discovery {
+        let discovery = if any_port && self.discovery {
             Some(open_discovery(addr, discovery_port, &keys).await?)
         } else {
             None

@@ -1,6 +1,11 @@
 //! How a node is set up and started.
 
-use std::{marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
@@ -104,15 +109,17 @@ impl<N: NodeType> NodeBuilder<N> {
         self
     }
 
-    /// Where this node listens: `ip:port`. Port 0 stands for any free port. Default `0.0.0.0:0`.
+    /// Where this node listens: `ip:port`, or `ip` alone. Without a port, or with port 0, it is any free port. Default
+    /// `0.0.0.0`, which is all IPv4 interfaces.
     pub fn bind(mut self, addr: impl ToString) -> Self {
         self.bind = Some(addr.to_string());
         self
     }
 
-    /// The address at which others dial this node, as `host` or `host:port`. Default: the host as the master sees it,
-    /// and the port that this node listens on. A master on the same machine sees the loopback address, which nodes on
-    /// other machines cannot dial. In that case give the machine's name or address.
+    /// The address at which others dial this node, as `host` or `host:port`. Default: the address that this node is
+    /// [bound](Self::bind) to if that is a single one, otherwise the host as the master sees it; and the port that this
+    /// node listens on. A master on the same machine sees the loopback address, which nodes on other machines cannot
+    /// dial. In that case give the machine's name or address.
     pub fn advertise(mut self, addr: impl Into<String>) -> Self {
         self.advertise = Some(addr.into());
         self
@@ -253,7 +260,7 @@ impl<N: NodeType> NodeBuilder<N> {
         let keys = config::derived(&config::keys(self.keys)?).await?;
         let schema = <N::Mesh as Mesh>::SCHEMA;
         let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
-        let listener = listen(self.bind, "bind() or MESH_BIND").await?;
+        let listener = listen(config::bind(self.bind)?).await?;
         let queue = match self.queue {
             Some(queue) => queue,
             None => config::queue(N::SPEC).await?,
@@ -308,7 +315,7 @@ impl<N: NodeType> NodeBuilder<N> {
         let addr = server.addr();
         let jobs = Jobs::start(&core);
         let advertised = Advertised {
-            host,
+            host: host.or_else(|| concrete(addr.ip())),
             port: port.flatten().unwrap_or_else(|| addr.port()),
         };
         let (first, outcome) = oneshot::channel();
@@ -344,24 +351,18 @@ fn advertised_addr(text: &str) -> Result<(String, Option<u16>), StartError> {
     })
 }
 
-/// Opens a listener at the address given in code, else at that of `MESH_BIND`, else at any free port of all IPv4
-/// interfaces.
-pub(crate) async fn listen(
-    given: Option<String>,
-    setting: &'static str,
-) -> Result<TcpListener, StartError> {
-    let addr = given
-        .or_else(|| variable("MESH_BIND"))
-        .unwrap_or_else(|| "0.0.0.0:0".into());
-    let parsed: SocketAddr = addr.parse().map_err(|_| StartError::Config {
-        setting,
-        problem: format!(
-            "`{addr}` is no `ip:port`, such as 127.0.0.1:7000; port 0 is any free one"
-        ),
-    })?;
-    TcpListener::bind(parsed)
-        .await
-        .map_err(|source| StartError::Bind { addr, source })
+/// Opens a listener.
+pub(crate) async fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(addr).await;
+    listener.map_err(|source| StartError::Bind {
+        addr: addr.to_string(),
+        source,
+    })
+}
+
+/// The host of an address that others can dial, if it is a single one.
+fn concrete(ip: IpAddr) -> Option<String> {
+    (!ip.is_unspecified()).then(|| ip.to_string())
 }
 
 /// Warns if the node type has a `queued broadcast` command: its jobs belong to one instance, and a random instance id

@@ -1,6 +1,11 @@
 //! A node's settings: from code, else from `MESH_*` environment variables, else the defaults.
 
-use std::{env, fmt, sync::Arc, time::Duration};
+use std::{
+    env, fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 
@@ -180,6 +185,25 @@ pub(crate) fn discovery_port(given: Option<u16>) -> Result<u16, StartError> {
     }
 }
 
+/// The address to listen on: that given in code, else that of the environment, else any free port of all IPv4
+/// interfaces. Without a port, it is any free one.
+pub(crate) fn bind(given: Option<String>) -> Result<SocketAddr, StartError> {
+    const ANY_PORT: u16 = 0;
+    let Some(text) = given.or_else(|| variable("MESH_BIND")) else {
+        return Ok(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), ANY_PORT));
+    };
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, ANY_PORT));
+    }
+    text.parse().map_err(|_| StartError::Config {
+        setting: "bind() or MESH_BIND",
+        problem: format!(
+            "`{text}` is neither `ip:port` nor `ip`: give the address of an interface of this machine, such as \
+             127.0.0.1:7000, or 0.0.0.0 for all of them"
+        ),
+    })
+}
+
 /// The engine for a node's jobs if none was given in code.
 pub(crate) async fn queue(spec: &NodeSpec) -> Result<Arc<dyn Queue>, StartError> {
     let has_jobs = spec.commands.iter().any(|c| c.delivery.is_queued());
@@ -285,6 +309,19 @@ mod tests {
         assert_eq!(parsed("::1"), ("::1".into(), None));
         for bad in ["", ":7000", "a:b", "a:0", "a:70000", "[::1", "a b:1"] {
             assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn where_to_listen_may_leave_out_the_port() {
+        let parsed = |text: &str| bind(Some(text.to_owned())).map(|addr| addr.to_string());
+        assert_eq!(parsed("127.0.0.1:7000").unwrap(), "127.0.0.1:7000");
+        assert_eq!(parsed("127.0.0.1").unwrap(), "127.0.0.1:0");
+        assert_eq!(parsed("[::1]:7000").unwrap(), "[::1]:7000");
+        assert_eq!(parsed("::1").unwrap(), "[::1]:0");
+        for bad in ["localhost:7000", "7000", ":7000", "1.2.3.4:70000", ""] {
+            let error = parsed(bad).unwrap_err().to_string();
+            assert!(error.contains("neither `ip:port` nor `ip`"), "{error}");
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     close::{CloseCode, CloseReason},
-    error::Refusal,
+    error::{Refusal, RunError},
     id::{BootEpoch, NodeId},
     keys::DerivedKeys,
     link::{
@@ -55,6 +55,8 @@ pub(crate) struct NodeCore {
     pub(crate) connections: TaskTracker,
     /// Cancelled when a newer node with the same id has replaced this one.
     pub(crate) replaced: CancellationToken,
+    /// Why this node can no longer do its work.
+    given_up: watch::Sender<Option<(Option<String>, Refusal)>>,
     /// Cancelled when an operator asks this node to shut down.
     pub(crate) drain_asked: CancellationToken,
     /// The links of operators and observers.
@@ -111,6 +113,7 @@ impl NodeCore {
             events,
             connections: TaskTracker::new(),
             replaced: CancellationToken::new(),
+            given_up: watch::Sender::new(None),
             drain_asked: CancellationToken::new(),
             operators: OperatorLinks::new(Weak::<Self>::clone(this) as Weak<dyn Operated>),
             described: DescribedSchema::new(schema),
@@ -156,6 +159,34 @@ impl NodeCore {
         }
     }
 
+    /// This node can no longer do its work, because of this refusal by whoever has that address. Whoever runs it until it
+    /// is told to end learns why.
+    pub(crate) fn give_up(&self, addr: Option<String>, refusal: Refusal) {
+        self.given_up.send_if_modified(|given_up| {
+            let first = given_up.is_none();
+            if first {
+                *given_up = Some((addr, refusal));
+            }
+            first
+        });
+    }
+
+    /// Waits until this node can no longer do its work.
+    pub(crate) async fn given_up(&self) -> RunError {
+        let mut given_up = self.given_up.subscribe();
+        let why = given_up.wait_for(Option::is_some).await;
+        // The sender lives as long as this core.
+        let (addr, refusal) = why
+            .ok()
+            .and_then(|why| Option::clone(&why))
+            .unwrap_or((None, Refusal::ShuttingDown));
+        RunError::Refused {
+            node: self.local.id.clone(),
+            addr,
+            refusal,
+        }
+    }
+
     /// Stops accepting new calls, and tells every peer so.
     pub(crate) fn drain(&self) {
         self.local.draining.cancel();
@@ -168,6 +199,7 @@ impl NodeCore {
     pub(crate) fn on_replaced(&self) {
         if !self.replaced.is_cancelled() {
             tracing::error!(node = %self.local.id, "a newer node with the same instance id has taken this node's place");
+            self.give_up(None, Refusal::Replaced);
             self.replaced.cancel();
             self.events.tell(Event::Replaced);
         }

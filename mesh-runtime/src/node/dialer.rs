@@ -3,6 +3,8 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{core::NodeCore, events::Event};
 use crate::{
     backoff::Backoff,
@@ -13,6 +15,7 @@ use crate::{
         gate::{self, DialError, Dialling},
         link::{Link, Role},
     },
+    repeating::Repeating,
     wire::{
         control::PeerEntry,
         hello::{Target, role},
@@ -44,6 +47,7 @@ pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
 
 async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
     let mut backoff = reconnecting();
+    let mut repeating = Repeating::new();
     loop {
         // A link to an earlier node with that id does not count: it is replaced when there is a link to the later node.
         core.links_until(|core| !core.is_linked(&peer.node, peer.epoch))
@@ -59,9 +63,10 @@ async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
                 link.closed().await;
                 if link.was_open() {
                     backoff.reset();
+                    repeating.reset();
                 }
             }
-            Err(error) => on_failure(core, peer, &error),
+            Err(error) => on_failure(core, peer, &error, &mut repeating),
         }
         backoff.wait().await;
     }
@@ -114,10 +119,12 @@ fn hint(host: &str) -> &'static str {
     }
 }
 
-fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError) {
+fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError, repeating: &mut Repeating) {
     let addr = format!("{}:{}", peer.host, peer.port);
-    tracing::warn!(node = %core.local.id, peer = %peer.node, addr, %error, "could not link");
     let why = format!("no link to {addr} ({error}){}", hint(&peer.host));
+    if repeating.is_due(&why, Instant::now()) {
+        tracing::warn!(node = %core.local.id, peer = %peer.node, "{why}; tries again");
+    }
     core.local.membership.not_linked(&peer.node, why);
     if let DialError::Refused {
         refusal,

@@ -21,6 +21,7 @@ pub use running::ShutdownReport;
 use crate::{
     access::{CalledBy, HasQueues, NodeType, StubFor},
     call::{ClientCore, Inherited},
+    error::RunError,
     id::{InstanceId, NodeId},
     link_info::LinkInfo,
     ready::Ready,
@@ -136,13 +137,17 @@ impl<N: NodeType> Node<N> {
     /// down otherwise, as by an operator.
     ///
     /// # Errors
-    /// If the process cannot listen for signals.
-    pub async fn run_until_signal(&self) -> std::io::Result<ShutdownReport> {
-        tokio::select! {
-            told = crate::signal::terminated() => told?,
-            () = self.running.draining() => {}
-        }
-        Ok(self.shutdown().await)
+    /// If the process cannot listen for signals. If the node can no longer do its work, it is shut down, too, and the error
+    /// says why: a newer node with the same instance id has taken its place, or the master, which could not be reached
+    /// when the node was started, has refused it.
+    pub async fn run_until_signal(&self) -> Result<ShutdownReport, RunError> {
+        let given_up = tokio::select! {
+            told = crate::signal::terminated() => told.map(|()| None).map_err(RunError::Signals)?,
+            () = self.running.draining() => None,
+            why = self.running.core.given_up() => Some(why),
+        };
+        let report = self.shutdown().await;
+        given_up.map_or(Ok(report), Err)
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::{
@@ -22,6 +23,7 @@ use crate::{
         channel::{Channel, Receiver},
         gate::{self, DialError, Dialling},
     },
+    repeating::Repeating,
     wire::{
         control::{self, Change, PeerEntry, ToMaster, ToNode},
         frame::Frame,
@@ -52,8 +54,8 @@ pub(crate) enum FirstAttempt {
     Unreachable,
 }
 
-/// Registers, and registers again whenever the connection is lost, until the node ends or is replaced. Gives up only if
-/// the first attempt is refused.
+/// Registers, and registers again whenever the connection is lost, until the node ends or is replaced. Gives up if the
+/// node is refused before it was ever registered.
 pub(crate) async fn keep_registered(
     core: Arc<NodeCore>,
     master: MasterAddr,
@@ -66,6 +68,8 @@ pub(crate) async fn keep_registered(
         advertised,
         dialers: HashMap::new(),
         first: Some(first),
+        was_registered: false,
+        repeating: Repeating::new(),
     };
     tokio::select! {
         () = registration.run() => {}
@@ -80,6 +84,9 @@ struct Registration {
     advertised: Advertised,
     dialers: HashMap<NodeId, Dialer>,
     first: Option<oneshot::Sender<FirstAttempt>>,
+    /// Whether the master has ever registered this node.
+    was_registered: bool,
+    repeating: Repeating,
 }
 
 /// The task that keeps one peer linked. Dropping this ends the task, but not the link.
@@ -134,10 +141,12 @@ impl Registration {
                     }
                 }
                 Err(NotConnected::Unreachable { addr, error }) => {
-                    tracing::warn!(node = %self.core.local.id, master = addr, error, "cannot reach the master; tries again");
                     let why = format!(
                         "the master at {addr} cannot be reached ({error}): does it run, and is the address right?"
                     );
+                    if self.repeating.is_due(&why, Instant::now()) {
+                        tracing::warn!(node = %self.core.local.id, "{why} Tries again");
+                    }
                     self.core.local.membership.not_registered(why);
                     self.first_attempt(FirstAttempt::Unreachable);
                 }
@@ -146,19 +155,25 @@ impl Registration {
         }
     }
 
-    /// Returns whether to try again. If the first attempt is refused, the start fails. A later refusal may be
-    /// temporary, for example while the master is being replaced.
+    /// Returns whether to try again. If the first attempt is refused, the start fails. If the master could not be reached
+    /// before, the node ends. A later refusal may be temporary, for example while the master is being replaced.
     fn on_refused(&mut self, addr: String, refusal: Refusal) -> bool {
-        tracing::error!(node = %self.core.local.id, master = addr, %refusal, "the master refused this node");
         let why = format!("the master at {addr} has refused it ({refusal})");
+        if self.repeating.is_due(&why, Instant::now()) {
+            tracing::error!(node = %self.core.local.id, master = addr, %refusal, "the master refused this node");
+        }
         self.core.local.membership.not_registered(why);
         self.core.events.tell(Event::Refused {
             addr: addr.clone(),
             refusal,
         });
+        let may_be_temporary = self.was_registered || refusal.is_temporary();
+        if !may_be_temporary {
+            self.core.give_up(Some(addr.clone()), refusal);
+        }
         let is_first = self.first.is_some();
         self.first_attempt(FirstAttempt::Refused { addr, refusal });
-        !is_first
+        may_be_temporary && !is_first
     }
 
     fn first_attempt(&mut self, outcome: FirstAttempt) {
@@ -218,6 +233,8 @@ impl Registration {
                     Some(ToNode::Registered { host }) => {
                         tracing::info!(node = %self.core.local.id, host, port = self.advertised.port, "registered");
                         registered = true;
+                        self.was_registered = true;
+                        self.repeating.reset();
                         self.core.local.membership.set_registered();
                         self.core.events.tell(Event::Registered);
                         // This comes last, so that the rest is done when the start returns.

@@ -6,12 +6,12 @@ use std::{sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use tokio::{
     task::{JoinHandle, JoinSet},
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{JobOutcome, QueueName, RunJob, UntypedQueue, Worker, WorkerOptions};
-use crate::{backoff::Backoff, schema::Orphans};
+use crate::{backoff::Backoff, repeating::Repeating, schema::Orphans};
 
 /// Orphaned queues that are emptied at once. Others wait.
 const AT_ONCE: usize = 4;
@@ -58,6 +58,7 @@ impl OrphanWatch {
 async fn watch(own: UntypedQueue, policy: OrphanPolicy, grace: Duration, stop: CancellationToken) {
     let mut adoptions = JoinSet::new();
     let mut backoff = Backoff::new(PAUSE, MAX_PAUSE);
+    let mut repeating = Repeating::new();
     loop {
         let found = tokio::select! {
             () = stop.cancelled() => break,
@@ -66,10 +67,13 @@ async fn watch(own: UntypedQueue, policy: OrphanPolicy, grace: Duration, stop: C
         let found = match found {
             Ok(found) => {
                 backoff.reset();
+                repeating.reset();
                 found
             }
             Err(error) => {
-                tracing::warn!(queue = %own.name(), %error, "no orphaned queues could be looked for: trying again");
+                if repeating.is_due(&error.to_string(), Instant::now()) {
+                    tracing::warn!(queue = %own.name(), %error, "no orphaned queues could be looked for: trying again");
+                }
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = backoff.wait() => continue,

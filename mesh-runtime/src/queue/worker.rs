@@ -28,6 +28,7 @@ use crate::{
     backoff::{Backoff, later, step, varied},
     error::JobError,
     panic_text::panic_text,
+    repeating::Repeating,
 };
 
 /// The longest backoff, before its jitter.
@@ -218,6 +219,7 @@ async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Durati
     let mut lease: Option<QueueFuture<'_, Vec<Job>>> = None;
     let mut leasing = true;
     let mut backoff = Backoff::new(LEASE_PAUSE, MAX_LEASE_PAUSE);
+    let mut repeating = Repeating::new();
     let mut pause = Duration::ZERO;
     let mut deadline: Option<Instant> = None;
     let mut finished_after_stop = 0;
@@ -266,6 +268,7 @@ async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Durati
                 match jobs {
                     Ok(jobs) => {
                         backoff.reset();
+                        repeating.reset();
                         pause = Duration::ZERO;
                         for job in jobs {
                             running.start(&context, job);
@@ -277,7 +280,9 @@ async fn work(context: Arc<WorkerContext>, mut stopped: oneshot::Receiver<Durati
                     }
                     Err(error) => {
                         pause = backoff.next();
-                        tracing::warn!(queue = %context.queue.name(), %error, "no jobs could be leased: trying again");
+                        if repeating.is_due(&error.to_string(), Instant::now()) {
+                            tracing::warn!(queue = %context.queue.name(), %error, "no jobs could be leased: trying again");
+                        }
                     }
                 }
             }

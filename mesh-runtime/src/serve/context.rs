@@ -35,7 +35,8 @@ pub(super) struct Origin {
     pub(super) local: Arc<LocalNode>,
     pub(super) caller: Option<Caller>,
     pub(super) deadline: Option<Instant>,
-    pub(super) job: Option<JobInfo>,
+    /// Boxed, since few have it and all are moved.
+    pub(super) job: Option<Box<JobInfo>>,
     pub(super) carried: Carried,
 }
 
@@ -123,7 +124,7 @@ impl<N: NodeType> Context<N> {
 
     /// The job, in a handler of a queued command.
     pub fn job(&self) -> Option<&JobInfo> {
-        self.origin.job.as_ref()
+        self.origin.job.as_deref()
     }
 }
 

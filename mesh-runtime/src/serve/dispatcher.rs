@@ -143,11 +143,11 @@ impl Dispatcher {
             carried,
             caller: None,
             deadline: None,
-            job: Some(JobInfo {
+            job: Some(Box::new(JobInfo {
                 id: job.id,
                 attempt: job.attempt,
                 enqueued_at: job.enqueued_at,
-            }),
+            })),
         };
         let request = command.request(
             origin,
