@@ -147,12 +147,12 @@ use self::{
 ///
 /// | option | for | meaning |
 /// | --- | --- | --- |
-/// | `#[timeout = "2s"]` | all | the deadline of a call that sets none; for a command without an answer, the time limit for handing it over |
+/// | `#[timeout = "2s"]` | all | the deadline of a call that sets none, 3 s unless given; for a command without an answer, the time limit for handing it over |
 /// | `#[idempotent]` | `balanced` | a call that may already have run may be tried again on another instance |
-/// | `#[key = order.id]` | `balanced`, `queued balanced` | calls with equal keys go to the same instance; an expression over the arguments |
-/// | `#[concurrency = 8]` | all | the maximum number of handlers that run at once on each instance |
-/// | `#[attempts = 5]` | queued | how often a job is tried before it is a dead letter |
-/// | `#[backoff = "1s"]` | queued | the pause before the second attempt; it doubles with each further one |
+/// | `#[key = order.id]` | `balanced`, `queued balanced` | calls with equal keys go to the same instance; an expression over the arguments. A job in Redis is accepted by that instance, and any instance may run it |
+/// | `#[concurrency = 8]` | all | the maximum number of handlers that run at once on each instance; unless given, calls have no such limit, and jobs 16 |
+/// | `#[attempts = 5]` | queued | how often a job is tried before it is a dead letter; 5 unless given |
+/// | `#[backoff = "1s"]` | queued | the pause before the second attempt, 1 s unless given; it doubles with each further one |
 /// | `#[orphans = "adopt"]` | `queued broadcast` | what becomes of the jobs of an instance that never returns: `"dead_letter"` (default) or `"adopt"` |
 /// | `#[incompatible = "10m"]` | queued | how long a job that was queued under another declaration of the command waits for an instance that has it, before it is a dead letter; 10 minutes unless given |
 /// | `#[version = 2]` | all | raise it when the meaning changes but the written types do not |

@@ -1,7 +1,7 @@
 //! A typed service mesh from one macro: [`mesh_schema!`] turns a declaration of node types and their commands into
 //! client stubs and handler traits; this crate runs them, over sealed Socket.IO links between the nodes.
 //!
-//! Start with the README's tour, or with `mesh-examples/examples/quickstart.rs`. The main items, in the order in which
+//! Start with the README's tour, or with the guide in `docs/guide`. The main items, in the order in which
 //! you meet them:
 //!
 //! - [`mesh_schema!`]: the grammar, every option, and what is generated.

@@ -19,6 +19,7 @@ chapters! {
     from_moleculer: "from-moleculer.md",
     from_socketmesh: "from-socketmesh.md",
     from_tarpc: "from-tarpc.md",
+    guarantees: "guarantees.md",
     hooks: "hooks.md",
     inside: "inside.md",
     introduction: "README.md",

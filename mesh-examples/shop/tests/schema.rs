@@ -9,7 +9,7 @@ fn everything_in_the_schema_is_of_use() {
 
 #[test]
 fn the_picture_in_the_readme_is_that_of_the_schema() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../README.md");
     let (_, block) = readme
         .split_once("```mermaid\n")
         .expect("the README has a Mermaid block");
