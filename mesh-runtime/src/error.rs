@@ -278,7 +278,8 @@ fn by(addr: &Option<String>) -> String {
 pub enum Refusal {
     /// The keys differ: another public name, or another private key.
     #[error(
-        "the keys do not match: give both sides the same keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY"
+        "the keys do not match: the public name or the private key differs; give both sides the same, by keys() or \
+         MESH_PUBLIC_KEY and MESH_PRIVATE_KEY"
     )]
     WrongKey,
     /// The other side speaks another version of the protocol.

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use foldhash::fast::RandomState;
 use futures_util::future::{AbortHandle, AbortRegistration};
 use tokio::time::Instant;
 
@@ -102,8 +103,8 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct Arriving {
     inbox: Inbox,
-    /// The calls that are arriving or being served.
-    running: HashMap<u64, RunningCall>,
+    /// The calls that are arriving or being served. The other side chooses the ids, so the hash has a random seed.
+    running: HashMap<u64, RunningCall, RandomState>,
 }
 
 /// A call of the other side that has not ended.

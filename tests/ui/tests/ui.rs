@@ -1,6 +1,6 @@
 //! What compiles, and what does not and with which message. One case per message, named after its situation.
 //!
-//! After a change to a message: `TRYBUILD=overwrite cargo test -p mesh-tests --test ui`, then read the difference.
+//! After a change to a message: `TRYBUILD=overwrite cargo test -p mesh-tests-ui`, then read the difference.
 
 #[test]
 fn schemas_that_compile() {
