@@ -217,9 +217,9 @@ pub enum StartError {
     #[error("keys() or MESH_PUBLIC_KEY and MESH_PRIVATE_KEY: {0}")]
     Keys(#[source] KeysError),
     /// The port could not be bound.
-    #[error("cannot listen on {addr}: {source}{}", bind_hint(.source))]
+    #[error("cannot listen on {addr}: {source}")]
     Bind {
-        /// The address asked for.
+        /// The address asked for, with what to do about it if that is known.
         addr: String,
         /// The cause.
         source: std::io::Error,
@@ -234,17 +234,6 @@ pub enum StartError {
         /// Why.
         refusal: Refusal,
     },
-}
-
-fn bind_hint(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "; another process has it: end that one, or choose another port with bind() or MESH_BIND (0 is any free one)"
-        }
-        std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-        std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
-        _ => "",
-    }
 }
 
 /// Why [`run_until_signal`](crate::Node::run_until_signal) ended without a signal.

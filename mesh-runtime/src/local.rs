@@ -99,7 +99,7 @@ impl LocalNode {
         callee.map_or_else(InstanceHealth::default, |callee| callee.health(link))
     }
 
-    /// The links over which this node may call, in the order of instance ids.
+    /// The links that may be used now, in the order of node types and instance ids.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         let callees = self.callees.values();
         let mut links: Vec<_> = callees.flat_map(|callee| callee.links()).collect();

@@ -3,6 +3,7 @@
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::{callee::Callee, local::LocalNode, schema::NodeSpec};
 
@@ -76,12 +77,14 @@ impl Ready {
         self
     }
 
-    fn not_ready(&self, callee: &Callee) -> NotReady {
+    fn not_ready(&self, callee: &Callee, after: Duration) -> NotReady {
         let (linked, all) = count(callee);
         let membership = &self.local.membership;
         let registered = membership.is_registered();
         let mut obstacles = membership.peer_obstacles(self.spec.name);
-        if let Some(why) = membership.master_obstacle() {
+        if self.local.is_draining() {
+            obstacles = vec!["this node is shutting down".to_owned()];
+        } else if let Some(why) = membership.master_obstacle() {
             obstacles.insert(0, format!("this node is not registered: {why}"));
         } else if !registered {
             obstacles.insert(0, "this node is not registered with its master".to_owned());
@@ -97,7 +100,7 @@ impl Ready {
             wanted: self.instances,
             linked,
             incompatible: all - linked,
-            after: self.timeout,
+            after: after.min(self.timeout),
             registered,
             obstacles,
         }
@@ -119,8 +122,19 @@ impl IntoFuture for Ready {
         Box::pin(async move {
             let callee = self.local.callee(self.spec);
             let enough = callee.until(|callee| count(callee).0 >= self.instances);
-            let enough = tokio::time::timeout(self.timeout, enough).await;
-            enough.map_err(|_| self.not_ready(&callee))
+            let enough = tokio::time::timeout(self.timeout, enough);
+            let began = Instant::now();
+            let enough = tokio::select! {
+                biased;
+                enough = enough => enough.is_ok(),
+                // It gets no more links.
+                () = self.local.draining.cancelled() => false,
+            };
+            if enough {
+                Ok(())
+            } else {
+                Err(self.not_ready(&callee, began.elapsed()))
+            }
         })
     }
 }

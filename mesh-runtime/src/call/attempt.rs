@@ -154,7 +154,7 @@ fn error(call: &StartedCall<'_>, peer: &NodeId, failure: CallFailure) -> CallErr
         },
         CallFailure::Late { had } => CallError::DeadlineExceeded {
             command: call.name(),
-            peer: Some(peer.clone()),
+            peer: had.map(|_| peer.clone()),
             after: call.deadline.after,
             maybe_executed: had.is_some(),
         },

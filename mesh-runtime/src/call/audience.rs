@@ -12,6 +12,8 @@ use crate::{
 /// Which of the linked instances are meant, and how many there must be.
 #[derive(Default)]
 pub(super) struct Audience {
+    /// The one instance that is meant, which must be linked.
+    to: Option<InstanceId>,
     only: Option<HashSet<InstanceId>>,
     except: HashSet<InstanceId>,
     at_least: usize,
@@ -22,6 +24,10 @@ pub(super) struct Audience {
 impl Audience {
     pub(super) fn only(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
         self.only = Some(instances.into_iter().map(Into::into).collect());
+    }
+
+    pub(super) fn to(&mut self, instance: InstanceId) {
+        self.to = Some(instance);
     }
 
     pub(super) fn except(&mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) {
@@ -45,7 +51,8 @@ impl Audience {
         callee: &'a Arc<Callee>,
         call: &StartedCall<'_>,
     ) -> Result<Vec<Picked<'a>>, CallError> {
-        let wanted = self.at_least.max(usize::from(self.waits));
+        let one = usize::from(self.waits || self.to.is_some());
+        let wanted = self.at_least.max(one);
         let mut instances = self.linked(callee);
         if self.waits {
             call.waits(callee.until(|_| {
@@ -56,9 +63,9 @@ impl Audience {
         }
         match instances.len() {
             linked if linked >= wanted => Ok(instances),
-            0 => Err(CallError::NoPeer {
+            0 if self.means_all_or_one() => Err(CallError::NoPeer {
                 node_type: callee.node_type(),
-                instance: None,
+                instance: self.to.clone(),
             }),
             linked => Err(CallError::TooFewPeers {
                 node_type: callee.node_type(),
@@ -68,11 +75,16 @@ impl Audience {
         }
     }
 
+    fn means_all_or_one(&self) -> bool {
+        self.to.is_some() || (self.only.is_none() && self.except.is_empty())
+    }
+
     /// Those that are linked now.
     fn linked<'a>(&self, callee: &'a Arc<Callee>) -> Vec<Picked<'a>> {
         let meant = |instance: &&Arc<Instance>| {
             let id = &instance.link.peer.id.instance;
             instance.link.is_usable()
+                && self.to.as_ref().is_none_or(|to| to == id)
                 && self.only.as_ref().is_none_or(|only| only.contains(id))
                 && !self.except.contains(id)
         };

@@ -67,7 +67,8 @@ impl<T> BalancedCall<T> {
         self
     }
 
-    /// If no instance is linked, waits for one, until the deadline. Without it, the call then fails at once.
+    /// If no instance is linked, waits for one, until the deadline; also if the only one shuts down before the call has
+    /// reached it. Without it, the call then fails at once.
     pub fn wait_for_peer(mut self) -> Self {
         self.placed.waits = true;
         self
@@ -187,6 +188,15 @@ impl IntoFuture for QueuedCall {
     }
 }
 
+/// Whether the call did not run because its instance went away.
+fn is_gone(error: &CallError) -> bool {
+    let gone = matches!(
+        error,
+        CallError::ShuttingDown { .. } | CallError::LinkLost { .. }
+    );
+    gone && !error.maybe_executed()
+}
+
 /// A call and how its instance is chosen.
 struct Placed {
     prepared: PreparedCall,
@@ -239,7 +249,10 @@ impl Placed {
         let mut tried: Vec<Arc<Link>> = Vec::new();
         let mut to = match self.next(call, placing, &tried) {
             Some(to) => to,
-            None if self.waits => Box::pin(self.awaited(call, placing)).await?,
+            None if self.waits => {
+                let first = Box::pin(self.awaited(call, placing, &tried)).await?;
+                first.ok_or_else(|| self.nobody())?
+            }
             None => return Err(self.nobody()),
         };
         let mut earlier = None;
@@ -256,7 +269,11 @@ impl Placed {
                 return Err(error);
             }
             tried.push(Arc::clone(&to.instance.link));
-            let Some(next) = self.next(call, placing, &tried) else {
+            let mut next = self.next(call, placing, &tried);
+            if next.is_none() && self.waits && is_gone(&error) {
+                next = Box::pin(self.awaited(call, placing, &tried)).await?;
+            }
+            let Some(next) = next else {
                 return Err(error);
             };
             // What certainly did not run is no additional work.
@@ -269,19 +286,20 @@ impl Placed {
         }
     }
 
-    /// The first instance that is linked before the deadline.
+    /// The first instance that is linked before the deadline, and was not tried.
     async fn awaited<'a>(
         &'a self,
         call: &StartedCall<'_>,
         placing: Placing<'_>,
-    ) -> Result<Picked<'a>, CallError> {
+        tried: &[Arc<Link>],
+    ) -> Result<Option<Picked<'a>>, CallError> {
         let mut first = None;
         call.waits(self.prepared.callee.until(|_| {
-            first = self.next(call, placing, &[]);
+            first = self.next(call, placing, tried);
             first.is_some()
         }))
         .await?;
-        first.ok_or_else(|| self.nobody())
+        Ok(first)
     }
 
     fn next(

@@ -66,8 +66,7 @@ impl BroadcastCall {
     /// # Errors
     /// The call returns [`CallError::NoPeer`] if that instance is not linked.
     pub fn to(mut self, instance: impl Into<InstanceId>) -> Self {
-        self.audience.only([instance]);
-        self.audience.at_least(1);
+        self.audience.to(instance.into());
         self
     }
 
@@ -75,7 +74,7 @@ impl BroadcastCall {
     /// [`Sent::to`] tells which of their links have accepted it.
     ///
     /// # Errors
-    /// The call returns [`CallError::NoPeer`] if there is none, otherwise [`CallError::TooFewPeers`].
+    /// The call returns [`CallError::NoPeer`] if no instance is linked at all, otherwise [`CallError::TooFewPeers`].
     pub fn at_least(mut self, instances: usize) -> Self {
         self.audience.at_least(instances);
         self

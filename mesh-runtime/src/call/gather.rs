@@ -60,7 +60,7 @@ impl<T> GatherCall<T> {
     /// of them then answer is another matter: see [`Gather::require_all`].
     ///
     /// # Errors
-    /// The call returns [`CallError::NoPeer`] if there is none, otherwise [`CallError::TooFewPeers`].
+    /// The call returns [`CallError::NoPeer`] if no instance is linked at all, otherwise [`CallError::TooFewPeers`].
     pub fn at_least(mut self, instances: usize) -> Self {
         self.audience.at_least(instances);
         self

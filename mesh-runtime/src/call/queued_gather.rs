@@ -78,7 +78,7 @@ impl QueuedGatherCall {
     /// Fails, and queues nothing, if fewer than this many instances are linked, of those that are meant. Default 0.
     ///
     /// # Errors
-    /// The call returns [`CallError::NoPeer`] if there is none, otherwise [`CallError::TooFewPeers`].
+    /// The call returns [`CallError::NoPeer`] if no instance is linked at all, otherwise [`CallError::TooFewPeers`].
     pub fn at_least(mut self, instances: usize) -> Self {
         self.gather = self.gather.at_least(instances);
         self

@@ -122,15 +122,15 @@ impl<'a> StartedCall<'a> {
         Instant::now() >= self.deadline.at
     }
 
-    /// Waits for something until the deadline, or until this node ends. Returns at the deadline, too.
+    /// Waits for instances until the deadline. Returns at the deadline, too.
     ///
     /// # Errors
-    /// If this node ends.
+    /// If this node shuts down: it gets no more links then.
     pub(super) async fn waits(&self, until: impl Future<Output = ()>) -> Result<(), CallError> {
         let local = &self.prepared.local;
         tokio::select! {
             _ = tokio::time::timeout_at(self.deadline.at, until) => Ok(()),
-            () = local.closed.cancelled() => Err(CallError::ShuttingDown {
+            () = local.draining.cancelled() => Err(CallError::ShuttingDown {
                 who: local.id.clone(),
             }),
         }

@@ -1,6 +1,7 @@
 //! How a node is set up and started.
 
 use std::{
+    io::ErrorKind,
     marker::PhantomData,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -355,9 +356,21 @@ fn advertised_addr(text: &str) -> Result<(String, Option<u16>), StartError> {
 pub(crate) async fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
     let listener = TcpListener::bind(addr).await;
     listener.map_err(|source| StartError::Bind {
-        addr: addr.to_string(),
+        addr: format!("{addr}{}", bind_hint(source.kind())),
         source,
     })
+}
+
+fn bind_hint(error: ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::AddrInUse => {
+            " (another process has it: end that one, or choose another port with bind() or MESH_BIND; 0 is any free one)"
+        }
+        ErrorKind::AddrNotAvailable => {
+            " (this machine has no such address: see bind() or MESH_BIND)"
+        }
+        _ => "",
+    }
 }
 
 /// The host of an address that others can dial, if it is a single one.

@@ -200,6 +200,8 @@ impl NodeCore {
         if !self.replaced.is_cancelled() {
             tracing::error!(node = %self.local.id, "a newer node with the same instance id has taken this node's place");
             self.give_up(None, Refusal::Replaced);
+            let why = Refusal::Replaced.to_string();
+            self.local.membership.not_registered(why);
             self.replaced.cancel();
             self.events.tell(Event::Replaced);
         }

@@ -37,11 +37,21 @@ pub(crate) const fn reconnecting() -> Backoff {
 /// Keeps a link to `peer` up until the node shuts down, is replaced, or this future is dropped. The link stays open
 /// after that.
 pub(crate) async fn keep_linked(core: Arc<NodeCore>, peer: PeerEntry) {
+    let _settles = Settles(&core, &peer.node);
     tokio::select! {
         () = keep_dialling(&core, &peer) => {}
         () = core.local.closed.cancelled() => {}
         () = core.local.draining.cancelled() => {}
         () = core.replaced.cancelled() => {}
+    }
+}
+
+/// Nothing is in the way of a link any more when nobody dials.
+struct Settles<'a>(&'a NodeCore, &'a NodeId);
+
+impl Drop for Settles<'_> {
+    fn drop(&mut self) {
+        self.0.local.membership.settled(self.1);
     }
 }
 
@@ -52,6 +62,8 @@ async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
         // A link to an earlier node with that id does not count: it is replaced when there is a link to the later node.
         core.links_until(|core| !core.is_linked(&peer.node, peer.epoch))
             .await;
+        let membership = &core.local.membership;
+        membership.not_linked(&peer.node, "it is being dialled".to_owned());
         if yields(core, &peer.node) {
             let linked = core.links_until(|core| core.is_linked(&peer.node, peer.epoch));
             if tokio::time::timeout(YIELD, linked).await.is_ok() {
@@ -125,7 +137,10 @@ fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError, repeating: &
     if repeating.is_due(&why, Instant::now()) {
         tracing::warn!(node = %core.local.id, peer = %peer.node, "{why}; tries again");
     }
-    core.local.membership.not_linked(&peer.node, why);
+    // It may have dialled meanwhile.
+    if !core.is_linked(&peer.node, peer.epoch) {
+        core.local.membership.not_linked(&peer.node, why);
+    }
     if let DialError::Refused {
         refusal,
         authenticated,

@@ -55,8 +55,16 @@ impl<N: NodeType> Node<N> {
     }
 
     /// Waits until the master has this node in its registry. Cancel safe; has no deadline of its own.
-    pub async fn registered(&self) {
-        self.running.core.local.membership.registered().await;
+    ///
+    /// # Errors
+    /// If the node can no longer do its work: see [`run_until_signal`](Self::run_until_signal).
+    pub async fn registered(&self) -> Result<(), RunError> {
+        let core = &self.running.core;
+        tokio::select! {
+            biased;
+            () = core.local.membership.registered() => Ok(()),
+            why = core.given_up() => Err(why),
+        }
     }
 
     /// Node type and instance id.

@@ -91,7 +91,6 @@ struct Registration {
 
 /// The task that keeps one peer linked. Dropping this ends the task, but not the link.
 struct Dialer {
-    core: Arc<NodeCore>,
     entry: PeerEntry,
     task: JoinHandle<()>,
 }
@@ -99,7 +98,6 @@ struct Dialer {
 impl Drop for Dialer {
     fn drop(&mut self) {
         self.task.abort();
-        self.core.local.membership.settled(&self.entry.node);
     }
 }
 
@@ -292,10 +290,9 @@ impl Registration {
     }
 
     fn start(&mut self, entry: PeerEntry) {
-        let core = Arc::clone(&self.core);
-        let task = tokio::spawn(keep_linked(Arc::clone(&core), entry.clone()));
-        let (node, dialer) = (entry.node.clone(), Dialer { core, entry, task });
-        self.dialers.insert(node, dialer);
+        let task = tokio::spawn(keep_linked(Arc::clone(&self.core), entry.clone()));
+        self.dialers
+            .insert(entry.node.clone(), Dialer { entry, task });
     }
 }
 

@@ -87,7 +87,7 @@ impl<N: NodeType> Context<N> {
         Ready::new(local, T::SPEC, instances)
     }
 
-    /// The links over which this node may call, in the order of node types and instance ids.
+    /// The links of this node, in the order of node types and instance ids, without those that are draining.
     pub fn links(&self) -> Vec<LinkInfo> {
         let local = &self.origin.local;
         let links = local.links();

@@ -45,7 +45,7 @@ impl MirrorHandler for Glass {
 /// An instance alone in its process. It finds its mesh by the environment.
 pub(crate) async fn mirror() -> Result<Node<Mirror>, Failure> {
     let mirror = Mirror::node(Glass).start().await?;
-    mirror.registered().await;
+    mirror.registered().await.expect("the master takes it");
     Ok(mirror)
 }
 

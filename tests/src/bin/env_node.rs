@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             std::process::exit(1);
         }
     };
-    node.registered().await;
+    node.registered().await?;
     println!("{} {}", node.id(), node.addr());
     std::io::stdout().flush()?;
     // The process ends with the test, however the test ends.

@@ -35,8 +35,8 @@ async fn nodes_started_before_the_master_register_once_it_is_there() {
         let front = start(Front::node(Stage::quiet()), &keys, port.addr());
         let front = front.await.unwrap();
         let master = start_master(&keys, &port).await;
-        back.registered().await;
-        front.registered().await;
+        back.registered().await.unwrap();
+        front.registered().await.unwrap();
         assert_eq!(master.nodes().len(), 2);
         front.ready::<Back>(1).await.unwrap();
         let answer = front.client::<Back>().name().await.unwrap();

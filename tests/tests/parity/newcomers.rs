@@ -109,6 +109,8 @@ async fn the_keys_differ_and_the_master_comes_later() {
         let addr = port.addr().to_string();
         let front = Front::node(Stage::quiet()).keys(&Keys::new("a", Keys::generate()));
         let front = front.master(&addr).bind("127.0.0.1").start().await.unwrap();
+        let registered = front.clone();
+        let registered = tokio::spawn(async move { registered.registered().await });
         let run = tokio::spawn({
             let front = front.clone();
             async move { front.run_until_signal().await }
@@ -121,6 +123,8 @@ async fn the_keys_differ_and_the_master_comes_later() {
             "{error:?}"
         );
         assert_says(&error, &["can no longer do its work, refused by the master at", "the keys do not match"]);
+        let error = registered.await.unwrap().unwrap_err();
+        assert_says(&error, &["the keys do not match"]);
     })
     .await;
 }
@@ -168,6 +172,38 @@ async fn the_port_is_taken() {
             &error,
             &[&taken.to_string(), "another process has it", "MESH_BIND"],
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_discovery_port_is_taken() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let taken = mesh.master().addr();
+        let master = Parity::master().keys(mesh.keys()).bind(taken.ip());
+        let error = master
+            .discovery_port(taken.port())
+            .start()
+            .await
+            .unwrap_err();
+        assert_says(
+            &error,
+            &[&taken.to_string(), "choose one with discovery_port()"],
+        );
+        assert!(!error.to_string().contains("MESH_BIND"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_node_shuts_down_while_it_waits() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let front = mesh.start_node(Front::node(Stage::quiet())).await.unwrap();
+        let ready = front.ready::<Back>(1).timeout(Duration::from_secs(3600));
+        let (ready, _) = tokio::join!(ready, front.shutdown());
+        assert_says(&ready.unwrap_err(), &["this node is shutting down"]);
     })
     .await;
 }

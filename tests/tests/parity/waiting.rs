@@ -164,6 +164,56 @@ async fn a_call_waits_until_its_deadline_and_no_longer_than_its_node_runs() {
 }
 
 #[tokio::test]
+async fn a_call_waits_while_its_only_instance_restarts() {
+    within(async {
+        let mut scene = Scene::set().await;
+        scene.add("c1").await;
+        let client = scene.client();
+        scene.caller.ready::<Callee>(1).await.unwrap();
+        let old = scene.callees.remove(0);
+        // Calls that begin before, during and after the shutdown.
+        let calls: Vec<_> = (0..100)
+            .map(|_| tokio::spawn(client.name().wait_for_peer().into_future()))
+            .collect();
+        let shutdown = tokio::spawn(async move { old.shutdown().await });
+        let more: Vec<_> = (0..100)
+            .map(|_| tokio::spawn(client.name().wait_for_peer().into_future()))
+            .collect();
+        shutdown.await.unwrap();
+        let late = begun!(client.name().wait_for_peer());
+        scene.add("c2").await;
+        for call in calls.into_iter().chain(more) {
+            let answer = call.await.unwrap().unwrap();
+            assert!(["c1", "c2"].contains(&&answer[..]), "{answer}");
+        }
+        assert_eq!(late.await.unwrap(), "c2");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_error_of_a_call_to_one_instance_names_it() {
+    within(async {
+        let mut scene = Scene::set().await;
+        scene.add("c1").await;
+        scene.caller.ready::<Callee>(1).await.unwrap();
+        let client = scene.client();
+        let error = client.knock("me".into()).to("c2").await.unwrap_err();
+        assert!(
+            matches!(&error, CallError::NoPeer { instance: Some(instance), .. } if instance == "c2"),
+            "{error:?}"
+        );
+        // Another one is linked.
+        let error = client.names().only(["c2"]).at_least(1).await.unwrap_err();
+        assert!(
+            matches!(error, CallError::TooFewPeers { linked: 0, wanted: 1, .. }),
+            "{error:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn with_fewer_instances_than_are_wanted_nothing_is_sent() {
     within(async {
         let mut scene = Scene::set().await;
