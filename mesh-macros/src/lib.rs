@@ -139,9 +139,10 @@ use self::{
 /// | `queued broadcast fn f(..)` | every instance's queue | `Gather<Queued>` | `Result<(), JobError>` |
 ///
 /// Arguments and answers are owned types with `Serialize + DeserializeOwned + Send + 'static`, at most 16
-/// arguments. A command has no `self`, no generics and no references. An argument or answer
-/// has at most 32 MiB when it is encoded, with at most 128 options, enums, lists and maps inside one another, and at most
-/// 65,536 elements of lists and maps that take no bytes, such as `()`.
+/// arguments. A command has no `self`, no generics and no references. The arguments of a call together, and an answer,
+/// have at most 32 MiB when they are encoded, with at most 128 options, enums, lists and maps inside one another, and at
+/// most 65,536 elements of lists and maps that take no bytes, such as `()`. For many bytes use `bytes::Bytes` (with its
+/// feature `serde`) or `Vec<u8>`, which travel as one block.
 ///
 /// # Options of a command
 ///

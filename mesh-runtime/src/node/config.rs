@@ -222,7 +222,19 @@ async fn redis(url: &str) -> Result<Arc<dyn Queue>, String> {
     let queue = crate::queue::RedisQueue::connect(url).await;
     queue
         .map(|queue| Arc::new(queue) as Arc<dyn Queue>)
-        .map_err(|error| error.to_string())
+        .map_err(|error| {
+            let at = address_in(url);
+            format!("{error}; does Redis run at {at}, and is the URL right?")
+        })
+}
+
+/// Host and port in a URL, without the password.
+#[cfg(feature = "redis")]
+fn address_in(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.rfind('@').map_or(0, |at| at + 1);
+    let address = &rest[end..];
+    address.split(['/', '?']).next().unwrap_or_default()
 }
 
 #[cfg(not(feature = "redis"))]
@@ -322,6 +334,23 @@ mod tests {
         for bad in ["localhost:7000", "7000", ":7000", "1.2.3.4:70000", ""] {
             let error = parsed(bad).unwrap_err().to_string();
             assert!(error.contains("neither `ip:port` nor `ip`"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn the_address_in_a_url_has_no_password() {
+        for (url, address) in [
+            ("redis://127.0.0.1:6379", "127.0.0.1:6379"),
+            (
+                "redis://:p/ss@word@redis.example:6379/2",
+                "redis.example:6379",
+            ),
+            ("rediss://redis.example?protocol=resp3", "redis.example"),
+            ("redis.example", "redis.example"),
+            ("", ""),
+        ] {
+            assert_eq!(address_in(url), address);
         }
     }
 

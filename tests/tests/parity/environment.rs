@@ -192,7 +192,8 @@ async fn a_redis_of_the_environment_that_is_not_there_is_told_without_its_passwo
         ]);
         let line = first_line(&mut child).await;
         assert!(line.contains("MESH_REDIS_URL"), "{line}");
-        assert!(line.contains("Redis"), "{line}");
+        let hint = format!("does Redis run at {}", nobody.addr());
+        assert!(line.contains(&hint), "{line}");
         assert!(!line.contains("a-password"), "{line}");
         assert!(!child.wait().await.unwrap().success());
     })
