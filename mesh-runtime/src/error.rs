@@ -66,7 +66,7 @@ pub enum CallError {
         maybe_executed: bool,
     },
     /// No answer within the deadline.
-    #[error("{command}: no answer{} within {after:?}", from(.peer))]
+    #[error("{command}: no answer{} within {after:?}", behind(" from ", .peer))]
     DeadlineExceeded {
         /// The command.
         command: CommandName,
@@ -137,9 +137,10 @@ pub enum CallError {
     },
 }
 
-fn from(peer: &Option<NodeId>) -> String {
-    let peer = peer.as_ref();
-    peer.map(|peer| format!(" from {peer}")).unwrap_or_default()
+/// Something behind a text, if it is there.
+fn behind(text: &str, what: &Option<impl fmt::Display>) -> String {
+    let what = what.as_ref();
+    what.map(|what| format!("{text}{what}")).unwrap_or_default()
 }
 
 fn chosen(instance: &Option<InstanceId>) -> String {
@@ -244,7 +245,7 @@ pub enum RunError {
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] std::io::Error),
     /// The node was refused for good.
-    #[error("{node} can no longer do its work{}: {refusal}", by(.addr))]
+    #[error("{node} can no longer do its work{}: {refusal}", behind(", refused by the master at ", .addr))]
     Refused {
         /// The node.
         node: NodeId,
@@ -253,12 +254,6 @@ pub enum RunError {
         /// Why.
         refusal: Refusal,
     },
-}
-
-fn by(addr: &Option<String>) -> String {
-    let addr = addr.as_ref();
-    addr.map(|addr| format!(", refused by the master at {addr}"))
-        .unwrap_or_default()
 }
 
 /// Why a handshake was refused.

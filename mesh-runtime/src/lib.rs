@@ -30,6 +30,7 @@ mod bench;
 mod call;
 mod callee;
 mod carried;
+mod changes;
 mod close;
 mod discovery;
 mod error;

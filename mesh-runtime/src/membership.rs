@@ -59,6 +59,13 @@ impl Membership {
         self.registered.send_replace(false);
     }
 
+    /// `peer` is being dialled, perhaps once more: what was in the way before is told until this attempt has ended.
+    pub(crate) fn dials(&self, peer: &NodeId) {
+        let mut obstacles = self.obstacles();
+        let obstacle = obstacles.peers.entry(peer.clone());
+        obstacle.or_insert_with(|| "it is being dialled".to_owned());
+    }
+
     /// There is no link to `peer` because of `why`.
     pub(crate) fn not_linked(&self, peer: &NodeId, why: String) {
         self.obstacles().peers.insert(peer.clone(), why);
@@ -74,13 +81,18 @@ impl Membership {
         self.obstacles().master.clone()
     }
 
-    /// Why there is no link to nodes of this type, in one text for each, and in one for those that are left out.
-    pub(crate) fn peer_obstacles(&self, node_type: &str) -> Vec<String> {
+    /// Why there is no link to nodes of this type, in one text for each, and in one for those that are left out. A peer
+    /// may be linked by now: it may have dialled itself.
+    pub(crate) fn peer_obstacles(
+        &self,
+        node_type: &str,
+        is_linked: impl Fn(&NodeId) -> bool,
+    ) -> Vec<String> {
         let obstacles = self.obstacles();
         let mut of_type = obstacles
             .peers
             .iter()
-            .filter(|(peer, _)| &*peer.node_type == node_type);
+            .filter(|(peer, _)| &*peer.node_type == node_type && !is_linked(peer));
         let told = of_type.by_ref().take(MAX_TOLD);
         let mut told: Vec<_> = told.map(|(peer, why)| format!("{peer}: {why}")).collect();
         match of_type.count() {
@@ -110,8 +122,10 @@ mod tests {
         }
         membership.not_linked(&NodeId::new("Audit", "a"), "unknown host".into());
         membership.settled(&NodeId::new("Billing", "b0"));
+        membership.dials(&NodeId::new("Billing", "b1"));
+        let none = |_: &NodeId| false;
         assert_eq!(
-            membership.peer_obstacles("Billing"),
+            membership.peer_obstacles("Billing", none),
             [
                 "Billing/b1: refused",
                 "Billing/b2: refused",
@@ -120,10 +134,14 @@ mod tests {
             ]
         );
         assert_eq!(
-            membership.peer_obstacles("Audit"),
+            membership.peer_obstacles("Audit", none),
             ["Audit/a: unknown host"]
         );
-        assert!(membership.peer_obstacles("Stock").is_empty());
+        assert!(membership.peer_obstacles("Stock", none).is_empty());
+        assert!(membership.peer_obstacles("Billing", |_| true).is_empty());
+        membership.dials(&NodeId::new("Stock", "s"));
+        let dialled = ["Stock/s: it is being dialled"];
+        assert_eq!(membership.peer_obstacles("Stock", none), dialled);
     }
 
     #[test]

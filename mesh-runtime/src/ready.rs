@@ -5,7 +5,7 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::{callee::Callee, local::LocalNode, schema::NodeSpec};
+use crate::{callee::Callee, id::NodeId, local::LocalNode, schema::NodeSpec};
 
 /// How long to wait by default.
 const DEFAULT: Duration = Duration::from_secs(10);
@@ -81,7 +81,9 @@ impl Ready {
         let (linked, all) = count(callee);
         let membership = &self.local.membership;
         let registered = membership.is_registered();
-        let mut obstacles = membership.peer_obstacles(self.spec.name);
+        let links = callee.links();
+        let is_linked = |peer: &NodeId| links.iter().any(|link| link.peer.id == *peer);
+        let mut obstacles = membership.peer_obstacles(self.spec.name, is_linked);
         if self.local.is_draining() {
             obstacles = vec!["this node is shutting down".to_owned()];
         } else if let Some(why) = membership.master_obstacle() {

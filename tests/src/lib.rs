@@ -9,7 +9,7 @@ mod redis;
 mod schema;
 mod stage;
 
-use std::{future::Future, net::SocketAddr, process::Command, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use mesh_runtime::{Event, Events, Keys, Node, NodeBuilder, NodeType};
 
@@ -29,6 +29,12 @@ pub async fn within<T>(test: impl Future<Output = T>) -> T {
         .expect("the test takes longer than 30 s: it waits for something that does not happen")
 }
 
+/// The folder of the workspace.
+pub fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().expect("this package is in a folder of it")
+}
+
 /// Starts a node in a mesh that may have been started with another version of its schema.
 pub async fn start_at<N: NodeType>(
     builder: NodeBuilder<N>,
@@ -44,8 +50,20 @@ pub async fn start_at<N: NodeType>(
 /// # Panics
 /// If there is no such process.
 pub fn signal(pid: u32, signal: &str) {
+    kill(signal, &pid.to_string());
+}
+
+/// Sends a signal to all processes of a group.
+///
+/// # Panics
+/// If there is no such group.
+pub fn signal_group(pid: u32, signal: &str) {
+    kill(signal, &format!("-{pid}"));
+}
+
+fn kill(signal: &str, whom: &str) {
     // The shell's own `kill`: the program may not be installed.
-    let kill = format!("kill -{signal} {pid}");
+    let kill = format!("kill -s {signal} -- {whom}");
     let done = Command::new("sh").args(["-c", &kill]).status();
     assert!(done.expect("sh runs").success(), "{kill}");
 }

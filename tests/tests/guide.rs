@@ -6,9 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
+use mesh_tests::root;
 
 fn pages() -> BTreeSet<String> {
     let folder = fs::read_dir(root().join("docs/guide/src")).unwrap();

@@ -7,15 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mesh_tests::root;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{Item, visit::Visit};
 
 /// Where the list begins in ARCHITECTURE.md.
 const LIST: &str = "```text layers\n";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The modules, layer by layer, the lowest first.
 fn layers() -> Vec<Vec<String>> {

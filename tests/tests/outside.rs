@@ -9,11 +9,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-const CHAPTER: &str = include_str!("../../docs/guide/src/first-mesh.md");
+use mesh_tests::{root, signal_group};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
+const CHAPTER: &str = include_str!("../../docs/guide/src/first-mesh.md");
 
 /// Where everything here is built. Both tests share what they build.
 fn target() -> PathBuf {
@@ -173,8 +171,7 @@ impl Drop for Background {
     fn drop(&mut self) {
         for child in &mut self.0 {
             // Each is a group, of a shell or cargo and the program.
-            let group = format!("-{}", child.id());
-            let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
+            signal_group(child.id(), "TERM");
             let _ = child.wait();
         }
     }

@@ -54,7 +54,7 @@ impl Audience {
         let one = usize::from(self.waits || self.to.is_some());
         let wanted = self.at_least.max(one);
         let mut instances = self.linked(callee);
-        if self.waits {
+        if self.waits && instances.len() < wanted {
             call.waits(callee.until(|_| {
                 instances = self.linked(callee);
                 instances.len() >= wanted

@@ -17,7 +17,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::{runtime::Handle, sync::watch::Sender, time::Instant};
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::notices::{CalleeObserver, Notice};
@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     balance::{Candidate, Placing, pick},
+    changes::Changes,
     id::{InstanceId, NodeId},
     link::link::Link,
     rendezvous::Hashed,
@@ -60,7 +61,7 @@ pub(crate) struct Callee {
     state: Mutex<State>,
     notices: Notices,
     /// Notified whenever the links have changed.
-    changed: Sender<()>,
+    changed: Changes,
     /// Whether a rest is over and a call may decide about it.
     probe_due: AtomicBool,
     /// Whether a task watches over silence and rests.
@@ -141,7 +142,7 @@ impl Callee {
                 .collect(),
             state: Mutex::default(),
             notices: Notices::default(),
-            changed: Sender::new(()),
+            changed: Changes::new(),
             probe_due: AtomicBool::new(false),
             watched: AtomicBool::new(false),
         }
@@ -192,16 +193,12 @@ impl Callee {
         }
         self.publish(&state, now);
         drop(state);
-        self.changed.send_replace(());
+        self.changed.tell();
     }
 
     /// Waits until `done` returns true, which is checked whenever the links have changed. Cancel safe.
     pub(crate) async fn until(&self, mut done: impl FnMut(&Self) -> bool) {
-        let mut changed = self.changed.subscribe();
-        while !done(self) {
-            // The sender lives as long as this.
-            let _ = changed.changed().await;
-        }
+        self.changed.until(|| done(self)).await;
     }
 
     /// Tells the observer what has happened to instances. Called without a lock.

@@ -15,6 +15,7 @@ use super::{
     events::{Event, EventSender},
 };
 use crate::{
+    changes::Changes,
     close::{CloseCode, CloseReason},
     error::{Refusal, RunError},
     id::{BootEpoch, NodeId},
@@ -65,7 +66,7 @@ pub(crate) struct NodeCore {
     pub(super) described: DescribedSchema,
     table: Mutex<Table<LinkEntry>>,
     /// Notified whenever the table has changed.
-    changed: watch::Sender<()>,
+    changed: Changes,
     this: Weak<NodeCore>,
 }
 
@@ -118,7 +119,7 @@ impl NodeCore {
             operators: OperatorLinks::new(Weak::<Self>::clone(this) as Weak<dyn Operated>),
             described: DescribedSchema::new(schema),
             table: Mutex::new(Table::new(local.id.clone())),
-            changed: watch::Sender::new(()),
+            changed: Changes::new(),
             this: this.clone(),
             local,
         })
@@ -151,12 +152,7 @@ impl NodeCore {
 
     /// Waits until `done` returns true, which is checked whenever the links have changed. Cancel safe.
     pub(crate) async fn links_until(&self, mut done: impl FnMut(&Self) -> bool) {
-        let mut changed = self.changed.subscribe();
-        while !done(self) {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
+        self.changed.until(|| done(self)).await;
     }
 
     /// This node can no longer do its work, because of this refusal by whoever has that address. Whoever runs it until it
@@ -317,7 +313,7 @@ impl NodeCore {
         if let Some(callee) = callee {
             callee.tell();
         }
-        self.changed.send_replace(());
+        self.changed.tell();
     }
 }
 

@@ -62,8 +62,7 @@ async fn keep_dialling(core: &Arc<NodeCore>, peer: &PeerEntry) {
         // A link to an earlier node with that id does not count: it is replaced when there is a link to the later node.
         core.links_until(|core| !core.is_linked(&peer.node, peer.epoch))
             .await;
-        let membership = &core.local.membership;
-        membership.not_linked(&peer.node, "it is being dialled".to_owned());
+        core.local.membership.dials(&peer.node);
         if yields(core, &peer.node) {
             let linked = core.links_until(|core| core.is_linked(&peer.node, peer.epoch));
             if tokio::time::timeout(YIELD, linked).await.is_ok() {
@@ -137,10 +136,7 @@ fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError, repeating: &
     if repeating.is_due(&why, Instant::now()) {
         tracing::warn!(node = %core.local.id, peer = %peer.node, "{why}; tries again");
     }
-    // It may have dialled meanwhile.
-    if !core.is_linked(&peer.node, peer.epoch) {
-        core.local.membership.not_linked(&peer.node, why);
-    }
+    core.local.membership.not_linked(&peer.node, why);
     if let DialError::Refused {
         refusal,
         authenticated,

@@ -67,6 +67,9 @@ impl HookedRequest {
         };
         let hooks = &self.local.hooks;
         hooks.before_handler(&mut request, &mut self.asked).await?;
+        if self.metadata == *self.carried.metadata() {
+            return Ok(());
+        }
         if let Err(error) = self.metadata.check() {
             let why = format!("the metadata that hooks have added: {error}");
             return Err(Refused::new(Refused::METADATA, why));
