@@ -12,6 +12,7 @@ missing_packages() {
   command -v node >/dev/null || echo "nodejs"
   command -v npm >/dev/null || echo "npm"
   command -v redis-server >/dev/null || echo "redis-server"
+  { command -v prometheus && command -v promtool; } >/dev/null || echo "prometheus"
 }
 
 install_packages() {
@@ -34,6 +35,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
     echo "test.sh: libssl-dev: OpenSSL's headers, for rust_socketio, which only the interop tests use" >&2
     echo "test.sh: nodejs, npm: for the interop tests with the official socket.io-client" >&2
     echo "test.sh: redis-server (7.0 or newer, with redis-cli): for the tests of durable queues" >&2
+    echo "test.sh: prometheus (with promtool): for the tests of metrics, dashboard and alerts" >&2
     exit 1
   fi
 fi

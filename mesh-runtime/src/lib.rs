@@ -23,6 +23,7 @@
 //! `wire` and `link`. ARCHITECTURE.md is the map.
 
 mod access;
+mod address;
 mod backoff;
 mod balance;
 #[cfg(feature = "bench")]
@@ -45,10 +46,12 @@ mod local;
 mod master;
 mod membership;
 mod metadata;
+pub mod metrics;
 mod millis;
 mod node;
 pub mod operator;
 mod panic_text;
+mod probes;
 pub mod queue;
 mod ready;
 mod rendezvous;
@@ -89,7 +92,7 @@ pub use node::{Event, Events, Node, NodeBuilder, ShutdownReport};
 pub use ready::{NotReady, Ready};
 pub use retry::RetryBudget;
 pub use serve::{Caller, Context, JobInfo};
-pub use trace::{TraceContext, TracePropagator, TraceRelation};
+pub use trace::{NoTraceContext, TraceContext, TracePropagator, TraceRelation};
 
 /// The bare transport, for the interop tests of this workspace. May change at any time.
 #[cfg(feature = "testing")]

@@ -12,6 +12,7 @@ use crate::{
     id::NodeId,
     link::link::Link,
     membership::Membership,
+    metrics::CommandMetrics,
     schema::{NodeSpec, Schema},
     trace::TracePropagator,
 };
@@ -105,6 +106,11 @@ impl LocalNode {
         let mut links: Vec<_> = callees.flat_map(|callee| callee.links()).collect();
         links.sort_by(|one, other| one.peer.id.cmp(&other.peer.id));
         links
+    }
+
+    /// What was counted of the calls of this node.
+    pub(crate) fn call_metrics(&self) -> impl Iterator<Item = CommandMetrics> {
+        self.callees.values().flat_map(|callee| callee.metrics())
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -10,8 +10,8 @@ use tracing::{
 };
 
 use crate::{
-    error::CallError,
     id::{CommandName, JobId, NodeId},
+    metrics::EndStatus,
 };
 
 /// A span with what all of them have: the target, by which a filter finds them, a name and kind for OpenTelemetry, and
@@ -129,31 +129,8 @@ pub(crate) fn job(command: CommandName, job: &JobId, attempt: u32) -> Span {
     )
 }
 
-/// The error of what was dropped before it had ended.
-pub(crate) const DROPPED: &str = "cancelled";
-
-/// Notes that what the span stands for has failed.
-pub(crate) fn failed(span: &Span, kind: &str) {
+/// Notes that what the span stands for has failed like this.
+pub(crate) fn failed(span: &Span, status: EndStatus) {
     span.record("otel.status_code", "ERROR");
-    span.record("error.type", kind);
-}
-
-/// What OpenTelemetry calls the type of an error: few and fixed names.
-pub(crate) fn error_type(error: &CallError) -> &'static str {
-    match error {
-        CallError::NoPeer { .. } => "no_peer",
-        CallError::TooFewPeers { .. } => "too_few_peers",
-        CallError::Overloaded { .. } => "overloaded",
-        CallError::Denied { .. } => "denied",
-        CallError::Incompatible { .. } => "incompatible",
-        CallError::LinkLost { .. } => "link_lost",
-        CallError::DeadlineExceeded { .. } => "deadline_exceeded",
-        CallError::Cancelled { .. } => "cancelled",
-        CallError::Codec { .. } => "codec",
-        CallError::HandlerPanicked { .. } => "handler_panicked",
-        CallError::Refused { .. } => "refused",
-        CallError::QueueFull { .. } => "queue_full",
-        CallError::Queue { .. } => "queue",
-        CallError::ShuttingDown { .. } => "shutting_down",
-    }
+    span.record("error.type", status.name());
 }

@@ -1,11 +1,23 @@
 //! Trace contexts: how the spans of one node are joined to those of another.
 
+use std::{fmt, str::FromStr};
+
 use bytes::BytesMut;
 use tracing::Span;
 
 use crate::wire::extensions::{self, kind};
 
-/// Which trace a call belongs to, and which span of it made the call: the same as in W3C's `traceparent`.
+/// Which trace a call belongs to, and which span of it made the call: the same as in the header `traceparent` of W3C's
+/// [Trace Context](https://www.w3.org/TR/trace-context/), which it is displayed as and parsed from.
+///
+/// ```
+/// use mesh_runtime::TraceContext;
+///
+/// let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// let trace: TraceContext = text.parse()?;
+/// assert_eq!(trace.to_string(), text);
+/// # Ok::<(), mesh_runtime::NoTraceContext>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceContext {
     /// The trace.
@@ -55,7 +67,8 @@ pub trait TracePropagator: Send + Sync + 'static {
     fn inject(&self, span: &Span) -> Option<TraceContext>;
 
     /// A call, broadcast or job has come with a context; this is the span of its handler, which has not been entered
-    /// yet. Not called for a call that queues a job, whose context goes with the job, nor if the span is disabled.
+    /// yet. Or a call is about to be made with a context of its own, by
+    /// [`traceparent`](crate::BalancedCall::traceparent); then this is the span of that call. Not called for a call that queues a job, whose context goes with the job, nor if the span is disabled.
     fn extract(&self, span: &Span, remote: &TraceContext, relation: TraceRelation);
 }
 
@@ -63,6 +76,48 @@ pub trait TracePropagator: Send + Sync + 'static {
 const LEN: usize = 16 + 8 + 1;
 /// What a context takes up in a block, in bytes.
 pub(crate) const ENTRY: usize = extensions::ENTRY_HEADER + LEN;
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let trace = u128::from_be_bytes(self.trace_id);
+        let span = u64::from_be_bytes(self.span_id);
+        write!(f, "00-{trace:032x}-{span:016x}-{:02x}", self.flags)
+    }
+}
+
+/// A text that is not the `traceparent` of W3C's Trace Context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a traceparent: expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, in lower case and not all zero"
+)]
+#[non_exhaustive]
+pub struct NoTraceContext;
+
+impl FromStr for TraceContext {
+    type Err = NoTraceContext;
+
+    /// Reads a `traceparent` of version 00, or as much of a later one as that says.
+    fn from_str(text: &str) -> Result<Self, NoTraceContext> {
+        let mut parts = text.split('-');
+        let mut digits = |count| {
+            let part = parts.next().filter(|part| part.len() == count);
+            let lower = |digit: u8| digit.is_ascii_digit() || matches!(digit, b'a'..=b'f');
+            let part = part.filter(|part| part.bytes().all(lower));
+            part.and_then(|part| u128::from_str_radix(part, 16).ok())
+                .ok_or(NoTraceContext)
+        };
+        let (version, trace, span, flags) = (digits(2)?, digits(32)?, digits(16)?, digits(2)?);
+        let more = parts.next().is_some();
+        if version == 0xff || (version == 0 && more) || trace == 0 || span == 0 {
+            return Err(NoTraceContext);
+        }
+        Ok(Self {
+            trace_id: trace.to_be_bytes(),
+            span_id: (span as u64).to_be_bytes(),
+            flags: flags as u8,
+        })
+    }
+}
 
 impl TraceContext {
     /// Appends it to the extension block of a call.
@@ -86,5 +141,32 @@ impl TraceContext {
         };
         let valid = context.trace_id != [0; 16] && context.span_id != [0; 8];
         valid.then_some(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_traceparent_is_an_error() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert!(good.parse::<TraceContext>().is_ok());
+        let of_a_later_version = format!("01{}-more", &good[2..]);
+        assert!(of_a_later_version.parse::<TraceContext>().is_ok());
+        for bad in [
+            "",
+            "00",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473ö-00f067aa0ba902b7-01",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(bad.parse::<TraceContext>(), Err(NoTraceContext), "{bad}");
+        }
     }
 }

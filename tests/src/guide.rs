@@ -13,6 +13,7 @@ chapters! {
     broadcasts: "broadcasts.md",
     calls: "calls.md",
     changing: "changing.md",
+    cli: "cli.md",
     deadlines: "deadlines.md",
     faq: "faq.md",
     first_mesh: "first-mesh.md",
@@ -25,7 +26,10 @@ chapters! {
     introduction: "README.md",
     jobs: "jobs.md",
     keys: "keys.md",
+    metrics: "metrics.md",
+    operations: "operations.md",
     running: "running.md",
     schema: "schema.md",
     testing: "testing.md",
+    tracing: "tracing.md",
 }

@@ -3,6 +3,7 @@
 
 #[cfg(doctest)]
 mod guide;
+mod http;
 mod planted;
 mod port;
 mod redis;
@@ -13,6 +14,7 @@ use std::{future::Future, net::SocketAddr, path::Path, process::Command, time::D
 
 use mesh_runtime::{Event, Events, Keys, Node, NodeBuilder, NodeType};
 
+pub use http::http;
 pub use planted::{Defect, Planted};
 pub use port::HeldPort;
 pub use redis::RedisServer;

@@ -14,6 +14,7 @@ use crate::{
     error::{CallError, CodecError},
     id::NodeId,
     link::{calling::CallFailure, link::Link},
+    metrics::EndStatus,
     spans,
     verdict::Verdict,
     wire::status::FailureCode,
@@ -75,10 +76,10 @@ async fn observed<T>(
     let mut unfinished = Unfinished {
         call,
         span: &span,
-        error_type: Some(spans::DROPPED),
+        failed: Some(EndStatus::Cancelled),
     };
     let result = attempt.instrument(span.clone()).await;
-    unfinished.error_type = result.as_ref().err().map(spans::error_type);
+    unfinished.failed = result.as_ref().err().map(EndStatus::from);
     result
 }
 
@@ -86,13 +87,13 @@ async fn observed<T>(
 struct Unfinished<'a> {
     call: &'a StartedCall<'a>,
     span: &'a Span,
-    error_type: Option<&'static str>,
+    failed: Option<EndStatus>,
 }
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        if let Some(error_type) = self.error_type {
-            spans::failed(self.span, error_type);
+        if let Some(status) = self.failed {
+            spans::failed(self.span, status);
             self.call.attempt_failed();
         }
     }

@@ -19,6 +19,7 @@ use crate::{
     error::{CallError, CodecError},
     id::InstanceId,
     link::link::Link,
+    metrics::EndStatus,
     verdict::Verdict,
     wire::codec::{self, MAX_PAYLOAD},
 };
@@ -52,6 +53,13 @@ impl<T> BalancedCall<T> {
     /// earlier one with the same key. See [`Metadata`](crate::Metadata) for its limits.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.placed.prepared.set_meta(key.into(), value.into());
+        self
+    }
+
+    /// Makes the call a part of the trace that this `traceparent` names, as the header of an HTTP request does. A text that
+    /// is none is ignored, as W3C's [Trace Context](https://www.w3.org/TR/trace-context/) asks for.
+    pub fn traceparent(mut self, traceparent: &str) -> Self {
+        self.placed.prepared.set_traceparent(traceparent);
         self
     }
 
@@ -94,9 +102,12 @@ impl<T: 'static> IntoFuture for BalancedCall<T> {
                 None => self.placed.call(&call).await,
                 Some(span) => Box::pin(self.placed.call(&call).instrument(span)).await,
             };
-            let decoded =
-                answer.and_then(|answer| self.placed.prepared.decode(&answer, self.decode));
-            call.end(decoded)
+            let mut status = EndStatus::Ok;
+            let decoded = answer.and_then(|answer| {
+                status = EndStatus::of_answer::<T>(&answer);
+                self.placed.prepared.decode(&answer, self.decode)
+            });
+            call.end(decoded, status)
         })
     }
 }
@@ -125,6 +136,13 @@ impl QueuedCall {
     /// earlier one with the same key. See [`Metadata`](crate::Metadata) for its limits.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.placed.prepared.set_meta(key.into(), value.into());
+        self
+    }
+
+    /// Makes the call a part of the trace that this `traceparent` names, as the header of an HTTP request does. A text that
+    /// is none is ignored, as W3C's [Trace Context](https://www.w3.org/TR/trace-context/) asks for.
+    pub fn traceparent(mut self, traceparent: &str) -> Self {
+        self.placed.prepared.set_traceparent(traceparent);
         self
     }
 
@@ -281,6 +299,7 @@ impl Placed {
                 return Err(error);
             }
             tracing::debug!(peer = %to.instance.link.peer.id, %error, "tries another instance");
+            call.retried();
             earlier = Some(error);
             to = next;
         }

@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tracing::{Instrument, Span};
 
 use super::{PreparedCall, attempt, audience::Audience, started::StartedCall};
-use crate::{error::CallError, id::InstanceId};
+use crate::{error::CallError, id::InstanceId, metrics::EndStatus};
 
 /// A broadcast to all linked instances that waits for no answer. Nothing happens until it is awaited.
 ///
@@ -46,6 +46,13 @@ impl BroadcastCall {
     /// earlier one with the same key. See [`Metadata`](crate::Metadata) for its limits.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.prepared.set_meta(key.into(), value.into());
+        self
+    }
+
+    /// Makes the call a part of the trace that this `traceparent` names, as the header of an HTTP request does. A text that
+    /// is none is ignored, as W3C's [Trace Context](https://www.w3.org/TR/trace-context/) asks for.
+    pub fn traceparent(mut self, traceparent: &str) -> Self {
+        self.prepared.set_traceparent(traceparent);
         self
     }
 
@@ -101,7 +108,7 @@ async fn broadcast(call: BroadcastCall) -> Result<Sent, CallError> {
     let started = call.prepared.start();
     let span = started.span().unwrap_or_else(Span::none);
     let result = sent(&call, &started).instrument(span).await;
-    started.end(result)
+    started.end(result, EndStatus::Ok)
 }
 
 async fn sent(call: &BroadcastCall, started: &StartedCall<'_>) -> Result<Sent, CallError> {

@@ -120,6 +120,7 @@ impl ClientCore {
             timeout: None,
             inherited: self.inherited.deadline,
             carried: self.inherited.carried.clone(),
+            has_own_trace: false,
         }
     }
 }
@@ -140,6 +141,8 @@ pub(super) struct PreparedCall {
     /// The deadline of the call that is being served.
     inherited: Option<Instant>,
     pub(super) carried: Carried,
+    /// Whether the trace in what it carries is its own, and not that of the call that is being served.
+    pub(super) has_own_trace: bool,
 }
 
 impl PreparedCall {
@@ -150,6 +153,14 @@ impl PreparedCall {
     /// Sets metadata that travels with the call.
     pub(super) fn set_meta(&mut self, key: String, value: String) {
         self.carried.insert(key, value);
+    }
+
+    /// Makes the call a part of a trace that comes from outside, if the text names one.
+    pub(super) fn set_traceparent(&mut self, traceparent: &str) {
+        if let Ok(trace) = traceparent.parse() {
+            self.carried.set_trace(trace);
+            self.has_own_trace = true;
+        }
     }
 
     /// Delays the job by this long.
@@ -253,10 +264,15 @@ impl PreparedCall {
             .unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()));
         match self.inherited {
             Some(inherited) if inherited < own => Deadline {
+                began: now,
                 at: inherited,
                 after: inherited.saturating_duration_since(now),
             },
-            _ => Deadline { at: own, after },
+            _ => Deadline {
+                began: now,
+                at: own,
+                after,
+            },
         }
     }
 

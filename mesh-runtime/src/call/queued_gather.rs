@@ -63,6 +63,13 @@ impl QueuedGatherCall {
         self
     }
 
+    /// Makes the call a part of the trace that this `traceparent` names, as the header of an HTTP request does. A text that
+    /// is none is ignored, as W3C's [Trace Context](https://www.w3.org/TR/trace-context/) asks for.
+    pub fn traceparent(mut self, traceparent: &str) -> Self {
+        self.gather.prepared.set_traceparent(traceparent);
+        self
+    }
+
     /// Queues the job with these instances only. An empty list means no instance.
     pub fn only(mut self, instances: impl IntoIterator<Item = impl Into<InstanceId>>) -> Self {
         self.gather = self.gather.only(instances);

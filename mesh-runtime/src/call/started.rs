@@ -18,14 +18,17 @@ use crate::{
     id::{CommandName, NodeId},
     link::link::Link,
     metadata::Metadata,
+    metrics::{CommandRecorder, EndStatus},
     schema::CommandSpec,
     spans,
+    trace::TraceRelation,
     wire::frame::CallPayload,
 };
 
-/// When a call ends, and how long it had in total.
+/// When a call began, when it ends, and how long it had in total.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
+    pub(super) began: Instant,
     pub(super) at: Instant,
     pub(super) after: Duration,
 }
@@ -40,6 +43,8 @@ pub(super) struct StartedCall<'a> {
     /// What is sent, or why nothing can be.
     content: Result<Content, Box<CallError>>,
     hooked: Option<Box<Hooked>>,
+    /// Counts this call. `None` once it has ended.
+    recorder: Option<&'a CommandRecorder>,
     _under_way: TaskTrackerToken,
 }
 
@@ -53,7 +58,6 @@ pub(super) enum Content {
 
 /// What hooks are to be told.
 struct Hooked {
-    began: Instant,
     size: usize,
     attempts: Mutex<Attempts>,
 }
@@ -75,7 +79,6 @@ impl<'a> StartedCall<'a> {
     ) -> Self {
         let hooked = || {
             Box::new(Hooked {
-                began: Instant::now(),
                 size: match &content {
                     Ok(Content::Varying(args)) => args.len(),
                     Ok(Content::Fixed(_)) | Err(_) => 0,
@@ -83,10 +86,14 @@ impl<'a> StartedCall<'a> {
                 attempts: Mutex::default(),
             })
         };
+        let recorder = prepared.callee.recorder(prepared.spec.id);
+        if let Some(recorder) = recorder {
+            recorder.begin();
+        }
         Self {
             deadline,
-            span: spans::listening()
-                .then(|| Box::new(spans::call(prepared.name(), prepared.queues_job()))),
+            recorder,
+            span: spans::listening().then(|| Box::new(span(prepared))),
             prepared,
             hooked: (!prepared.local.hooks.is_empty()).then(hooked),
             content: content.map_err(Box::new),
@@ -241,16 +248,38 @@ impl<'a> StartedCall<'a> {
         }
     }
 
-    /// The call has ended like this.
-    pub(super) fn end<T>(mut self, result: Result<T, CallError>) -> Result<T, CallError> {
-        if let (Err(error), Some(span)) = (&result, self.span.take()) {
-            spans::failed(&span, spans::error_type(error));
+    /// The call is tried once more.
+    pub(super) fn retried(&self) {
+        if let Some(recorder) = self.recorder {
+            recorder.retried();
         }
+    }
+
+    /// The call has ended like this. `status` is that of a call which has an answer.
+    pub(super) fn end<T>(
+        mut self,
+        result: Result<T, CallError>,
+        status: EndStatus,
+    ) -> Result<T, CallError> {
+        let status = result.as_ref().err().map_or(status, EndStatus::from);
+        self.note_end(status);
         self.tell(match &result {
             Ok(_) => CallOutcome::Done,
             Err(error) => CallOutcome::Failed(error),
         });
         result
+    }
+
+    /// Tells the recorder and the span.
+    fn note_end(&mut self, status: EndStatus) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.end(self.deadline.began, status);
+        }
+        if let Some(span) = self.span.take()
+            && !matches!(status, EndStatus::Ok | EndStatus::Error)
+        {
+            spans::failed(&span, status);
+        }
     }
 
     fn tell(&mut self, outcome: CallOutcome<'_>) {
@@ -270,15 +299,28 @@ impl<'a> StartedCall<'a> {
             size: hooked.size,
             metadata,
             outcome,
-            duration: hooked.began.elapsed(),
+            duration: self.deadline.began.elapsed(),
         });
     }
 }
 
+/// The span of a call.
+fn span(prepared: &PreparedCall) -> Span {
+    let span = spans::call(prepared.name(), prepared.queues_job());
+    if prepared.has_own_trace
+        && let (Some(propagator), Some(trace)) =
+            (&prepared.local.propagator, prepared.carried.trace())
+        && !span.is_disabled()
+    {
+        propagator.extract(&span, trace, TraceRelation::Parent);
+    }
+    span
+}
+
 impl Drop for StartedCall<'_> {
     fn drop(&mut self) {
-        if let Some(span) = self.span.take() {
-            spans::failed(&span, spans::DROPPED);
+        if self.recorder.is_some() || self.span.is_some() {
+            self.note_end(EndStatus::Cancelled);
         }
         self.tell(CallOutcome::Dropped);
     }

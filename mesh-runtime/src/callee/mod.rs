@@ -29,8 +29,9 @@ use self::{
 use crate::{
     balance::{Candidate, Placing, pick},
     changes::Changes,
-    id::{InstanceId, NodeId},
+    id::{CommandName, InstanceId, NodeId},
     link::link::Link,
+    metrics::{CommandMetrics, CommandRecorder, Direction, LazyRecorder},
     rendezvous::Hashed,
     retry::{RetryBudget, RetryReserve},
     schema::NodeSpec,
@@ -56,8 +57,8 @@ pub(crate) struct Callee {
     /// What is left of the retry budget.
     pub(crate) retries: RetryReserve,
     routes: ArcSwap<Routes>,
-    /// The round-robin position of each command, by its id.
-    cursors: Box<[(u32, AtomicUsize)]>,
+    /// Sorted by id.
+    commands: Box<[CalledCommand]>,
     state: Mutex<State>,
     notices: Notices,
     /// Notified whenever the links have changed.
@@ -66,6 +67,16 @@ pub(crate) struct Callee {
     probe_due: AtomicBool,
     /// Whether a task watches over silence and rests.
     watched: AtomicBool,
+}
+
+/// A command, as its callers see it.
+struct CalledCommand {
+    id: u32,
+    name: &'static str,
+    /// The round-robin position.
+    cursor: AtomicUsize,
+    /// Counts the calls.
+    calls: LazyRecorder,
 }
 
 /// The instances whose links may be used now, in the order of instance ids.
@@ -135,11 +146,7 @@ impl Callee {
             retries: RetryReserve::new(options.retry_budget, Instant::now()),
             options,
             routes: ArcSwap::default(),
-            cursors: spec
-                .commands
-                .iter()
-                .map(|command| (command.id, AtomicUsize::new(0)))
-                .collect(),
+            commands: called(spec),
             state: Mutex::default(),
             notices: Notices::default(),
             changed: Changes::new(),
@@ -364,11 +371,44 @@ impl Callee {
 
     fn cursor(&self, command: u32) -> &AtomicUsize {
         static OTHER: AtomicUsize = AtomicUsize::new(0);
-        self.cursors
-            .iter()
-            .find(|(id, _)| *id == command)
-            .map_or(&OTHER, |(_, cursor)| cursor)
+        self.command(command)
+            .map_or(&OTHER, |called| &called.cursor)
     }
+
+    /// What counts the calls of a command, if the node type has it.
+    #[inline]
+    pub(crate) fn recorder(&self, command: u32) -> Option<&CommandRecorder> {
+        self.command(command).map(|called| &**called.calls.get())
+    }
+
+    /// What was counted of the calls of each command.
+    pub(crate) fn metrics(&self) -> impl Iterator<Item = CommandMetrics> {
+        self.commands.iter().filter_map(|called| {
+            let name = CommandName {
+                node_type: self.spec.name,
+                name: called.name,
+            };
+            called.calls.snapshot(name, Direction::Client)
+        })
+    }
+
+    #[inline]
+    fn command(&self, id: u32) -> Option<&CalledCommand> {
+        let found = self.commands.binary_search_by_key(&id, |called| called.id);
+        found.ok().map(|index| &self.commands[index])
+    }
+}
+
+fn called(spec: &'static NodeSpec) -> Box<[CalledCommand]> {
+    let called = spec.commands.iter().map(|command| CalledCommand {
+        id: command.id,
+        name: command.name,
+        cursor: AtomicUsize::new(0),
+        calls: LazyRecorder::default(),
+    });
+    let mut called: Box<[_]> = called.collect();
+    called.sort_unstable_by_key(|called| called.id);
+    called
 }
 
 impl State {

@@ -11,10 +11,13 @@ use super::{
     budget::NoRoom,
     link::{Link, Peer},
 };
-use crate::wire::{
-    extensions,
-    frame::{FirstPart, Frame, MAX_DEADLINE_MS, failure_text},
-    status::{FailureCode, Status},
+use crate::{
+    metrics::{CommandRecorder, EndStatus},
+    wire::{
+        extensions,
+        frame::{FirstPart, Frame, MAX_DEADLINE_MS, failure_text},
+        status::{FailureCode, Status},
+    },
 };
 
 /// The payload of a call or tell. It counts against the other side's budget until it is taken or dropped.
@@ -100,9 +103,12 @@ impl Drop for TellPermit {
 pub struct CallReply {
     link: Arc<Link>,
     call: u64,
+    arrived: Instant,
     deadline: Instant,
     cancelled: Option<AbortRegistration>,
     replied: bool,
+    /// Counts the call. `None` if it is not counted, and once it is.
+    recorder: Option<Arc<CommandRecorder>>,
     /// A shutdown waits until this is dropped.
     running: Option<TaskTrackerToken>,
 }
@@ -114,12 +120,15 @@ impl CallReply {
         deadline_ms: u32,
         cancelled: AbortRegistration,
     ) -> Self {
+        let arrived = Instant::now();
         Self {
             link,
             call,
-            deadline: Instant::now() + time_left(deadline_ms),
+            arrived,
+            deadline: arrived + time_left(deadline_ms),
             cancelled: Some(cancelled),
             replied: false,
+            recorder: None,
             running: None,
         }
     }
@@ -144,18 +153,33 @@ impl CallReply {
         self.running = Some(running);
     }
 
-    /// Sends the encoded reply, once the other side has room for it.
-    pub(crate) fn send(mut self, payload: Bytes) {
+    /// Counts this call from its arrival on.
+    pub(crate) fn count(&mut self, recorder: &Arc<CommandRecorder>) {
+        recorder.begin();
+        self.recorder = Some(Arc::clone(recorder));
+    }
+
+    /// Sends the encoded reply, once the other side has room for it. `ended` is how the call is counted.
+    pub(crate) fn send(mut self, payload: Bytes, ended: EndStatus) {
+        self.note_end(ended);
         self.finish(Status::Ok, payload);
     }
 
     /// Replies that the call has failed.
     pub(crate) fn fail(mut self, code: FailureCode, why: &str) {
+        self.note_end(EndStatus::from(code));
         self.finish(Status::Failed(code), failure_text(why));
+    }
+
+    fn note_end(&mut self, status: EndStatus) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.end(self.arrived, status);
+        }
     }
 
     /// Replies that a rule of this node refused the call.
     pub(crate) fn refuse(mut self, code: u32, why: &str) {
+        self.note_end(EndStatus::Refused);
         let text = failure_text(why);
         let mut payload = BytesMut::with_capacity(size_of::<u32>() + text.len());
         payload.put_u32_le(code);
@@ -208,6 +232,7 @@ fn time_left(deadline_ms: u32) -> Duration {
 impl Drop for CallReply {
     fn drop(&mut self) {
         if !self.replied {
+            self.note_end(EndStatus::Cancelled);
             self.finish(Status::Failed(FailureCode::Cancelled), Bytes::new());
         }
     }

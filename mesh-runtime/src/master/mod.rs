@@ -6,9 +6,14 @@ mod operated;
 mod registry;
 mod session;
 
-use std::{marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use tokio::sync::mpsc;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use self::core::{MasterCallbacks, MasterCore, MasterEvent};
@@ -21,7 +26,9 @@ use crate::{
     id::NodeId,
     keys::Keys,
     link::{channel::Pace, gate::Gate, heartbeat::Heartbeat},
-    node::{config, listen},
+    node::{config, listen, listen_for_metrics},
+    operator::Operated,
+    probes,
     socketio::{Limits, Server},
 };
 
@@ -37,13 +44,14 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Configures and starts a master. Returned by the generated `Shop::master()`.
 ///
 /// Settings that are not set in code are read from the environment: `MESH_PUBLIC_KEY` and `MESH_PRIVATE_KEY`,
-/// `MESH_BIND`, `MESH_DISCOVERY_PORT`.
+/// `MESH_BIND`, `MESH_DISCOVERY_PORT`, `MESH_METRICS`.
 #[must_use = "a master does nothing until it is started"]
 pub struct MasterBuilder<M: Mesh> {
     keys: Option<Keys>,
     bind: Option<String>,
     discovery_port: Option<u16>,
     discovery: bool,
+    metrics: Option<String>,
     pace: Pace,
     callbacks: MasterCallbacks,
     mesh: PhantomData<fn() -> M>,
@@ -64,6 +72,7 @@ impl<M: Mesh> MasterBuilder<M> {
             bind: None,
             discovery_port: None,
             discovery: true,
+            metrics: None,
             pace: Pace::default(),
             callbacks: MasterCallbacks::default(),
             mesh: PhantomData,
@@ -96,6 +105,13 @@ impl<M: Mesh> MasterBuilder<M> {
         self
     }
 
+    /// Opens a port for HTTP at `ip:port`: `/metrics` for Prometheus, and the probes `/livez` and `/readyz`. With port 0 it
+    /// is any free port, which [`Master::metrics_addr`] tells. There is no authentication. Default: none is opened.
+    pub fn metrics(mut self, addr: impl ToString) -> Self {
+        self.metrics = Some(addr.to_string());
+        self
+    }
+
     /// Sets how often an idle connection to a node sends a heartbeat, and after how much silence it is closed.
     /// Default: every 2 s, and 10 s.
     pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
@@ -124,6 +140,7 @@ impl<M: Mesh> MasterBuilder<M> {
         let discovery_port = config::discovery_port(self.discovery_port)?;
         let keys = config::derived(&config::keys(self.keys)?).await?;
         let bind = config::bind(self.bind)?;
+        let metrics = config::metrics(self.metrics)?;
         let any_port = bind.port() == 0;
         let listener = listen(bind).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Bind {
@@ -134,6 +151,10 @@ impl<M: Mesh> MasterBuilder<M> {
             Some(open_discovery(addr, discovery_port, &keys).await?)
         } else {
             None
+        };
+        let metrics = match metrics {
+            Some(addr) => Some(listen_for_metrics(addr).await?),
+            None => None,
         };
         let (happened, events) = mpsc::channel(BACKLOG);
         tokio::spawn(call_back(self.callbacks, events));
@@ -146,9 +167,26 @@ impl<M: Mesh> MasterBuilder<M> {
                     source,
                 }
             })?;
+        let end = CancellationToken::new();
+        let metrics = match metrics {
+            Some(listener) => Some(serve_metrics(listener, &core, end.clone())?),
+            None => None,
+        };
         tracing::info!(mesh = M::SCHEMA.mesh, %addr, "the master listens");
-        Ok(Master::run(core, addr, server, discovery))
+        Ok(Master::run(core, addr, metrics, server, discovery, end))
     }
+}
+
+fn serve_metrics(
+    listener: TcpListener,
+    core: &Arc<MasterCore>,
+    end: CancellationToken,
+) -> Result<SocketAddr, StartError> {
+    let operated = Arc::downgrade(core) as Weak<dyn Operated>;
+    probes::start(listener, operated, end).map_err(|source| StartError::Bind {
+        addr: "the listener for metrics".into(),
+        source,
+    })
 }
 
 async fn open_discovery(
@@ -183,6 +221,7 @@ async fn call_back(callbacks: MasterCallbacks, mut events: mpsc::Receiver<Master
 pub struct Master {
     core: Arc<MasterCore>,
     addr: SocketAddr,
+    metrics: Option<SocketAddr>,
     discovery: Option<SocketAddr>,
     end: CancellationToken,
     ended: CancellationToken,
@@ -192,13 +231,16 @@ impl Master {
     fn run(
         core: Arc<MasterCore>,
         addr: SocketAddr,
+        metrics: Option<SocketAddr>,
         server: Server,
         discovery: Option<Discovery>,
+        end: CancellationToken,
     ) -> Self {
-        let (end, ended) = (CancellationToken::new(), CancellationToken::new());
+        let ended = CancellationToken::new();
         let master = Self {
             core: Arc::clone(&core),
             addr,
+            metrics,
             discovery: discovery.as_ref().map(Discovery::addr),
             end: end.clone(),
             ended: ended.clone(),
@@ -225,6 +267,11 @@ impl Master {
     /// The address of the discovery port, if it is open.
     pub fn discovery_addr(&self) -> Option<SocketAddr> {
         self.discovery
+    }
+
+    /// The address at which this master serves `/metrics`, `/livez` and `/readyz`, if it does.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// All registered nodes, by node type (in the order of the schema) and instance id.

@@ -7,6 +7,7 @@ use futures_util::future::{BoxFuture, ready};
 use super::{core::MasterCore, registry::NodeInfo};
 use crate::{
     link::serving::{CallReply, ReceivedPayload, TellPermit},
+    metrics::Metrics,
     operator::{
         EventLog, Health, HealthStatus, LinkState, Links, Member, Operated, Stats, Unavailable,
     },
@@ -51,8 +52,25 @@ impl Operated for MasterCore {
         Health {
             status,
             registered: None,
-            unlinked: Vec::new(),
+            schema: self.schema().fingerprint(),
+            ..Health::default()
         }
+    }
+
+    fn metrics(&self) -> Metrics {
+        Metrics::default()
+    }
+
+    fn operators(&self) -> usize {
+        self.operators.len()
+    }
+
+    fn queued_commands(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn own_check(&self) -> bool {
+        true
     }
 
     fn events(&self) -> Arc<EventLog> {
@@ -89,6 +107,7 @@ impl Operated for MasterCore {
 fn state((node, draining): (&NodeInfo, bool)) -> LinkState {
     let addr = match node.port {
         0 => String::new(),
+        port if node.host.contains(':') => format!("[{}]:{port}", node.host),
         port => format!("{}:{port}", node.host),
     };
     LinkState {

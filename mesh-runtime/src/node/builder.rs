@@ -4,7 +4,7 @@ use std::{
     io::ErrorKind,
     marker::PhantomData,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
 use super::{
     Node, RunningNode,
-    config::{self, Config, MasterAddr, host_and_port, variable},
+    config::{self, Config, MasterAddr, ReadyCheck, variable},
     core::{NodeCore, Parts},
     events::{EventSender, NodeCallbacks},
     jobs::Jobs,
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     access::{Mesh, NodeType},
+    address::host_and_port,
     balance::Balance,
     callee::CalleeOptions,
     close::CloseReason,
@@ -29,6 +30,8 @@ use crate::{
     keys::Keys,
     link::{gate::Gate, heartbeat::Heartbeat},
     local::{LocalNode, LocalOptions},
+    operator::Operated,
+    probes,
     queue::{NodeQueues, Queue},
     retry::RetryBudget,
     schema::{CommandSpec, Delivery, Fingerprints, NodeSpec},
@@ -43,7 +46,7 @@ const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
 /// Sets a node up. Made by the generated `X::node(..)`.
 ///
 /// What is not set in code is taken from the environment: `MESH_PUBLIC_KEY` and `MESH_PRIVATE_KEY`, `MESH_MASTER`,
-/// `MESH_BIND`, `MESH_ADVERTISE`, `MESH_INSTANCE`, `MESH_DISCOVERY_PORT`, `MESH_REDIS_URL`.
+/// `MESH_BIND`, `MESH_ADVERTISE`, `MESH_INSTANCE`, `MESH_DISCOVERY_PORT`, `MESH_REDIS_URL`, `MESH_METRICS`.
 #[must_use = "a node does nothing until it is started"]
 pub struct NodeBuilder<N: NodeType> {
     serve: Option<Box<dyn Serve>>,
@@ -52,6 +55,7 @@ pub struct NodeBuilder<N: NodeType> {
     discovery_port: Option<u16>,
     bind: Option<String>,
     advertise: Option<String>,
+    metrics: Option<String>,
     instance: Option<InstanceId>,
     queue: Option<Arc<dyn Queue>>,
     callbacks: NodeCallbacks,
@@ -81,6 +85,7 @@ impl<N: NodeType> NodeBuilder<N> {
             discovery_port: None,
             bind: None,
             advertise: None,
+            metrics: None,
             instance: None,
             queue: None,
             callbacks: NodeCallbacks::default(),
@@ -123,6 +128,24 @@ impl<N: NodeType> NodeBuilder<N> {
     /// dial. In that case give the machine's name or address.
     pub fn advertise(mut self, addr: impl Into<String>) -> Self {
         self.advertise = Some(addr.into());
+        self
+    }
+
+    /// Opens a port for HTTP at `ip:port`: `/metrics` for Prometheus, and the probes `/livez` and `/readyz`. With port 0 it
+    /// is any free port, which [`Node::metrics_addr`] tells. Default: none is opened.
+    ///
+    /// Who reaches the port sees names of node types and commands, and counts; there is no authentication. `/livez` answers
+    /// 200 while the node runs. `/readyz` answers 200 if the node has been registered, has a link to an instance of each
+    /// node type that it dials, is not shutting down, and [`ready_check`](Self::ready_check) passes, and 503 with the
+    /// reasons otherwise. A node that has lost the master stays ready: its calls go on.
+    pub fn metrics(mut self, addr: impl ToString) -> Self {
+        self.metrics = Some(addr.to_string());
+        self
+    }
+
+    /// Sets a check of your own for `/readyz`. It is called for each request, inline, and must not block.
+    pub fn ready_check(mut self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.config.ready_check = ReadyCheck(Some(Arc::new(check)));
         self
     }
 
@@ -261,7 +284,12 @@ impl<N: NodeType> NodeBuilder<N> {
         let keys = config::derived(&config::keys(self.keys)?).await?;
         let schema = <N::Mesh as Mesh>::SCHEMA;
         let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
+        let metrics = config::metrics(self.metrics)?;
         let listener = listen(config::bind(self.bind)?).await?;
+        let metrics = match metrics {
+            Some(addr) => Some(listen_for_metrics(addr).await?),
+            None => None,
+        };
         let queue = match self.queue {
             Some(queue) => queue,
             None => config::queue(N::SPEC).await?,
@@ -326,7 +354,11 @@ impl<N: NodeType> NodeBuilder<N> {
             advertised,
             first,
         ));
-        let running = RunningNode::start(core, addr, server, jobs, registration);
+        let metrics = match metrics {
+            Some(listener) => Some(serve_metrics(listener, &core)?),
+            None => None,
+        };
+        let running = RunningNode::start(core, addr, metrics, server, jobs, registration);
         let node = Node::new(running);
         match tokio::time::timeout(FIRST_ATTEMPT, outcome).await {
             Ok(Ok(FirstAttempt::Refused { addr, refusal })) => {
@@ -349,6 +381,24 @@ fn advertised_addr(text: &str) -> Result<(String, Option<u16>), StartError> {
     host_and_port(text).map_err(|problem| StartError::Config {
         setting: "advertise() or MESH_ADVERTISE",
         problem,
+    })
+}
+
+/// Opens the listener for metrics and probes.
+pub(crate) async fn listen_for_metrics(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(addr).await;
+    listener.map_err(|source| StartError::Bind {
+        addr: format!("{addr} (for metrics: see metrics() or MESH_METRICS)"),
+        source,
+    })
+}
+
+fn serve_metrics(listener: TcpListener, core: &Arc<NodeCore>) -> Result<SocketAddr, StartError> {
+    let operated = Arc::downgrade(core) as Weak<dyn Operated>;
+    let closed = core.local.closed.clone();
+    probes::start(listener, operated, closed).map_err(|source| StartError::Bind {
+        addr: "the listener for metrics".into(),
+        source,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::{
     env, fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
 };
@@ -10,16 +11,17 @@ use std::{
 use tokio::sync::Semaphore;
 
 use crate::{
+    address::host_and_port,
     balance::Balance,
     discovery,
     error::StartError,
     id::InstanceId,
     keys::Keys,
     link::{channel::Pace, heartbeat::Heartbeat, link::Grant},
+    panic_text::panic_text,
     queue::{MemoryQueue, Queue},
     retry::RetryBudget,
     schema::NodeSpec,
-    wire::control::MAX_HOST,
 };
 
 /// How long a shutdown waits for calls and jobs under way.
@@ -43,6 +45,28 @@ pub(crate) struct Config {
     pub(crate) pace: Pace,
     pub(crate) grant: Grant,
     pub(crate) grace: Duration,
+    pub(crate) ready_check: ReadyCheck,
+}
+
+/// The user's own check of whether a node is ready.
+#[derive(Clone, Default)]
+pub(crate) struct ReadyCheck(pub(crate) Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl ReadyCheck {
+    /// Whether it says so, or there is none. One that panics says no.
+    pub(crate) fn passes(&self) -> bool {
+        let check = || self.0.as_ref().is_none_or(|check| check());
+        catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
+            tracing::error!(panic = %panic_text(&*panic), "the check of whether this node is ready panicked");
+            false
+        })
+    }
+}
+
+impl fmt::Debug for ReadyCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadyCheck")
+    }
 }
 
 impl Default for Config {
@@ -57,6 +81,7 @@ impl Default for Config {
                 bytes: DEFAULT_BYTES,
             },
             grace: DEFAULT_GRACE,
+            ready_check: ReadyCheck::default(),
         }
     }
 }
@@ -110,34 +135,6 @@ impl fmt::Display for MasterAddr {
             Self::Discover { host, port } => write!(f, "{host}:{port} (discovery)"),
         }
     }
-}
-
-/// Splits `host`, `host:port`, `[v6]:port` or a bare IPv6 address into host and port. The address is to be dialled, so
-/// port 0 is an error.
-pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
-    let malformed = || format!("`{text}` is neither `host:port` nor `host`");
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or_else(malformed)?;
-        (host, rest.strip_prefix(':'))
-    } else {
-        match text.rsplit_once(':') {
-            Some((host, _)) if host.contains(':') => (text, None),
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        }
-    };
-    let port = port
-        .map(|port| match port.parse() {
-            Ok(0) | Err(_) => Err(format!(
-                "`{port}` in `{text}` is no port to dial: ports are 1 to 65535"
-            )),
-            Ok(port) => Ok(port),
-        })
-        .transpose()?;
-    if host.is_empty() || host.len() > MAX_HOST || host.chars().any(char::is_whitespace) {
-        return Err(malformed());
-    }
-    Ok((host.to_owned(), port))
 }
 
 /// The keys given in code, else those of the environment.
@@ -202,6 +199,20 @@ pub(crate) fn bind(given: Option<String>) -> Result<SocketAddr, StartError> {
              127.0.0.1:7000, or 0.0.0.0 for all of them"
         ),
     })
+}
+
+/// The address for metrics and probes: that given in code, else that of the environment, else none.
+pub(crate) fn metrics(given: Option<String>) -> Result<Option<SocketAddr>, StartError> {
+    let Some(text) = given.or_else(|| variable("MESH_METRICS")) else {
+        return Ok(None);
+    };
+    let addr = text.parse().map_err(|_| StartError::Config {
+        setting: "metrics() or MESH_METRICS",
+        problem: format!(
+            "`{text}` is not `ip:port`: give an address of this machine and a free port, such as 127.0.0.1:9400"
+        ),
+    });
+    addr.map(Some)
 }
 
 /// The engine for a node's jobs if none was given in code.
@@ -311,18 +322,6 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_and_ports_are_told_apart() {
-        let parsed = |text| host_and_port(text).unwrap();
-        assert_eq!(parsed("a.example:7000"), ("a.example".into(), Some(7000)));
-        assert_eq!(parsed("a.example"), ("a.example".into(), None));
-        assert_eq!(parsed("[::1]:7000"), ("::1".into(), Some(7000)));
-        assert_eq!(parsed("::1"), ("::1".into(), None));
-        for bad in ["", ":7000", "a:b", "a:0", "a:70000", "[::1", "a b:1"] {
-            assert!(host_and_port(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn where_to_listen_may_leave_out_the_port() {

@@ -1,12 +1,14 @@
 //! What all parts of one node share: the local node, its links, its keys, whether it is registered, and what it serves.
 
 use std::{
+    hash::Hasher,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use bytes::Bytes;
+use fnv::FnvHasher;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -28,6 +30,7 @@ use crate::{
         table::{Admission, Standing, Table},
     },
     local::LocalNode,
+    metrics::{CommandMetrics, Metrics},
     operator::{Operated, OperatorLinks},
     queue::NodeQueues,
     schema::{DescribedSchema, Fingerprints, NodeSpec, Schema},
@@ -282,6 +285,28 @@ impl NodeCore {
             fingerprint: self.schema.fingerprint(),
             commands: self.fingerprints.of(&self.local.id.node_type).to_vec(),
         }
+    }
+
+    /// A hash of what this node declares about its own commands.
+    pub(super) fn commands_fingerprint(&self) -> u64 {
+        let mut hash = FnvHasher::default();
+        for (id, fingerprint) in self.fingerprints.of(&self.local.id.node_type) {
+            hash.write(&id.to_le_bytes());
+            hash.write(&fingerprint.to_le_bytes());
+        }
+        hash.finish()
+    }
+
+    /// What this node has counted.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let served = self.dispatcher.metrics();
+        let mut commands: Vec<_> = self.local.call_metrics().chain(served).collect();
+        commands.sort_by(|one, other| {
+            let key =
+                |of: &CommandMetrics| (of.node_type.clone(), of.command.clone(), of.direction);
+            key(one).cmp(&key(other))
+        });
+        Metrics { commands }
     }
 
     fn table(&self) -> MutexGuard<'_, Table<LinkEntry>> {

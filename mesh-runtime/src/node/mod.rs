@@ -13,7 +13,7 @@ mod running;
 use std::{fmt, marker::PhantomData, net::SocketAddr, sync::Arc};
 
 pub use builder::NodeBuilder;
-pub(crate) use builder::listen;
+pub(crate) use builder::{listen, listen_for_metrics};
 pub use events::{Event, Events};
 pub(crate) use running::RunningNode;
 pub use running::ShutdownReport;
@@ -24,6 +24,7 @@ use crate::{
     error::RunError,
     id::{InstanceId, NodeId},
     link_info::LinkInfo,
+    metrics::Metrics,
     ready::Ready,
 };
 
@@ -82,6 +83,12 @@ impl<N: NodeType> Node<N> {
         self.running.addr
     }
 
+    /// The address at which this node serves `/metrics`, `/livez` and `/readyz`, if it does:
+    /// [`NodeBuilder::metrics`].
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.running.metrics
+    }
+
     /// All links, in the order of instance ids.
     pub fn links(&self) -> Vec<LinkInfo> {
         let core = &self.running.core;
@@ -128,6 +135,12 @@ impl<N: NodeType> Node<N> {
         N::queues(self.running.core.queues.clone())
     }
 
+    /// What this node has counted since it was started: the calls that it has made and served, and the jobs that it has run,
+    /// by command.
+    pub fn metrics(&self) -> Metrics {
+        self.running.core.metrics()
+    }
+
     /// The events of this node from now on.
     pub fn events(&self) -> Events {
         self.running.core.events.listen()
@@ -139,6 +152,12 @@ impl<N: NodeType> Node<N> {
     /// even if the future is dropped.
     pub async fn shutdown(&self) -> ShutdownReport {
         self.running.shutdown().await
+    }
+
+    /// Waits until this node shuts down, by [`shutdown`](Self::shutdown) or because an operator has asked for it. For
+    /// programs that listen for signals themselves: they then call `shutdown` as well, and get the report. Cancel safe.
+    pub async fn shutting_down(&self) {
+        self.running.draining().await;
     }
 
     /// Runs until the process is told to end (Ctrl-C or SIGTERM), then shuts down. Also returns once the node has been shut

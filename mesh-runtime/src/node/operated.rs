@@ -11,14 +11,14 @@ use crate::{
         link::{Link, Role},
         serving::{CallReply, ReceivedPayload, TellPermit},
     },
+    metrics::Metrics,
     millis,
     operator::{
         EventLog, Health, HealthStatus, LinkState, Links, Member, Operated, QueueCounts, Stats,
         Unavailable,
     },
     queue::UntypedQueue,
-    schema::{Delivery, DescribedSchema},
-    serve::ServedCommand,
+    schema::DescribedSchema,
 };
 
 impl Operated for NodeCore {
@@ -38,7 +38,9 @@ impl Operated for NodeCore {
             handlers: self.local.handlers.len(),
             queues: Vec::new(),
         };
-        let queues: Vec<_> = self.dispatcher.queued().filter_map(counts).collect();
+        let queues = self.dispatcher.queued();
+        let queues = queues.filter_map(|served| served.queue.clone());
+        let queues: Vec<_> = queues.map(QueueCounts::of).collect();
         Box::pin(async move {
             stats.queues = join_all(queues).await;
             stats
@@ -72,7 +74,27 @@ impl Operated for NodeCore {
             status,
             registered: Some(self.local.membership.is_registered()),
             unlinked: unlinked.map(|node_type| (*node_type).to_owned()).collect(),
+            schema: self.schema.fingerprint(),
+            commands: self.commands_fingerprint(),
+            ..Health::default()
         }
+    }
+
+    fn metrics(&self) -> Metrics {
+        NodeCore::metrics(self)
+    }
+
+    fn operators(&self) -> usize {
+        self.operators.len()
+    }
+
+    fn queued_commands(&self) -> Vec<&'static str> {
+        let queued = self.dispatcher.queued();
+        queued.map(|served| served.spec.name).collect()
+    }
+
+    fn own_check(&self) -> bool {
+        self.config.ready_check.passes()
     }
 
     fn events(&self) -> Arc<EventLog> {
@@ -124,29 +146,4 @@ fn state(link: &Arc<Link>, health: InstanceHealth) -> LinkState {
         rests_ms: health.rests_for.map(millis::of),
         silent: health.silent,
     }
-}
-
-/// The counts of a queue, once the engine has told them.
-fn counts(served: &ServedCommand) -> Option<impl Future<Output = QueueCounts> + Send + use<>> {
-    let queue = served.queue.clone()?;
-    let spec = served.spec;
-    Some(async move {
-        let mut counts = QueueCounts {
-            command: spec.name.to_owned(),
-            of_instance: spec.delivery == Delivery::QueuedBroadcast,
-            ..QueueCounts::default()
-        };
-        match queue.stats().await {
-            Ok(stats) => {
-                counts.waiting = stats.waiting;
-                counts.delayed = stats.delayed;
-                counts.running = stats.running;
-                counts.dead = stats.dead;
-                counts.oldest_ms = stats.oldest_age.map(millis::of);
-                counts.paused = stats.paused;
-            }
-            Err(error) => counts.error = Some(error.to_string()),
-        }
-        counts
-    })
 }

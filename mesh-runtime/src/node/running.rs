@@ -36,6 +36,8 @@ pub struct ShutdownReport {
 pub(crate) struct RunningNode {
     pub(crate) core: Arc<NodeCore>,
     pub(crate) addr: SocketAddr,
+    /// Where metrics are served, if they are.
+    pub(crate) metrics: Option<SocketAddr>,
     jobs: Mutex<Option<Jobs>>,
     /// A shutdown has begun.
     draining: AtomicBool,
@@ -48,6 +50,7 @@ impl RunningNode {
     pub(crate) fn start(
         core: Arc<NodeCore>,
         addr: SocketAddr,
+        metrics: Option<SocketAddr>,
         server: Server,
         jobs: Jobs,
         registration: JoinHandle<()>,
@@ -63,6 +66,7 @@ impl RunningNode {
         let running = Arc::new(Self {
             core,
             addr,
+            metrics,
             jobs: Mutex::new(Some(jobs)),
             draining: AtomicBool::new(false),
             ended,

@@ -7,7 +7,11 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::serve::Operated;
-use crate::{id::NodeId, millis, schema::SchemaDescription};
+use crate::{
+    id::NodeId,
+    millis,
+    schema::{SchemaDescription, hex_u64},
+};
 
 /// A node, or another member of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +88,10 @@ pub struct Stats {
 pub struct QueueCounts {
     /// The command.
     pub command: String,
-    /// Whether this instance has its own queue. Otherwise all instances share it, if the engine is durable.
+    /// Whether each instance has its own queue by the schema: a `queued broadcast` command.
     pub of_instance: bool,
+    /// Whether all instances of the node type share this queue. Otherwise these are the jobs of this instance.
+    pub shared: bool,
     /// Jobs that could run now.
     pub waiting: u64,
     /// Jobs whose time has not come.
@@ -138,7 +144,7 @@ pub struct LinkState {
 }
 
 /// The answer of `health`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Health {
     /// What it is doing.
@@ -148,14 +154,31 @@ pub struct Health {
     /// The node types that this node dials, and to none of whose instances it has a link.
     #[serde(default)]
     pub unlinked: Vec<String>,
+    /// The version of mesh-runtime.
+    #[serde(default)]
+    pub runtime: String,
+    /// [`Schema::fingerprint`](crate::schema::Schema::fingerprint) of its schema. In JSON: hexadecimal text. 0 if it does
+    /// not say so.
+    #[serde(default, with = "hex_u64")]
+    pub schema: u64,
+    /// The same of the commands of its own node type, with the structures of their types: what its callers depend on.
+    #[serde(default, with = "hex_u64")]
+    pub commands: u64,
+    /// When it was started.
+    #[serde(default)]
+    pub started_ms: u64,
+    /// The time of its clock.
+    #[serde(default)]
+    pub now_ms: u64,
 }
 
 /// What a node or master is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HealthStatus {
     /// It works.
+    #[default]
     Ok,
     /// It shuts down: it takes no new calls.
     Draining,
@@ -247,6 +270,32 @@ pub enum EventKind {
     Other,
 }
 
+impl EventKind {
+    /// Those that this version knows, and their names, as in JSON.
+    pub(super) const NAMED: [(Self, &'static str); 12] = [
+        (Self::Registered, "registered"),
+        (Self::MasterLost, "master_lost"),
+        (Self::LinkUp, "link_up"),
+        (Self::LinkDown, "link_down"),
+        (Self::Refused, "refused"),
+        (Self::InstanceRests, "instance_rests"),
+        (Self::InstanceBack, "instance_back"),
+        (Self::InstanceSilent, "instance_silent"),
+        (Self::InstanceHeard, "instance_heard"),
+        (Self::Replaced, "replaced"),
+        (Self::NodeUp, "node_up"),
+        (Self::NodeDown, "node_down"),
+    ];
+
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        let mut named = Self::NAMED.iter();
+        named
+            .find(|(kind, _)| *kind == self)
+            .map_or("other", |(_, name)| name)
+    }
+}
+
 /// Which jobs of a queue, in the arguments of `queue list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -331,4 +380,17 @@ pub struct JobView {
 pub(crate) struct Changed {
     /// How many jobs.
     pub(crate) jobs: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_called_as_in_json() {
+        for (kind, name) in EventKind::NAMED {
+            assert_eq!(serde_json::to_value(kind).unwrap(), name);
+            assert_eq!(kind.name(), name);
+        }
+    }
 }

@@ -21,6 +21,7 @@ pub(crate) enum BuiltIn {
     Health,
     Events,
     Drain,
+    Metrics,
     QueueList,
     QueueGet,
     QueueRequeue,
@@ -31,13 +32,14 @@ pub(crate) enum BuiltIn {
 }
 
 /// Id, name, and whether observers may call it. Ids never change their meaning.
-const ALL: [(BuiltIn, u32, &str, bool); 13] = [
+const ALL: [(BuiltIn, u32, &str, bool); 14] = [
     (BuiltIn::Describe, 1, "describe", true),
     (BuiltIn::Stats, 2, "stats", true),
     (BuiltIn::Links, 3, "links", true),
     (BuiltIn::Health, 4, "health", true),
     (BuiltIn::Events, 5, "events", true),
     (BuiltIn::Drain, 6, "drain", false),
+    (BuiltIn::Metrics, 7, "metrics", true),
     (BuiltIn::QueueList, 16, "queue list", false),
     (BuiltIn::QueueGet, 17, "queue get", false),
     (BuiltIn::QueueRequeue, 18, "queue requeue", false),
@@ -89,7 +91,7 @@ mod tests {
             assert_eq!(BuiltIn::from_id(id), Some(command));
             assert_eq!(command.name(), name);
         }
-        assert_eq!(BuiltIn::from_id(7), None);
+        assert_eq!(BuiltIn::from_id(8), None);
     }
 
     #[test]
@@ -98,6 +100,9 @@ mod tests {
             .iter()
             .filter(|(command, ..)| command.is_allowed(Access::Observer));
         let allowed: Vec<_> = allowed.map(|(_, _, name, _)| *name).collect();
-        assert_eq!(allowed, ["describe", "stats", "links", "health", "events"]);
+        assert_eq!(
+            allowed,
+            ["describe", "stats", "links", "health", "events", "metrics"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The last events of a node or master, with numbers, for operators who ask for those since a number.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -21,6 +21,8 @@ const MAX_REASON: usize = 256;
 #[derive(Debug)]
 pub(crate) struct EventLog {
     records: Mutex<VecDeque<EventRecord>>,
+    /// How many events of each kind there were.
+    counts: Mutex<BTreeMap<&'static str, u64>>,
     /// The number of the last event.
     last: watch::Sender<u64>,
 }
@@ -29,6 +31,7 @@ impl EventLog {
     pub(crate) fn new() -> Self {
         Self {
             records: Mutex::default(),
+            counts: Mutex::new(EventKind::NAMED.map(|(_, name)| (name, 0)).into()),
             last: watch::Sender::new(0),
         }
     }
@@ -41,6 +44,7 @@ impl EventLog {
         addr: Option<&str>,
         reason: Option<String>,
     ) {
+        *self.kinds().entry(kind.name()).or_default() += 1;
         let mut records = self.records();
         let number = *self.last.borrow() + 1;
         if records.len() == BACKLOG {
@@ -55,6 +59,11 @@ impl EventLog {
             reason: reason.as_deref().map(shortened),
         });
         self.last.send_replace(number);
+    }
+
+    /// How many events of each kind there were.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.kinds().clone()
     }
 
     /// The events with a greater number.
@@ -80,6 +89,10 @@ impl EventLog {
         let mut last = self.last.subscribe();
         // The sender lives as long as this log.
         let _ = tokio::time::timeout(longest, last.wait_for(|last| *last > since)).await;
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn records(&self) -> MutexGuard<'_, VecDeque<EventRecord>> {
@@ -118,6 +131,8 @@ mod tests {
         assert_eq!(all.events[0].reason.as_ref().unwrap().len(), MAX_REASON);
         let rest = log.since(all.last - 2);
         assert_eq!((rest.events.len(), rest.missed), (2, 0));
+        assert_eq!(log.counts()["refused"], BACKLOG as u64 + 10);
+        assert_eq!(log.counts()["link_up"], 0);
         let none = log.since(u64::MAX);
         assert_eq!((none.events.len(), none.missed), (0, 0));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    bodies::{JobView, Jobs, JobsIn, QueueArgs},
+    bodies::{JobView, Jobs, JobsIn, QueueArgs, QueueCounts},
     serve::Unavailable,
 };
 use crate::{
@@ -23,6 +23,30 @@ const MAX_ARGS: usize = 8 * 1024 * 1024;
 
 /// The longest text of an error, in characters.
 const MAX_ERROR: usize = 4096;
+
+impl QueueCounts {
+    /// The counts of a queue, once the engine has told them.
+    pub(crate) async fn of(queue: UntypedQueue) -> Self {
+        let mut counts = Self {
+            command: queue.name().command.to_string(),
+            of_instance: queue.name().instance.is_some(),
+            shared: queue.is_shared(),
+            ..Self::default()
+        };
+        match queue.stats().await {
+            Ok(stats) => {
+                counts.waiting = stats.waiting;
+                counts.delayed = stats.delayed;
+                counts.running = stats.running;
+                counts.dead = stats.dead;
+                counts.oldest_ms = stats.oldest_age.map(millis::of);
+                counts.paused = stats.paused;
+            }
+            Err(error) => counts.error = Some(error.to_string()),
+        }
+        counts
+    }
+}
 
 /// The job that the arguments name.
 pub(super) fn id(args: &QueueArgs) -> Result<JobId, Unavailable> {

@@ -22,7 +22,9 @@ pub use bodies::{
     LinkState, Links, Member, QueueCounts, Stats,
 };
 #[cfg(feature = "operator")]
-pub use client::{Operator, OperatorBuilder, OperatorError, OperatorQueue};
+pub use client::{
+    EngineQueues, Operator, OperatorBuilder, OperatorCall, OperatorError, OperatorQueue,
+};
 pub(crate) use event_log::EventLog;
 pub(crate) use links::OperatorLinks;
 pub(crate) use serve::{Operated, Unavailable};

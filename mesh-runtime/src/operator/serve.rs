@@ -1,6 +1,11 @@
 //! Runs the built-in commands of a node or master: checks who may call them, reads the arguments and writes the answer.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -9,16 +14,18 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    bodies::{Changed, Description, EventsArgs, Health, Links, Member, QueueArgs, Stats},
+    bodies::{Changed, Description, EventsArgs, Health, Jobs, Links, Member, QueueArgs, Stats},
     commands::{Access, BuiltIn},
     event_log::EventLog,
     jobs,
 };
 use crate::{
     link::serving::{CallReply, ReceivedPayload, TellPermit},
+    metrics::{EndStatus, Metrics},
+    millis,
     queue::{QueueError, UntypedQueue},
     schema::{DescribedSchema, SchemaDescription},
-    serve::{NoAnswer, Run},
+    serve::Run,
     wire::{codec::MAX_PAYLOAD, status::FailureCode},
 };
 
@@ -44,7 +51,19 @@ pub(crate) trait Operated: Send + Sync + 'static {
 
     fn health(&self) -> Health;
 
+    /// What was counted since it was started, without an order.
+    fn metrics(&self) -> Metrics;
+
     fn events(&self) -> Arc<EventLog>;
+
+    /// The operators and observers that are connected.
+    fn operators(&self) -> usize;
+
+    /// The queued commands that it serves.
+    fn queued_commands(&self) -> Vec<&'static str>;
+
+    /// Whether the check of its user says that it is ready.
+    fn own_check(&self) -> bool;
 
     /// When it was started, in milliseconds since 1970.
     fn started_ms(&self) -> u64;
@@ -74,6 +93,8 @@ impl From<Unavailable> for NoAnswer {
         Self::new(FailureCode::Incompatible, why)
     }
 }
+
+pub(super) use crate::serve::NoAnswer;
 
 /// The future that answers.
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, NoAnswer>> + Send>>;
@@ -126,7 +147,7 @@ pub(super) fn call(
             let work = Box::pin(async { Ok(answering.await) });
             let run = Run::built_in(command.name(), deadline, permits);
             reply.hold(running.tracker.token());
-            run.call(reply, work);
+            run.call(reply, work, |_| EndStatus::Ok);
         }
         Err(NoAnswer { code, why }) => reply.fail(code, &why),
     }
@@ -142,8 +163,9 @@ fn answering(
         BuiltIn::Describe => Box::pin(describe(operated)),
         BuiltIn::Stats => Box::pin(stats(operated, access)),
         BuiltIn::Links => Box::pin(async move { encode(&operated.links()) }),
-        BuiltIn::Health => Box::pin(async move { encode(&operated.health()) }),
+        BuiltIn::Health => Box::pin(async move { encode(&health(&*operated)) }),
         BuiltIn::Events => Box::pin(events(operated, access, decode(args)?)),
+        BuiltIn::Metrics => Box::pin(async move { encode(&operated.metrics()) }),
         BuiltIn::Drain => Box::pin(async move {
             operated.drain()?;
             encode(&Changed::default())
@@ -177,6 +199,15 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, NoAnswer> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| NoAnswer::new(FailureCode::HandlerPanicked, error.to_string()))
+}
+
+fn health(operated: &dyn Operated) -> Health {
+    Health {
+        runtime: env!("CARGO_PKG_VERSION").to_owned(),
+        started_ms: operated.started_ms(),
+        now_ms: millis::since_1970(SystemTime::now()),
+        ..operated.health()
+    }
 }
 
 async fn stats(operated: Arc<dyn Operated>, access: Access) -> Result<Bytes, NoAnswer> {
@@ -216,24 +247,42 @@ async fn of_queue(
     queue: UntypedQueue,
     args: QueueArgs,
 ) -> Result<Bytes, NoAnswer> {
+    if matches!(command, BuiltIn::QueueList | BuiltIn::QueueGet) {
+        let schema = schema(operated).await?;
+        return encode(&listed_in(command, &schema, &queue, &args).await?);
+    }
+    encode(&changed_in(command, &queue, &args).await?)
+}
+
+/// The jobs that `queue list` or `queue get` is asked for.
+pub(super) async fn listed_in(
+    command: BuiltIn,
+    schema: &SchemaDescription,
+    queue: &UntypedQueue,
+    args: &QueueArgs,
+) -> Result<Jobs, NoAnswer> {
+    match command {
+        BuiltIn::QueueList => jobs::list(schema, queue, args).await,
+        _ => jobs::get(schema, queue, args).await,
+    }
+}
+
+/// Changes a queue as a command for queues says.
+pub(super) async fn changed_in(
+    command: BuiltIn,
+    queue: &UntypedQueue,
+    args: &QueueArgs,
+) -> Result<Changed, NoAnswer> {
     let changed: Result<u64, QueueError> = match command {
-        BuiltIn::QueueList => {
-            let schema = schema(operated).await?;
-            return encode(&jobs::list(&schema, &queue, &args).await?);
-        }
-        BuiltIn::QueueGet => {
-            let schema = schema(operated).await?;
-            return encode(&jobs::get(&schema, &queue, &args).await?);
-        }
         BuiltIn::QueuePause => queue.pause().await.map(|()| 0),
         BuiltIn::QueueResume => queue.resume().await.map(|()| 0),
         BuiltIn::QueueRequeue if args.all => queue.requeue_all().await,
         BuiltIn::QueuePurge if args.all => queue.purge_all().await,
-        BuiltIn::QueueRequeue => queue.requeue(&jobs::id(&args)?).await.map(u64::from),
-        BuiltIn::QueuePurge => queue.purge(&jobs::id(&args)?).await.map(u64::from),
-        _ => queue.remove(&jobs::id(&args)?).await.map(u64::from),
+        BuiltIn::QueueRequeue => queue.requeue(&jobs::id(args)?).await.map(u64::from),
+        BuiltIn::QueuePurge => queue.purge(&jobs::id(args)?).await.map(u64::from),
+        _ => queue.remove(&jobs::id(args)?).await.map(u64::from),
     };
-    encode(&Changed { jobs: changed? })
+    Ok(Changed { jobs: changed? })
 }
 
 /// Arguments are a JSON object, or nothing.

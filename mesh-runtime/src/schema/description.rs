@@ -262,6 +262,25 @@ impl DescribedSchema {
         }
     }
 
+    pub(crate) fn mesh(&self) -> &'static str {
+        self.schema.mesh
+    }
+
+    pub(crate) fn node_types(&self) -> impl Iterator<Item = &'static str> {
+        self.schema.nodes.iter().map(|node| node.name)
+    }
+
+    /// The node types that this one dials.
+    pub(crate) fn peers_of(&self, node_type: &str) -> &'static [&'static str] {
+        self.schema
+            .node(node_type)
+            .map_or(&[], |node| node.links_to)
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.schema.fingerprint()
+    }
+
     /// Blocks as [`Schema::describe`] does, the first time.
     pub(crate) fn get(&self) -> Arc<SchemaDescription> {
         let described = || Arc::new(self.schema.describe());
@@ -379,17 +398,17 @@ fn owned(names: &[&str]) -> Vec<String> {
 /// Numbers as hexadecimal text: `0x` and all digits.
 macro_rules! hex {
     ($module:ident, $number:ty, $digits:literal) => {
-        mod $module {
+        pub(crate) mod $module {
             use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-            pub(super) fn serialize<S: Serializer>(
+            pub(crate) fn serialize<S: Serializer>(
                 number: &$number,
                 serializer: S,
             ) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(&format_args!(concat!("{:#0", $digits, "x}"), number))
             }
 
-            pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
                 deserializer: D,
             ) -> Result<$number, D::Error> {
                 let text = String::deserialize(deserializer)?;

@@ -1,7 +1,7 @@
 //! A schema as a diagram: a box for each node type with its commands, an arrow for each link. Both output formats are
 //! written from the same `Drawing`, so they show the same. This module knows nothing of files or programs.
 
-use super::{CommandSpec, Delivery, NodeSpec, Schema};
+use super::{Delivery, Schema, SchemaDescription};
 
 /// The rows of a box: the keywords of the schema, and the deliveries that each row lists.
 const ROWS: [(&str, &[Delivery]); 4] = [
@@ -41,21 +41,7 @@ impl Schema {
     /// # }
     /// ```
     pub fn to_mermaid(&self) -> String {
-        let drawing = Drawing::of(self);
-        let mut text = String::from("flowchart LR\n");
-        for (id, NodeBox { name, rows }) in drawing.boxes.iter().enumerate() {
-            let name = escape(name, mermaid_entity);
-            let rows = rows
-                .iter()
-                .map(|row| format!("<br/>{}", escape(row, mermaid_entity)));
-            let rows: String = rows.collect();
-            text.push_str(&format!("    n{id}[\"<b>{name}</b>{rows}\"]\n"));
-        }
-        for Arrow { from, to, is_back } in drawing.arrows {
-            let line = if is_back { "-.->" } else { "-->" };
-            text.push_str(&format!("    n{from} {line} n{to}\n"));
-        }
-        text
+        Drawing::from(self).to_mermaid()
     }
 
     /// The schema as a graph for [Graphviz](https://graphviz.org): `dot -Tsvg` renders it.
@@ -85,36 +71,27 @@ impl Schema {
     /// # }
     /// ```
     pub fn to_dot(&self) -> String {
-        let drawing = Drawing::of(self);
-        let mesh = self.mesh.replace('\\', "\\\\").replace('"', "\\\"");
-        let mut text = format!(
-            "digraph \"{mesh}\" {{\n    rankdir=LR;\n    node [shape=box, fontname=\"sans-serif\"];\n"
-        );
-        for (id, NodeBox { name, rows }) in drawing.boxes.iter().enumerate() {
-            let name = escape(name, xml_entity);
-            // A line break sets the alignment of the line before it; the name is centred.
-            let end_of_name = if rows.is_empty() { "" } else { "<br/>" };
-            let rows = rows
-                .iter()
-                .map(|row| format!("{}<br align=\"left\"/>", escape(row, xml_entity)));
-            let rows: String = rows.collect();
-            text.push_str(&format!(
-                "    n{id} [label=<<b>{name}</b>{end_of_name}{rows}>];\n"
-            ));
-        }
-        for Arrow { from, to, is_back } in drawing.arrows {
-            let style = if is_back { " [style=dotted]" } else { "" };
-            text.push_str(&format!("    n{from} -> n{to}{style};\n"));
-        }
-        text.push_str("}\n");
-        text
+        Drawing::from(self).to_dot()
+    }
+}
+
+impl SchemaDescription {
+    /// As [`Schema::to_mermaid`].
+    pub fn to_mermaid(&self) -> String {
+        Drawing::from(self).to_mermaid()
+    }
+
+    /// As [`Schema::to_dot`].
+    pub fn to_dot(&self) -> String {
+        Drawing::from(self).to_dot()
     }
 }
 
 /// The content of a diagram. Boxes are identified by number, because the name of a node type may be a keyword of the
 /// output format.
-struct Drawing {
-    boxes: Vec<NodeBox>,
+struct Drawing<'a> {
+    mesh: &'a str,
+    boxes: Vec<NodeBox<'a>>,
     arrows: Vec<Arrow>,
 }
 
@@ -127,61 +104,168 @@ struct Arrow {
 }
 
 /// A node type.
-struct NodeBox {
-    name: &'static str,
-    /// Its commands, one row for each of [`ROWS`] that has any.
-    rows: Vec<String>,
+struct NodeBox<'a> {
+    name: &'a str,
+    links_to: Vec<&'a str>,
+    /// The node types that may call it over links that it dials; `None` is all.
+    reverse: Option<Vec<&'a str>>,
+    commands: Vec<DrawnCommand<'a>>,
 }
 
-impl Drawing {
-    fn of(schema: &Schema) -> Self {
-        let number = |name: &str| schema.nodes.iter().position(|node| node.name == name);
+/// A command of a node type.
+struct DrawnCommand<'a> {
+    name: &'a str,
+    /// `None` is a way that this version does not know.
+    delivery: Option<Delivery>,
+    /// The only node types that may call it.
+    allow: Option<Vec<&'a str>>,
+}
+
+impl<'a> From<&'a Schema> for Drawing<'a> {
+    fn from(schema: &'a Schema) -> Self {
+        let boxes = schema.nodes.iter().map(|node| NodeBox {
+            name: node.name,
+            links_to: node.links_to.to_vec(),
+            reverse: node.reverse.map(<[_]>::to_vec),
+            commands: node
+                .commands
+                .iter()
+                .map(|command| DrawnCommand {
+                    name: command.name,
+                    delivery: Some(command.delivery),
+                    allow: command.allow.map(<[_]>::to_vec),
+                })
+                .collect(),
+        });
+        Self::new(schema.mesh, boxes.collect())
+    }
+}
+
+impl<'a> From<&'a SchemaDescription> for Drawing<'a> {
+    fn from(schema: &'a SchemaDescription) -> Self {
+        let boxes = schema.nodes.iter().map(|node| NodeBox {
+            name: &node.name,
+            links_to: texts(&node.links_to),
+            reverse: node.reverse.as_deref().map(texts),
+            commands: node
+                .commands
+                .iter()
+                .map(|command| DrawnCommand {
+                    name: &command.name,
+                    delivery: command.delivery,
+                    allow: command.options.allow.as_deref().map(texts),
+                })
+                .collect(),
+        });
+        Self::new(&schema.mesh, boxes.collect())
+    }
+}
+
+fn texts(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
+}
+
+impl<'a> Drawing<'a> {
+    fn new(mesh: &'a str, boxes: Vec<NodeBox<'a>>) -> Self {
         let mut arrows = Vec::new();
-        for (from, node) in schema.nodes.iter().enumerate() {
-            let accepting = node.links_to.iter().filter_map(|to| number(to));
-            arrows.extend(accepting.map(|to| Arrow {
+        for (from, node) in boxes.iter().enumerate() {
+            let number = |name: &&str| boxes.iter().position(|node| node.name == *name);
+            arrows.extend(node.links_to.iter().filter_map(number).map(|to| Arrow {
                 from,
                 to,
                 is_back: false,
             }));
         }
-        for (from, caller) in schema.nodes.iter().enumerate() {
-            let called = schema.nodes.iter().enumerate();
-            let called_back = called.filter(|(_, callee)| schema.calls_only_back(caller, callee));
+        for (from, caller) in boxes.iter().enumerate() {
+            let called = boxes.iter().enumerate();
+            let called_back = called.filter(|(_, callee)| caller.calls_only_back(callee));
             arrows.extend(called_back.map(|(to, _)| Arrow {
                 from,
                 to,
                 is_back: true,
             }));
         }
-        let boxes = schema.nodes.iter().map(|node| NodeBox::of(node)).collect();
-        Self { boxes, arrows }
-    }
-}
-
-impl NodeBox {
-    fn of(node: &NodeSpec) -> Self {
-        let rows = ROWS.iter().filter_map(|(words, deliveries)| {
-            let commands: Vec<String> = node
-                .commands
-                .iter()
-                .filter(|command| deliveries.contains(&command.delivery))
-                .map(name_and_callers)
-                .collect();
-            (!commands.is_empty()).then(|| format!("{words}: {}", commands.join(", ")))
-        });
         Self {
-            name: node.name,
-            rows: rows.collect(),
+            mesh,
+            boxes,
+            arrows,
         }
     }
+
+    fn to_mermaid(&self) -> String {
+        let mut text = String::from("flowchart LR\n");
+        for (id, node) in self.boxes.iter().enumerate() {
+            let name = escape(node.name, mermaid_entity);
+            let rows = node.rows();
+            let rows = rows.map(|row| format!("<br/>{}", escape(&row, mermaid_entity)));
+            let rows: String = rows.collect();
+            text.push_str(&format!("    n{id}[\"<b>{name}</b>{rows}\"]\n"));
+        }
+        for Arrow { from, to, is_back } in &self.arrows {
+            let line = if *is_back { "-.->" } else { "-->" };
+            text.push_str(&format!("    n{from} {line} n{to}\n"));
+        }
+        text
+    }
+
+    fn to_dot(&self) -> String {
+        let mesh = self.mesh.replace('\\', "\\\\").replace('"', "\\\"");
+        let mut text = format!(
+            "digraph \"{mesh}\" {{\n    rankdir=LR;\n    node [shape=box, fontname=\"sans-serif\"];\n"
+        );
+        for (id, node) in self.boxes.iter().enumerate() {
+            let name = escape(node.name, xml_entity);
+            let rows = node.rows();
+            let rows = rows.map(|row| format!("{}<br align=\"left\"/>", escape(&row, xml_entity)));
+            let rows: String = rows.collect();
+            // A line break sets the alignment of the line before it; the name is centred.
+            let end_of_name = if rows.is_empty() { "" } else { "<br/>" };
+            text.push_str(&format!(
+                "    n{id} [label=<<b>{name}</b>{end_of_name}{rows}>];\n"
+            ));
+        }
+        for Arrow { from, to, is_back } in &self.arrows {
+            let style = if *is_back { " [style=dotted]" } else { "" };
+            text.push_str(&format!("    n{from} -> n{to}{style};\n"));
+        }
+        text.push_str("}\n");
+        text
+    }
 }
 
-/// The name of a command, with its callers if they are restricted.
-fn name_and_callers(command: &CommandSpec) -> String {
-    match command.allow {
-        Some(callers) => format!("{} (only {})", command.name, callers.join(", ")),
-        None => command.name.to_owned(),
+impl NodeBox<'_> {
+    /// Its commands, one row for each of [`ROWS`] that has any.
+    fn rows(&self) -> impl Iterator<Item = String> {
+        ROWS.iter().filter_map(|(words, deliveries)| {
+            let listed = self.commands.iter().filter(|command| {
+                let delivery = command.delivery;
+                delivery.is_some_and(|delivery| deliveries.contains(&delivery))
+            });
+            let commands: Vec<String> = listed.map(DrawnCommand::name_and_callers).collect();
+            (!commands.is_empty()).then(|| format!("{words}: {}", commands.join(", ")))
+        })
+    }
+
+    /// Whether its calls reach a command of `callee`, and only over links that the callee dials.
+    fn calls_only_back(&self, callee: &NodeBox<'_>) -> bool {
+        let has = |callers: &Option<Vec<&str>>| {
+            let callers = callers.as_ref();
+            callers.is_none_or(|callers| callers.contains(&self.name))
+        };
+        callee.links_to.contains(&self.name)
+            && has(&callee.reverse)
+            && !self.links_to.contains(&callee.name)
+            && callee.commands.iter().any(|command| has(&command.allow))
+    }
+}
+
+impl DrawnCommand<'_> {
+    /// Its name, with its callers if they are restricted.
+    fn name_and_callers(&self) -> String {
+        match &self.allow {
+            Some(callers) => format!("{} (only {})", self.name, callers.join(", ")),
+            None => self.name.to_owned(),
+        }
     }
 }
 
@@ -224,6 +308,14 @@ fn xml_entity(char: char) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::{CommandSpec, NodeSpec};
+
+    #[test]
+    fn a_description_is_drawn_like_the_schema_that_it_describes() {
+        let described = ODD.describe();
+        assert_eq!(described.to_mermaid(), ODD.to_mermaid());
+        assert_eq!(described.to_dot(), ODD.to_dot());
+    }
 
     /// Names that are keywords of Mermaid or Graphviz, or that are no Rust identifiers.
     static ODD: Schema = Schema::new(
@@ -301,7 +393,7 @@ mod tests {
         const fn command(name: &'static str, delivery: Delivery) -> CommandSpec {
             CommandSpec::new(name, 0, 0, delivery, &[], "()")
         }
-        let node = NodeSpec::new(
+        static NODE: NodeSpec = NodeSpec::new(
             "A",
             "",
             &[],
@@ -315,8 +407,10 @@ mod tests {
                 ]
             },
         );
+        let schema = Schema::new("Test", "", const { &[&NODE] });
+        let rows: Vec<_> = Drawing::from(&schema).boxes[0].rows().collect();
         assert_eq!(
-            NodeBox::of(&node).rows,
+            rows,
             [
                 "balanced: one",
                 "broadcast: told, asked",

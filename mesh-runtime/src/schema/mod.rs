@@ -16,11 +16,11 @@ use std::{hash::Hasher, time::Duration};
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use description::DescribedSchema;
 pub use description::{
     AnswerDescription, ArgDescription, CommandDescription, CommandOptions, DescriptionError,
     NodeDescription, SchemaDescription,
 };
+pub(crate) use description::{DescribedSchema, hex_u64};
 pub(crate) use fingerprints::Fingerprints;
 pub use lint::Finding;
 

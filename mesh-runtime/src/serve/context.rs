@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::{
     access::{CalledBy, NodeType, StubFor},
@@ -107,6 +108,16 @@ impl<N: NodeType> Context<N> {
     /// All that was sent along with the call or job. It goes on with the calls that are made through this context.
     pub fn metadata(&self) -> &Metadata {
         self.origin.carried.metadata()
+    }
+
+    /// The trace that this handler belongs to, as the text of the header `traceparent`, for requests to systems outside
+    /// the mesh. With a [`TracePropagator`](crate::TracePropagator) it names the current span; otherwise the one that
+    /// came with the call, if there is one.
+    pub fn traceparent(&self) -> Option<String> {
+        let propagator = self.origin.local.propagator.as_ref();
+        let current = propagator.and_then(|propagator| propagator.inject(&Span::current()));
+        let trace = current.or_else(|| self.origin.carried.trace().copied());
+        trace.map(|trace| trace.to_string())
     }
 
     /// The instance id of the node that this handler runs on.

@@ -2,6 +2,7 @@
 //! known, whether the caller may call it, whether it is delivered in this way, and whether it is to be queued.
 
 use std::{
+    iter,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -21,11 +22,13 @@ use crate::{
     carried::Carried,
     error::CodecError,
     hook::RequestKind,
+    id::CommandName,
     link::{
         link::Peer,
         serving::{CallReply, ReceivedPayload, TellPermit},
     },
     local::LocalNode,
+    metrics::{CommandMetrics, CommandRecorder, Direction, LazyRecorder, Recording},
     panic_text::panic_text,
     queue::{Enqueued, JobOutcome, NewJob, NodeQueues, OpenedJob, UntypedQueue},
     schema::{CommandSpec, Delivery, NodeSpec},
@@ -52,6 +55,10 @@ pub(crate) struct ServedCommand {
     permits: Option<Arc<Semaphore>>,
     /// Where its jobs go.
     pub(crate) queue: Option<UntypedQueue>,
+    /// Counts the calls that are served.
+    served: Arc<CommandRecorder>,
+    /// Counts the attempts of jobs.
+    jobs: LazyRecorder,
 }
 
 /// Why a call or tell is not served.
@@ -72,6 +79,8 @@ impl Dispatcher {
                 .filter(|_| !spec.delivery.is_queued())
                 .map(|handlers| Arc::new(Semaphore::new(handlers as usize))),
             queue: spec.delivery.is_queued().then(|| queues.of(spec)),
+            served: Arc::default(),
+            jobs: LazyRecorder::default(),
         };
         let mut commands: Box<[_]> = spec.commands.iter().map(served).collect();
         commands.sort_unstable_by_key(|command| command.spec.id);
@@ -102,10 +111,12 @@ impl Dispatcher {
             Err(refused) => return refuse(reply, refused),
         };
         if let Some(queue) = &command.queue {
+            reply.count(&command.served);
             enqueue(command.spec, origin, queue.clone(), args, reply);
             return;
         }
         let Some(serve) = &self.serve else { return };
+        reply.count(&command.served);
         serve.call(command.request(origin, Args::Received(args), reply));
     }
 
@@ -124,7 +135,11 @@ impl Dispatcher {
         serve.tell(command.request(
             origin,
             Args::Received(args),
-            NoReply(permit, self.local.handlers.token()),
+            NoReply {
+                recording: Recording::begin(&command.served),
+                _permit: permit,
+                _running: self.local.handlers.token(),
+            },
         ));
     }
 
@@ -152,9 +167,25 @@ impl Dispatcher {
         let request = command.request(
             origin,
             Args::Job(job.payload),
-            JobResult(self.local.handlers.token()),
+            JobResult {
+                recording: Recording::begin(command.jobs.get()),
+                _running: self.local.handlers.token(),
+            },
         );
         serve.job(request).0.await
+    }
+
+    /// What was counted of each command: of all that are served, and of jobs that have run.
+    pub(crate) fn metrics(&self) -> impl Iterator<Item = CommandMetrics> {
+        self.commands.iter().flat_map(|command| {
+            let name = CommandName {
+                node_type: self.local.node_type(),
+                name: command.spec.name,
+            };
+            let served = command.served.snapshot(name, Direction::Server);
+            let jobs = command.jobs.snapshot(name, Direction::Job);
+            iter::once(served).chain(jobs)
+        })
     }
 
     fn find(&self, command: u32) -> Option<&ServedCommand> {

@@ -19,6 +19,7 @@ use crate::{
     error::{CodecError, JobError},
     hook::RequestKind,
     link::serving::{CallReply, ReceivedPayload, TellPermit},
+    metrics::{EndStatus, Recording},
     queue::JobOutcome,
     schema::CommandSpec,
     wire::{
@@ -76,13 +77,18 @@ pub type JobRequest = Request<JobResult>;
 /// The request is a tell: nobody waits for the result. The permit is returned when the handler has ended. A shutdown waits
 /// until then.
 #[doc(hidden)]
-#[expect(dead_code, reason = "held, not read")]
-pub struct NoReply(pub(super) TellPermit, pub(super) TaskTrackerToken);
+pub struct NoReply {
+    pub(super) recording: Recording,
+    pub(super) _permit: TellPermit,
+    pub(super) _running: TaskTrackerToken,
+}
 
 /// The request is a job: the worker that runs it takes the result. A shutdown waits until the handler has ended.
 #[doc(hidden)]
-#[expect(dead_code, reason = "held, not read")]
-pub struct JobResult(pub(super) TaskTrackerToken);
+pub struct JobResult {
+    pub(super) recording: Recording,
+    pub(super) _running: TaskTrackerToken,
+}
 
 /// Encoded arguments.
 pub(super) enum Args {
@@ -138,7 +144,7 @@ impl Request<CallReply> {
             let value = handler(Context::new(origin), args).await;
             Ok(codec::encode(&value, MAX_PAYLOAD).map_err(NoAnswer::from))
         });
-        run.call(reply, work);
+        run.call(reply, work, EndStatus::of_answer::<T>);
     }
 
     /// The dispatch knows no such command.

@@ -26,6 +26,7 @@ use crate::{
     hook::{Refused, RequestKind, RequestOutcome},
     id::CommandName,
     link::serving::CallReply,
+    metrics::EndStatus,
     panic_text::panic_text,
     queue::{JobOutcome, QueueError},
     schema::CommandSpec,
@@ -94,24 +95,40 @@ enum Ended<T> {
 /// What a handler returns, as far as it says that something failed.
 trait Returned {
     /// What failed. `None` if nothing did.
-    fn failure(&self) -> Option<Cow<'_, str>>;
+    fn failure(&self) -> Option<(EndStatus, Cow<'_, str>)>;
 }
 
 impl Returned for () {
-    fn failure(&self) -> Option<Cow<'_, str>> {
+    fn failure(&self) -> Option<(EndStatus, Cow<'_, str>)> {
         None
     }
 }
 
 impl Returned for Result<Bytes, NoAnswer> {
-    fn failure(&self) -> Option<Cow<'_, str>> {
-        self.as_ref().err().map(|failed| failed.why.as_str().into())
+    fn failure(&self) -> Option<(EndStatus, Cow<'_, str>)> {
+        let failed = self.as_ref().err()?;
+        Some((EndStatus::from(failed.code), failed.why.as_str().into()))
     }
 }
 
 impl Returned for Result<(), JobError> {
-    fn failure(&self) -> Option<Cow<'_, str>> {
-        self.as_ref().err().map(|error| error.to_string().into())
+    fn failure(&self) -> Option<(EndStatus, Cow<'_, str>)> {
+        let error = self.as_ref().err()?;
+        Some((EndStatus::Failed, error.to_string().into()))
+    }
+}
+
+impl<T: Returned> Ended<T> {
+    fn status(&self) -> EndStatus {
+        match self {
+            Self::Done(returned) => returned
+                .failure()
+                .map_or(EndStatus::Ok, |(status, _)| status),
+            Self::Refused(_) => EndStatus::Refused,
+            Self::Panicked(_) => EndStatus::HandlerPanicked,
+            Self::BadArguments(_) => EndStatus::Incompatible,
+            Self::DeadlineExceeded => EndStatus::DeadlineExceeded,
+        }
     }
 }
 
@@ -165,14 +182,23 @@ impl Run {
         }
     }
 
-    /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up.
-    pub(crate) fn call(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
+    /// Runs a handler and replies with its result, in a task of its own that ends when the caller gives up. `answered`
+    /// tells how a call has ended that has this answer.
+    pub(crate) fn call(
+        self,
+        mut reply: CallReply,
+        work: Work<Result<Bytes, NoAnswer>>,
+        answered: fn(&[u8]) -> EndStatus,
+    ) {
         let cancelled = reply.cancelled();
         // Nobody holds the handle of one that is new, so it ends nothing.
         let cancelled = cancelled.unwrap_or_else(|| AbortHandle::new_pair().1);
         let served = async move {
             match self.run(work).await {
-                Ended::Done(Ok(payload)) => reply.send(payload),
+                Ended::Done(Ok(payload)) => {
+                    let ended = answered(&payload);
+                    reply.send(payload, ended);
+                }
                 Ended::Done(Err(NoAnswer { code, why })) => reply.fail(code, &why),
                 Ended::Refused(Refused { code, message }) => reply.refuse(code, &message),
                 Ended::Panicked(message) => reply.fail(FailureCode::HandlerPanicked, &message),
@@ -189,14 +215,21 @@ impl Run {
     /// is being queued is not taken back.
     pub(super) fn enqueue(self, mut reply: CallReply, work: Work<Result<Bytes, NoAnswer>>) {
         drop(reply.cancelled());
-        self.call(reply, work);
+        self.call(reply, work, |_| EndStatus::Ok);
     }
 
     /// Runs a handler whose result nobody waits for, in a task of its own.
     pub(super) fn tell(self, reply: NoReply, work: Work<()>) {
         let command = self.command;
         tokio::spawn(async move {
-            match self.run(work).await {
+            let ended = self.run(work).await;
+            let NoReply {
+                recording,
+                _permit,
+                _running,
+            } = reply;
+            recording.end(ended.status());
+            match ended {
                 Ended::Done(()) | Ended::DeadlineExceeded => {}
                 Ended::Refused(refused) => {
                     tracing::warn!(command, %refused, "a hook refused a broadcast");
@@ -208,23 +241,26 @@ impl Run {
                     tracing::warn!(command, %error, "a broadcast could not be decoded");
                 }
             }
-            drop(reply);
         });
     }
 
     /// Returns a future that runs the handler of a job.
     pub(super) fn job(self, result: JobResult, work: Work<Result<(), JobError>>) -> JobRun {
         JobRun(Box::pin(async move {
-            let outcome = match self.run(work).await {
+            let ended = self.run(work).await;
+            let JobResult {
+                recording,
+                _running,
+            } = result;
+            recording.end(ended.status());
+            match ended {
                 Ended::Done(result) => result.into(),
                 Ended::Refused(refused) if refused.is_panic() => JobOutcome::Retry(refused.message),
                 Ended::Refused(refused) => JobOutcome::Discard(format!("refused: {refused}")),
                 Ended::Panicked(message) => JobOutcome::Panicked(message),
                 Ended::BadArguments(error) => JobOutcome::Discard(bad_arguments(&error)),
                 Ended::DeadlineExceeded => JobOutcome::Retry("out of time".into()),
-            };
-            drop(result);
-            outcome
+            }
         }))
     }
 
@@ -307,27 +343,23 @@ impl Observed {
     /// Tells the span and the hooks how the run has ended.
     fn note_end<T: Returned>(&mut self, ended: &Ended<T>) {
         self.ended = true;
-        let (error_type, text) = match ended {
-            Ended::Done(returned) => match returned.failure() {
-                Some(why) => ("failed", why),
-                None => ("", Cow::default()),
-            },
-            Ended::Refused(_) => ("refused", Cow::default()),
-            Ended::Panicked(message) => ("panicked", message.as_str().into()),
-            Ended::BadArguments(error) => ("bad_arguments", bad_arguments(error).into()),
-            Ended::DeadlineExceeded => ("deadline_exceeded", Cow::default()),
-        };
-        if !error_type.is_empty() {
-            spans::failed(&self.span, error_type);
+        let status = ended.status();
+        if status != EndStatus::Ok {
+            spans::failed(&self.span, status);
         }
         let Some(hooked) = &mut self.hooked else {
             return;
         };
         hooked.end(match ended {
-            Ended::Done(_) if error_type.is_empty() => RequestOutcome::Done,
-            Ended::Done(_) | Ended::BadArguments(_) => RequestOutcome::Failed(&text),
+            Ended::Done(returned) => match returned.failure() {
+                None => RequestOutcome::Done,
+                Some((_, why)) => return hooked.end(RequestOutcome::Failed(&why)),
+            },
+            Ended::BadArguments(error) => {
+                return hooked.end(RequestOutcome::Failed(&bad_arguments(error)));
+            }
             Ended::Refused(refused) => RequestOutcome::Refused(refused),
-            Ended::Panicked(_) => RequestOutcome::Panicked(&text),
+            Ended::Panicked(message) => RequestOutcome::Panicked(message),
             Ended::DeadlineExceeded => RequestOutcome::DeadlineExceeded,
         });
     }
@@ -336,7 +368,7 @@ impl Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         if !self.ended {
-            spans::failed(&self.span, spans::DROPPED);
+            spans::failed(&self.span, EndStatus::Cancelled);
         }
     }
 }

@@ -13,6 +13,7 @@ mod house;
 mod links;
 mod master;
 mod metadata;
+mod metrics;
 mod newcomers;
 mod operators;
 mod queues;

@@ -1,5 +1,7 @@
 //! A client for the built-in commands. Needs the feature `operator`.
 
+mod call;
+mod engine_queues;
 mod error;
 mod open_link;
 mod queue;
@@ -22,7 +24,9 @@ use super::{
     serve::MAX_WAIT,
 };
 use crate::{
-    error::CodecError,
+    address::host_and_port,
+    close::CloseReason,
+    discovery,
     id::{BootEpoch, InstanceId, NodeId},
     keys::{DerivedKeys, Keys},
     link::{
@@ -31,16 +35,19 @@ use crate::{
         gate::{self, DialError, Dialling},
         link::{Link, LinkHost, Peer, Role},
     },
+    metrics::Metrics,
     millis,
-    schema::{CommandDescription, Delivery, SchemaDescription},
+    schema::{CommandDescription, SchemaDescription},
     verdict::Verdicts,
     wire::{
+        frame::CallPayload,
         hello::{FEATURES, Hello, SchemaDigest, Target, role},
-        job_options::JobOptions,
         status::FailureCode,
     },
 };
 
+pub use call::OperatorCall;
+pub use engine_queues::EngineQueues;
 pub use error::OperatorError;
 pub use queue::OperatorQueue;
 
@@ -75,6 +82,7 @@ pub struct OperatorBuilder {
     keys: Keys,
     role: u8,
     timeout: Duration,
+    discovery_port: u16,
     pace: Pace,
 }
 
@@ -85,6 +93,7 @@ impl OperatorBuilder {
             keys: keys.clone(),
             role: role::OPERATOR,
             timeout: DEFAULT_TIMEOUT,
+            discovery_port: discovery::DEFAULT_PORT,
             pace: Pace::default(),
         }
     }
@@ -103,7 +112,15 @@ impl OperatorBuilder {
         self
     }
 
-    /// Connects to the master at `host:port`.
+    /// The master's discovery port: 1 to 65535. Default 8765.
+    #[must_use]
+    pub fn discovery_port(mut self, port: u16) -> Self {
+        self.discovery_port = port;
+        self
+    }
+
+    /// Connects to the master at `host:port`, or at `host` alone: the master's port is then asked for at the
+    /// [discovery port](Self::discovery_port).
     ///
     /// # Errors
     /// If nobody can be reached there in time, or if the master refuses.
@@ -147,6 +164,30 @@ impl OperatorBuilder {
         }
     }
 
+    /// Where to dial. Asks for the port of a master if it is not in the address.
+    async fn host_and_port(
+        &self,
+        keys: &DerivedKeys,
+        addr: &str,
+        target: &Target,
+    ) -> Result<(String, u16), OperatorError> {
+        let unreachable = |why: String| OperatorError::Unreachable {
+            addr: addr.to_owned(),
+            why,
+        };
+        let (host, port) = host_and_port(addr).map_err(unreachable)?;
+        let port = match (port, target) {
+            (Some(port), _) => port,
+            (None, Target::Master) => discovery::discover(&host, self.discovery_port, keys)
+                .await
+                .map_err(|error| {
+                    unreachable(format!("discovery port {}: {error}", self.discovery_port))
+                })?,
+            (None, _) => return Err(unreachable("there is no port in it".to_owned())),
+        };
+        Ok((host, port))
+    }
+
     async fn open(
         &self,
         keys: &DerivedKeys,
@@ -157,7 +198,7 @@ impl OperatorBuilder {
             addr: addr.to_owned(),
             why,
         };
-        let (host, port) = split(addr).ok_or_else(|| unreachable("not `host:port`".to_owned()))?;
+        let (host, port) = self.host_and_port(keys, addr, &target).await?;
         let hello = Hello {
             mesh: String::new(),
             role: self.role,
@@ -179,7 +220,7 @@ impl OperatorBuilder {
         let client = Arc::new(Client::new());
         let host_of_link = Arc::downgrade(&client);
         let peer_addr = addr.to_owned();
-        let dialled = gate::dial(host, port, dialling, move |welcome, channel| {
+        let dialled = gate::dial(&host, port, dialling, move |welcome, channel| {
             let peer = Peer {
                 id: NodeId::new(welcome.node_type.as_str(), welcome.instance.clone()),
                 epoch: welcome.epoch,
@@ -209,16 +250,6 @@ impl OperatorBuilder {
     }
 }
 
-/// `host:port`, where the host may be an IPv6 address in brackets.
-fn split(addr: &str) -> Option<(&str, u16)> {
-    let (host, port) = addr.rsplit_once(':')?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    Some((host, port.parse().ok().filter(|port| *port != 0)?))
-}
-
 /// A connection of an operator or observer with a master or node. Cheap to clone; closes when the last clone is dropped.
 ///
 /// All methods end by the timeout of the [`OperatorBuilder`]. If one is dropped before, the call is cancelled: what it
@@ -243,6 +274,19 @@ impl Operator {
     /// See [`OperatorError`].
     pub async fn describe(&self) -> Result<Description, OperatorError> {
         self.ask(BuiltIn::Describe, &()).await
+    }
+
+    /// What the other end has counted since it was started: calls and jobs, by command. A master has counted nothing.
+    ///
+    /// # Errors
+    /// See [`OperatorError`]. A node of a version before this one has no such command.
+    pub async fn metrics(&self) -> Result<Metrics, OperatorError> {
+        self.ask(BuiltIn::Metrics, &()).await
+    }
+
+    /// Waits until this connection is closed, and returns why. Cancel safe.
+    pub async fn closed(&self) -> CloseReason {
+        self.link.closed().await
     }
 
     /// How much is under way at the other end.
@@ -296,75 +340,22 @@ impl Operator {
 
     /// The queue of a queued command of the node at the other end.
     pub fn queue(&self, command: impl Into<String>) -> OperatorQueue<'_> {
-        OperatorQueue {
-            operator: self,
-            command: command.into(),
-        }
+        OperatorQueue::of_node(self, command.into())
     }
 
-    /// Calls a command of the schema on the node at the other end, with arguments as JSON. Returns the answer as JSON: of
-    /// a queued command an object with the job's id, of a command without an answer `null`.
+    /// Calls a command of the schema on the node at the other end, with arguments as JSON, once it is awaited. Returns the
+    /// answer as JSON: of a queued command an object with the job's id, of a command without an answer `null`.
     ///
     /// # Errors
     /// [`OperatorError::Json`] if the arguments do not suit the command; [`OperatorError::DeclaredOtherwise`] if the node
     /// declares the command otherwise than `schema`, as after an update; see [`OperatorError`] for the others.
-    pub async fn call(
-        &self,
-        schema: &SchemaDescription,
-        command: &CommandDescription,
-        args: &str,
-    ) -> Result<String, OperatorError> {
-        let json = |source| OperatorError::Json {
-            command: command.name.clone(),
-            source,
-        };
-        let mut declared = self.declared.iter();
-        let known = declared.find(|(id, _)| *id == command.id);
-        if known.is_none_or(|(_, fingerprint)| *fingerprint != command.wire_fingerprint) {
-            return Err(OperatorError::DeclaredOtherwise {
-                command: command.name.clone(),
-                node: self.peer().clone(),
-            });
-        }
-        let args = schema.args_from_json(command, args).map_err(json)?;
-        match command.delivery {
-            Some(Delivery::Balanced | Delivery::Gather) => {
-                let answer = self
-                    .bytes(&command.name, command.id, args.into(), self.timeout)
-                    .await?;
-                schema.answer_to_json(command, &answer).map_err(json)
-            }
-            Some(Delivery::Broadcast) => {
-                let deadline = Instant::now() + self.timeout;
-                let told = self
-                    .link
-                    .link
-                    .tell(command.id, Bytes::from(args), deadline)
-                    .await;
-                told.map_err(|failure| self.failed(&command.name, failure, self.timeout))?;
-                Ok("null".to_owned())
-            }
-            Some(Delivery::QueuedBalanced | Delivery::QueuedBroadcast) => {
-                let codec = |error: CodecError| OperatorError::Answer {
-                    command: command.name.clone(),
-                    why: error.to_string(),
-                };
-                let args = JobOptions::default().in_front_of(&args).map_err(codec)?;
-                let answer = self
-                    .bytes(&command.name, command.id, args, self.timeout)
-                    .await?;
-                let queued: crate::call::Queued =
-                    crate::wire::codec::decode(&answer).map_err(codec)?;
-                Ok(
-                    serde_json::json!({ "job": queued.job_id, "instance": queued.instance })
-                        .to_string(),
-                )
-            }
-            None => Err(OperatorError::Failed {
-                command: command.name.clone(),
-                why: "it is delivered in a way that this version does not know".to_owned(),
-            }),
-        }
+    pub fn call<'a>(
+        &'a self,
+        schema: &'a SchemaDescription,
+        command: &'a CommandDescription,
+        args: &'a str,
+    ) -> OperatorCall<'a> {
+        OperatorCall::new(self, schema, command, args)
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -388,8 +379,9 @@ impl Operator {
         let args = serde_json::to_vec(args).map_err(broken)?;
         // No arguments are no bytes.
         let args = if args == b"null" { Vec::new() } else { args };
+        let payload = Bytes::from(args).into();
         let answer = self
-            .bytes(command.name(), command.id(), args.into(), timeout)
+            .bytes(command.name(), command.id(), payload, timeout)
             .await?;
         serde_json::from_slice(&answer).map_err(broken)
     }
@@ -398,11 +390,11 @@ impl Operator {
         &self,
         command: &str,
         id: u32,
-        args: Bytes,
+        payload: CallPayload,
         timeout: Duration,
     ) -> Result<Bytes, OperatorError> {
         let deadline = Instant::now() + timeout;
-        let answer = self.link.link.call(id, args, deadline).await;
+        let answer = self.link.link.call(id, payload, deadline).await;
         answer.map_err(|failure| self.failed(command, failure, timeout))
     }
 

@@ -35,6 +35,19 @@ impl OpenLink {
             Ok(State::Open | State::Opening) | Err(_) => Ok(()),
         }
     }
+
+    /// Waits until the link is closed.
+    pub(super) async fn closed(&self) -> CloseReason {
+        let mut state = self.client.0.subscribe();
+        let closed = state.wait_for(|state| matches!(state, State::Closed(_)));
+        match closed.await.as_deref() {
+            Ok(State::Closed(reason)) => reason.clone(),
+            // The sender is in this struct.
+            Ok(State::Open | State::Opening) | Err(_) => {
+                CloseReason::Local(CloseCode::ShuttingDown)
+            }
+        }
+    }
 }
 
 impl Drop for OpenLink {

@@ -1,19 +1,75 @@
-//! The queues of a node, as an operator sees them.
+//! The queue of a command, as an operator sees it: by way of a node, or straight in its engine.
+
+use std::sync::Arc;
 
 use super::{Operator, OperatorError};
-use crate::operator::{
-    bodies::{Changed, JobView, Jobs, JobsIn, QueueArgs},
-    commands::BuiltIn,
+use crate::{
+    operator::{
+        bodies::{Changed, JobView, Jobs, JobsIn, QueueArgs, QueueCounts},
+        commands::BuiltIn,
+        serve::{NoAnswer, changed_in, listed_in},
+    },
+    queue::UntypedQueue,
+    schema::SchemaDescription,
 };
 
-/// The queue of a queued command of one node. From [`Operator::queue`].
+/// The queue of a queued command: of one node, from [`Operator::queue`], or in an engine, from
+/// [`EngineQueues::queue`](super::EngineQueues::queue).
 #[derive(Debug, Clone)]
 pub struct OperatorQueue<'a> {
-    pub(super) operator: &'a Operator,
-    pub(super) command: String,
+    command: String,
+    by: By<'a>,
 }
 
-impl OperatorQueue<'_> {
+/// How the queue is reached.
+#[derive(Debug, Clone)]
+enum By<'a> {
+    Node(&'a Operator),
+    Engine {
+        queue: UntypedQueue,
+        schema: Arc<SchemaDescription>,
+    },
+}
+
+impl<'a> OperatorQueue<'a> {
+    pub(super) fn of_node(operator: &'a Operator, command: String) -> Self {
+        Self {
+            command,
+            by: By::Node(operator),
+        }
+    }
+
+    pub(super) fn of_engine(queue: UntypedQueue, schema: Arc<SchemaDescription>) -> Self {
+        Self {
+            command: queue.name().command.to_string(),
+            by: By::Engine { queue, schema },
+        }
+    }
+
+    /// How full the queue is. An error of its engine is in the answer.
+    ///
+    /// # Errors
+    /// See [`OperatorError`]; also if the node has no such queue.
+    pub async fn counts(&self) -> Result<QueueCounts, OperatorError> {
+        match &self.by {
+            By::Engine { queue, .. } => Ok(QueueCounts::of(queue.clone()).await),
+            By::Node(operator) => {
+                let queues = operator.stats().await?.queues;
+                let mut queues = queues.into_iter();
+                queues
+                    .find(|counts| counts.command == self.command)
+                    .ok_or_else(|| OperatorError::Failed {
+                        command: BuiltIn::Stats.name().to_owned(),
+                        why: format!(
+                            "{} has no queued command {:?}",
+                            operator.peer(),
+                            self.command
+                        ),
+                    })
+            }
+        }
+    }
+
     /// Jobs of the queue, at most `max` and at most 1,000 of them. Arguments beyond 8 MiB in all are left out.
     ///
     /// # Errors
@@ -24,8 +80,7 @@ impl OperatorQueue<'_> {
             max: Some(max),
             ..self.args()
         };
-        let Jobs { jobs } = self.operator.ask(BuiltIn::QueueList, &args).await?;
-        Ok(jobs)
+        self.listed(BuiltIn::QueueList, &args).await
     }
 
     /// One job or dead letter; `None` if there is none with this id.
@@ -33,7 +88,7 @@ impl OperatorQueue<'_> {
     /// # Errors
     /// See [`OperatorError`].
     pub async fn get(&self, job: &str) -> Result<Option<JobView>, OperatorError> {
-        let Jobs { jobs } = self.operator.ask(BuiltIn::QueueGet, &self.job(job)).await?;
+        let jobs = self.listed(BuiltIn::QueueGet, &self.job(job)).await?;
         Ok(jobs.into_iter().next())
     }
 
@@ -98,8 +153,36 @@ impl OperatorQueue<'_> {
     }
 
     async fn change(&self, command: BuiltIn, args: &QueueArgs) -> Result<u64, OperatorError> {
-        let Changed { jobs } = self.operator.ask(command, args).await?;
+        let Changed { jobs } = match &self.by {
+            By::Node(operator) => operator.ask(command, args).await?,
+            By::Engine { queue, .. } => {
+                let changed = changed_in(command, queue, args).await;
+                changed.map_err(|error| self.failed(command, error))?
+            }
+        };
         Ok(jobs)
+    }
+
+    async fn listed(
+        &self,
+        command: BuiltIn,
+        args: &QueueArgs,
+    ) -> Result<Vec<JobView>, OperatorError> {
+        let Jobs { jobs } = match &self.by {
+            By::Node(operator) => operator.ask(command, args).await?,
+            By::Engine { queue, schema } => {
+                let listed = listed_in(command, schema, queue, args).await;
+                listed.map_err(|error| self.failed(command, error))?
+            }
+        };
+        Ok(jobs)
+    }
+
+    fn failed(&self, command: BuiltIn, error: NoAnswer) -> OperatorError {
+        OperatorError::Failed {
+            command: format!("{} {}", command.name(), self.command),
+            why: error.why,
+        }
     }
 
     fn args(&self) -> QueueArgs {

@@ -1,6 +1,6 @@
 //! The processes that serve calls: the master, Stock, Billing and Audit.
 
-use std::{future::Future, sync::Arc};
+use std::{env, future::Future, sync::Arc};
 
 use clap::Args;
 use mesh_runtime::{NodeBuilder, NodeType, StartError, queue::MemoryQueue};
@@ -98,9 +98,14 @@ pub(crate) async fn billing(args: BillingArgs, stop: Stop) -> Result<(), ShopErr
 }
 
 pub(crate) async fn audit(args: AuditArgs, stop: Stop) -> Result<(), ShopError> {
-    // Room for as many jobs as a file can have orders: the gateway may be much faster than Audit.
-    let queue = Arc::new(MemoryQueue::new().max_jobs(MAX_ORDERS));
-    serve(Audit::node(Books::default()).queue(queue), args.node, stop).await
+    let audit = Audit::node(Books::default());
+    let audit = if env::var_os("MESH_REDIS_URL").is_some_and(|url| !url.is_empty()) {
+        audit
+    } else {
+        // Room for as many jobs as a file can have orders: the gateway may be much faster than Audit.
+        audit.queue(Arc::new(MemoryQueue::new().max_jobs(MAX_ORDERS)))
+    };
+    serve(audit, args.node, stop).await
 }
 
 async fn serve<N: NodeType>(
@@ -117,7 +122,11 @@ async fn serve<N: NodeType>(
         node.id(),
         node.addr()
     ));
-    stop.asked().await;
+    tokio::select! {
+        _ = stop.asked() => {}
+        // An operator has drained it.
+        () = node.shutting_down() => {}
+    }
     node.shutdown().await;
     Ok(())
 }

@@ -1,0 +1,52 @@
+//! Names that may have been meant.
+
+use std::cmp::Ordering;
+
+use crate::output::plain;
+
+/// How many names an error lists.
+const MAX_LISTED: usize = 10;
+
+/// The names, the most similar to `wanted` first. Upper and lower case count as equal.
+pub(crate) fn closest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = wanted.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name))
+        .collect();
+    scored.sort_by(|(one, _), (other, _)| other.partial_cmp(one).unwrap_or(Ordering::Equal));
+    scored.into_iter().map(|(_, name)| name).collect()
+}
+
+/// The names as one text, and how many more there are.
+pub(crate) fn listed(names: &[&str]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(MAX_LISTED)
+        .map(|name| plain(name))
+        .collect();
+    let shown = shown.join(", ");
+    match names.len().saturating_sub(MAX_LISTED) {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_similar_name_comes_first() {
+        let names = ["export", "refund", "charge"];
+        assert_eq!(closest("Chrage", names)[0], "charge");
+        assert_eq!(closest("x", []), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        assert_eq!(listed(&["a", "b"]), "a, b");
+        let text = listed(&["n"; 13]);
+        assert!(text.ends_with("n, and 3 more"), "{text}");
+    }
+}
