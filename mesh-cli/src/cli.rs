@@ -115,7 +115,7 @@ mod tests {
             let cli = Cli::try_parse_from(words).unwrap();
             assert!(cli.json);
             assert!(!cli.yes);
-            assert_eq!(cli.connection.timeout, Duration::from_secs(2));
+            assert_eq!(cli.connection.timeout, Some(Duration::from_secs(2)));
             assert!(matches!(cli.command, Command::Nodes(_)));
         }
     }

@@ -3,8 +3,9 @@
 use mesh_runtime::schema::{CommandDescription, NodeDescription, SchemaDescription};
 
 use crate::{
-    closest::{closest, listed},
+    closest::{closest, listed, meant},
     error::{CliError, Result},
+    output::plain,
 };
 
 /// The command that is called so in the schema.
@@ -68,10 +69,18 @@ fn unknown_command(node: &NodeDescription, name: &str) -> CliError {
     let error = CliError::new(format!("`{}` has no command `{name}`", node.name));
     let commands = node.commands.iter();
     let names = closest(name, commands.map(|command| command.name.as_str()));
-    if names.is_empty() {
-        return error.hint(format!("`{}` has no commands", node.name));
-    }
-    error.hint(format!("it has {}", listed(&names)))
+    let Some(meant) = meant(name, names.iter().copied()) else {
+        return error.hint(if names.is_empty() {
+            format!("`{}` has no commands", node.name)
+        } else {
+            format!("it has {}", listed(&names))
+        });
+    };
+    let meant = plain(&format!("{}.{meant}", node.name));
+    error.hint(format!(
+        "did you mean {meant}? If not: it has {}",
+        listed(&names)
+    ))
 }
 
 #[cfg(test)]
@@ -116,7 +125,11 @@ mod tests {
         assert!(error("charge").contains("did you mean Billing.charge?"));
         assert!(error("nothing").contains("there are Billing."));
         assert!(error("Biling.charge").contains("there are Billing, Gateway"));
-        assert!(error("Billing.chrage").contains("it has charge, refund"));
+        assert!(
+            error("Billing.chrage")
+                .contains("did you mean Billing.charge? If not: it has charge, refund")
+        );
+        assert!(error("Billing.xyz").contains("hint: it has "));
         assert!(error("Gateway.charge").contains("`Gateway` has no commands"));
         for odd in ["", ".", "Billing.", "/charge"] {
             assert!(error(odd).contains("is not the name of a command"));

@@ -73,7 +73,7 @@ async fn connect() -> Option<Operator> {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let connection = Connection {
         profile: profile_in(&words.collect::<Vec<_>>()),
-        timeout: LIMIT,
+        timeout: Some(LIMIT),
         ..Connection::default()
     };
     let settings = connection.settings().ok()?;

@@ -54,16 +54,15 @@ pub(crate) struct Connection {
     #[arg(long, global = true, help_heading = "Connection")]
     pub(crate) observer: bool,
 
-    /// How long to wait for a connection or an answer, as 500ms, 5s or 1m
+    /// How long to wait for a connection or an answer, as 500ms or 1m [default: 5s; of a call, as declared]
     #[arg(
         long,
         global = true,
         value_name = "DURATION",
         value_parser = duration,
-        default_value = "5s",
         help_heading = "Connection"
     )]
-    pub(crate) timeout: Duration,
+    pub(crate) timeout: Option<Duration>,
 
     /// How long one node may take to be reached when many are asked
     #[arg(
@@ -96,7 +95,7 @@ impl Default for Connection {
             profile: None,
             public_key: None,
             observer: false,
-            timeout: TIMEOUT,
+            timeout: None,
             node_timeout: NODE_TIMEOUT,
             discovery_port: None,
         }
@@ -153,7 +152,7 @@ impl Connection {
             master: master.unwrap_or_else(|| THIS_MACHINE.to_owned()),
             redis: environment("MESH_REDIS_URL").or(profile.redis),
             observer: self.observer,
-            timeout: self.timeout,
+            timeout: self.timeout.unwrap_or(TIMEOUT),
             node_timeout: self.node_timeout,
             discovery_port: match self.discovery_port {
                 Some(port) => Some(port),

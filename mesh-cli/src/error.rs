@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use mesh_runtime::{Refusal, operator::OperatorError};
+use mesh_runtime::{CloseCode, Refusal, operator::OperatorError};
 
 use crate::output::plain_lines;
 
@@ -23,6 +23,14 @@ const UNREACHABLE: u8 = 3;
 /// Where keys come from.
 const KEYS_HINT: &str = "the keys come from MESH_PUBLIC_KEY (or --public-key) and MESH_PRIVATE_KEY, or from a profile \
                          (--profile); they must be those of the mesh";
+
+/// What may help if nobody is reached at the master's address.
+const MASTER_HINT: &str = "does it run, is the address right, and is the port open from here? --master HOST:PORT, \
+                           MESH_MASTER or a profile give the master's address; a host alone is asked at its discovery \
+                           port";
+
+/// What may help if there is no room for one more operator.
+const FULL_HINT: &str = "other operators are connected there: try again later";
 
 /// Why the command ends without having done what was asked.
 #[derive(Debug)]
@@ -46,6 +54,19 @@ impl CliError {
     /// Nobody could be reached, or the keys were refused. Exit code 3.
     pub(crate) fn unreachable(what: impl Into<String>) -> Self {
         Self::with_exit(what, UNREACHABLE)
+    }
+
+    /// An error of a node that the master lists. What may help is about its own address.
+    pub(crate) fn of_node(name: &str, error: OperatorError) -> Self {
+        match error {
+            OperatorError::Unreachable { ref why, .. } if !is_full(why) => {
+                Self::unreachable(chain(&error)).hint(format!(
+                    "{name} has told the master this address: does it run there, and is the port open from here? \
+                     `mesh nodes` shows the addresses of all"
+                ))
+            }
+            error => error.into(),
+        }
     }
 
     /// Everything that is to say has been said.
@@ -112,10 +133,13 @@ impl From<OperatorError> for CliError {
         let what = chain(&error);
         match error {
             OperatorError::Keys(_) => Self::usage(what).hint(KEYS_HINT),
-            OperatorError::Unreachable { .. } => Self::unreachable(what).hint(
-                "does it run, is the address right, and is the port open from here? --master HOST:PORT, MESH_MASTER or \
-                 a profile give the master's address; a host alone is asked at its discovery port",
-            ),
+            OperatorError::Unreachable { why, .. } => {
+                Self::unreachable(what).hint(if is_full(&why) {
+                    FULL_HINT
+                } else {
+                    MASTER_HINT
+                })
+            }
             OperatorError::Refused { refusal, .. } => refused(what, refusal),
             OperatorError::DeadlineExceeded { .. } => {
                 Self::new(what).hint("--timeout DURATION waits longer")
@@ -135,6 +159,11 @@ impl From<OperatorError> for CliError {
     }
 }
 
+/// Whether a link was closed because there is no room for one more operator.
+fn is_full(why: &str) -> bool {
+    why.ends_with(&CloseCode::Full.to_string())
+}
+
 fn refused(what: String, refusal: Refusal) -> CliError {
     let error = CliError::unreachable(what);
     match refusal {
@@ -144,7 +173,6 @@ fn refused(what: String, refusal: Refusal) -> CliError {
         Refusal::Role | Refusal::HandshakeKind => {
             error.hint("the other side runs a version that has no operators")
         }
-        Refusal::Full => error.hint("other operators are connected there: try again later"),
         _ => error,
     }
 }
@@ -162,6 +190,8 @@ impl From<io::Error> for CliError {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use mesh_runtime::CloseReason;
 
     use super::*;
 
@@ -188,6 +218,31 @@ mod tests {
         });
         assert_eq!(late.exit, 1);
         assert_eq!(late.what, "no answer of `stats` within 5s");
+    }
+
+    #[test]
+    fn hints_are_about_who_was_not_reached() {
+        let unreachable = |why: &str| OperatorError::Unreachable {
+            addr: "h:1".to_owned(),
+            why: why.to_owned(),
+        };
+        let master = of(unreachable("refused"));
+        assert_eq!(master.hint.as_deref(), Some(MASTER_HINT));
+        let node = CliError::of_node("Billing/b1", unreachable("refused"));
+        assert_eq!(
+            (node.exit, node.what()),
+            (3, "h:1 could not be reached: refused")
+        );
+        let hint = node.hint.unwrap();
+        assert!(
+            hint.contains("Billing/b1") && !hint.contains("--master"),
+            "{hint}"
+        );
+        let full = CloseReason::Goodbye(CloseCode::Full);
+        let full = || unreachable(&format!("it closed the link: {full}"));
+        for error in [of(full()), CliError::of_node("Billing/b1", full())] {
+            assert_eq!((error.exit, error.hint.as_deref()), (3, Some(FULL_HINT)));
+        }
     }
 
     #[test]

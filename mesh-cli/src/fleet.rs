@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const MAX_DIALLING: usize = 64;
 
 /// How many connections with nodes are kept for the next question.
-const MAX_KEPT: usize = 256;
+const MAX_KEPT: usize = 512;
 
 /// A connection with the master, and the way to its nodes.
 pub(crate) struct Fleet {
@@ -35,16 +35,16 @@ pub(crate) struct Fleet {
 }
 
 /// One start of a node. The next start of the same node is another.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Process {
-    node_type: String,
-    instance: String,
-    addr: String,
-    started_ms: u64,
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Process {
+    pub(crate) node_type: String,
+    pub(crate) instance: String,
+    pub(crate) addr: String,
+    pub(crate) started_ms: u64,
 }
 
 impl Process {
-    fn of(node: &LinkState) -> Self {
+    pub(crate) fn of(node: &LinkState) -> Self {
         Self {
             node_type: node.peer.node_type.clone(),
             instance: node.peer.instance.clone(),
@@ -66,6 +66,12 @@ impl Fleet {
             settings,
             kept: Mutex::default(),
         })
+    }
+
+    /// Connects to the master anew. The connections with nodes stay.
+    pub(crate) async fn reconnect(&mut self) -> Result<()> {
+        self.master = self.operators.master(&self.settings.master).await?;
+        Ok(())
     }
 
     /// The settings that this was connected with.
@@ -97,9 +103,25 @@ impl Fleet {
     }
 
     /// Asks all nodes at once. One that cannot be reached within the time for one node is an error of its own and
-    /// delays nothing. The answers are in the order of `nodes`.
+    /// delays nothing. The answers are in the order of `nodes`. What is asked must change nothing: a node whose
+    /// connection is lost meanwhile is asked again over another.
     pub(crate) async fn each<T, F, Fut>(
         &self,
+        nodes: Vec<LinkState>,
+        ask: F,
+    ) -> Vec<(LinkState, std::result::Result<T, OperatorError>)>
+    where
+        F: Fn(Operator) -> Fut,
+        Fut: Future<Output = std::result::Result<T, OperatorError>>,
+    {
+        self.each_within(self.settings.node_timeout, nodes, ask)
+            .await
+    }
+
+    /// The same with another limit to reach a node.
+    pub(crate) async fn each_within<T, F, Fut>(
+        &self,
+        limit: Duration,
         nodes: Vec<LinkState>,
         ask: F,
     ) -> Vec<(LinkState, std::result::Result<T, OperatorError>)>
@@ -110,10 +132,7 @@ impl Fleet {
         let dialling = &Semaphore::new(MAX_DIALLING);
         let ask = &ask;
         let asked = nodes.into_iter().map(|node| async move {
-            let answer = match self.reach(&node, dialling).await {
-                Ok(operator) => ask(operator).await,
-                Err(error) => Err(error),
-            };
+            let answer = self.ask(&node, limit, dialling, ask).await;
             (node, answer)
         });
         join_all(asked).await
@@ -121,10 +140,11 @@ impl Fleet {
 
     /// Connects to one node.
     pub(crate) async fn open(&self, node: &LinkState) -> Result<Operator> {
-        Ok(dial(&self.operators, node, self.settings.timeout).await?)
+        let dialled = dial(&self.operators, node, self.settings.timeout).await;
+        dialled.map_err(|error| CliError::of_node(&full_name(&node.peer), error))
     }
 
-    /// The node that is called `name`: `Type/instance`, or the instance alone if only one node has it.
+    /// The same as [`find`].
     pub(crate) fn find<'a>(&self, nodes: &'a [LinkState], name: &str) -> Result<&'a LinkState> {
         find(nodes, name)
     }
@@ -138,36 +158,40 @@ impl Fleet {
             .collect()
     }
 
-    /// The connection with a node: the one that was kept, if the node still answers there, else a new one.
-    async fn reach(
+    /// Asks a node over the connection that was kept, unless that is lost. Else over a new one.
+    async fn ask<T, F, Fut>(
         &self,
         node: &LinkState,
+        limit: Duration,
         dialling: &Semaphore,
-    ) -> std::result::Result<Operator, OperatorError> {
+        ask: &F,
+    ) -> std::result::Result<T, OperatorError>
+    where
+        F: Fn(Operator) -> Fut,
+        Fut: Future<Output = std::result::Result<T, OperatorError>>,
+    {
         let process = Process::of(node);
-        let limit = self.settings.node_timeout;
         let kept = self.lock_kept().get(&process).cloned();
         if let Some(kept) = kept {
-            let health = timeout(limit, kept.health()).await;
-            match health {
-                Ok(Ok(_)) => return Ok(kept),
-                Ok(Err(_)) => self.forget(&process),
-                Err(_) => {
-                    self.forget(&process);
-                    return Err(silent(node, limit));
-                }
+            match ask(kept).await {
+                Err(OperatorError::Lost { .. }) => self.forget(&process),
+                answered => return answered,
             }
         }
+        // The semaphore is never closed.
         let permit = dialling.acquire().await;
-        let reached = dial(&self.operators, node, limit).await;
+        let dialled = dial(&self.operators, node, limit).await;
         drop(permit);
-        if let Ok(operator) = &reached {
-            let mut kept = self.lock_kept();
-            if kept.len() < MAX_KEPT {
-                kept.insert(process, operator.clone());
-            }
+        let operator = dialled?;
+        self.keep(process, &operator);
+        ask(operator).await
+    }
+
+    fn keep(&self, process: Process, operator: &Operator) {
+        let mut kept = self.lock_kept();
+        if kept.len() < MAX_KEPT {
+            kept.insert(process, operator.clone());
         }
-        reached
     }
 
     fn forget(&self, process: &Process) {
@@ -209,7 +233,8 @@ pub(crate) fn full_name(member: &Member) -> String {
     format!("{}/{}", member.node_type, member.instance)
 }
 
-fn find<'a>(nodes: &'a [LinkState], name: &str) -> Result<&'a LinkState> {
+/// The node that is called `name`: `Type/instance`, or the instance alone if only one node has it.
+pub(crate) fn find<'a>(nodes: &'a [LinkState], name: &str) -> Result<&'a LinkState> {
     let names: Vec<String> = nodes.iter().map(|node| full_name(&node.peer)).collect();
     if let Some(position) = names.iter().position(|full| full == name) {
         return Ok(&nodes[position]);

@@ -10,6 +10,7 @@ mod connection;
 mod context;
 mod error;
 mod fleet;
+mod json_text;
 mod output;
 mod profile;
 mod type_text;

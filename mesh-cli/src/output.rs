@@ -8,7 +8,10 @@ use std::{
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use crate::error::{CliError, Result};
+use crate::{
+    error::{CliError, Result},
+    json_text,
+};
 
 /// Blanks between two columns of a table.
 const GAP: u16 = 2;
@@ -23,15 +26,34 @@ const S_IN_MINUTE: u128 = 60;
 const S_IN_HOUR: u128 = 60 * S_IN_MINUTE;
 const S_IN_DAY: u128 = 24 * S_IN_HOUR;
 
-/// Prints text, with a line break at its end.
+/// The last time that RFC 3339 can express: the end of the year 9999.
+const LAST_MS: u64 = 253_402_300_799_999;
+
+/// Prints text, with a line break at its end. If our output is closed early, as `head` does, the command goes on, and its
+/// exit code says how it went.
 pub(crate) fn print(text: &str) -> Result<()> {
+    unless_closed(write(text))
+}
+
+/// The same for the next part of an output that has no end: if it is closed, nobody wants more, and the command ends.
+pub(crate) fn print_next(text: &str) -> Result<()> {
+    write(text).map_err(CliError::from)
+}
+
+fn write(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
         out.write_all(b"\n")?;
     }
-    out.flush()?;
-    Ok(())
+    out.flush()
+}
+
+fn unless_closed(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(CliError::from),
+    }
 }
 
 /// Tells something that is not part of the output.
@@ -42,12 +64,12 @@ pub(crate) fn note(text: &str) {
 
 /// Prints a value as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
-    print(&printable_json(&serde_json::to_string_pretty(value)?))
+    print(&json_text::pretty(&serde_json::to_string(value)?))
 }
 
-/// Prints a value as one line of JSON.
+/// Prints a value as one line of JSON, of an output that has no end.
 pub(crate) fn json_line(value: &impl Serialize) -> Result<()> {
-    print(&printable_json(&serde_json::to_string(value)?))
+    print_next(&json_text::line(&serde_json::to_string(value)?))
 }
 
 impl From<serde_json::Error> for CliError {
@@ -134,6 +156,16 @@ pub(crate) fn span_ms(ms: u64) -> String {
     span(Duration::from_millis(ms))
 }
 
+/// Milliseconds, with three digits after the point.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1e3)
+}
+
+/// With three digits after the point.
+pub(crate) fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}
+
 /// How long ago something was, or in what time it will be. Both are milliseconds since 1970.
 pub(crate) fn ago(at_ms: u64, now_ms: u64) -> String {
     if at_ms > now_ms {
@@ -151,6 +183,18 @@ pub(crate) fn now_ms() -> u64 {
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
+}
+
+/// A time in milliseconds since 1970, as RFC 3339 writes it, in UTC.
+pub(crate) fn time(ms: u64) -> String {
+    let time = UNIX_EPOCH + Duration::from_millis(ms.min(LAST_MS));
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// So many things: `1 node`, `1,024 nodes`.
+pub(crate) fn some(number: u64, one: &str, many: &str) -> String {
+    let noun = if number == 1 { one } else { many };
+    format!("{} {noun}", count(number))
 }
 
 /// A number with a comma after each three digits.
@@ -183,23 +227,10 @@ pub(crate) fn plain_lines(text: &str) -> String {
 }
 
 /// Whether a terminal does something else than to show this character.
-fn is_obeyed(c: char) -> bool {
+pub(crate) fn is_obeyed(c: char) -> bool {
     // Besides control characters, those that turn the direction of writing, which can make a text look like another.
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns
-}
-
-/// JSON without characters that a terminal would obey. In JSON that was just written, they are in texts only.
-fn printable_json(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c != '\n' && is_obeyed(c) {
-            text.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -229,6 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_output_does_not_hide_how_it_went() {
+        let failed = |kind: io::ErrorKind| unless_closed(Err(kind.into()));
+        assert!(failed(io::ErrorKind::BrokenPipe).is_ok());
+        assert!(failed(io::ErrorKind::StorageFull).is_err());
+    }
+
+    #[test]
+    fn times_that_cannot_be_written_do_no_harm() {
+        assert_eq!(time(1_500), "1970-01-01T00:00:01.500Z");
+        assert_eq!(time(u64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
     fn times_are_before_or_after_now() {
         assert_eq!(ago(1_000, 1_500), "now");
         assert_eq!(ago(1_000, 4_700), "3 s ago");
@@ -246,6 +290,9 @@ mod tests {
         ] {
             assert_eq!(count(number), text);
         }
+        assert_eq!(some(1, "node", "nodes"), "1 node");
+        assert_eq!(some(1_024, "node", "nodes"), "1,024 nodes");
+        assert_eq!(milliseconds(Duration::from_nanos(1_234_567)), 1.235);
     }
 
     #[test]
@@ -256,8 +303,6 @@ mod tests {
         );
         assert_eq!(plain_lines("a\x07\nb\r\n"), "a\u{fffd}\nb");
         assert_eq!(plain("größe ✓"), "größe ✓");
-        let json = serde_json::to_string("a\x1b\u{9b}\u{7f}").unwrap();
-        assert_eq!(printable_json(&json), r#""a\u001b\u009b\u007f""#);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(crate) fn create(
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(|error| failed(&error))?;
     }
-    let mut file = match new_private_file(&path) {
+    let file = match new_private_file(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(CliError::new(format!("{} exists already", path.display()))
@@ -77,9 +77,19 @@ pub(crate) fn create(
         }
         Err(error) => return Err(failed(&error)),
     };
-    file.write_all(text.as_bytes())
-        .map_err(|error| failed(&error))?;
+    fill(file, &path, &text).map_err(|error| failed(&error))?;
     Ok(path)
+}
+
+/// Writes a text into a new file. If that fails, the file is removed: half a profile would be in the way of a whole one.
+fn fill(mut file: File, path: &Path, text: &str) -> std::io::Result<()> {
+    let written = file.write_all(text.as_bytes());
+    drop(file);
+    if written.is_err() {
+        // What is told is why it could not be written.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// Where the profile with this name is.
@@ -231,6 +241,16 @@ mod tests {
         assert_eq!(read.redis, None);
         let again = create("shop", &shop(), &environment).unwrap_err();
         assert!(again.what().contains("exists already"));
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_written_is_removed() {
+        let config = Config::new("half");
+        let path = config.0.join("shop.toml");
+        fs::write(&path, "half").unwrap();
+        let read_only = File::open(&path).unwrap();
+        fill(read_only, &path, "text").unwrap_err();
+        assert!(!path.exists());
     }
 
     #[test]

@@ -68,6 +68,15 @@ pub(crate) fn is_plain(types: &[TypeDef], holds: &TypeRef, plain: PlainType) -> 
     matches!(resolve(types, holds), Kind::Plain(found) if found == plain)
 }
 
+/// Whether the type is a `Result`.
+pub(crate) fn is_result(def: &TypeDef) -> bool {
+    let Structure::Enum { variants } = &def.structure else {
+        return false;
+    };
+    let names = variants.iter().map(|variant| variant.name.as_str());
+    def.name == "Result" && names.eq(["Ok", "Err"])
+}
+
 /// A type as one line: `u64`, `[Line { cents: u64 }]`, `Order { id: u64, note: text? }`, `"Open" | {"Paid": u64}`.
 pub(crate) fn of(types: &[TypeDef], holds: &TypeRef) -> String {
     text(types, holds, false)
@@ -386,6 +395,18 @@ mod tests {
             .map(|field| field.name.as_str())
             .collect();
         assert_eq!(names, ["cents", "state"]);
+    }
+
+    #[test]
+    fn a_result_is_known_by_its_name_and_its_variants() {
+        let is = |name: &str, second: &str| {
+            let def = json!({"kind": "enum", "name": name, "variants": [
+                {"name": "Ok", "type": "unit"}, {"name": second, "type": "text"},
+            ]});
+            is_result(&serde_json::from_value(def).unwrap())
+        };
+        assert!(is("Result", "Err"));
+        assert!(!is("Outcome", "Err") && !is("Result", "Bad"));
     }
 
     #[test]

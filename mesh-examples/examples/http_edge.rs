@@ -1,5 +1,5 @@
-//! An HTTP server in front of a mesh. The deadline of a request becomes the deadline of its call, and what went wrong
-//! in the mesh becomes an HTTP status.
+//! An HTTP server in front of a mesh. The deadline of a request becomes the deadline of its call, its trace becomes that of
+//! the call, and what went wrong in the mesh becomes an HTTP status.
 //!
 //! `cargo run -p mesh-examples --features http --example http_edge`
 //!
@@ -10,7 +10,7 @@ use std::{error::Error, future::pending, net::SocketAddr, time::Duration};
 use axum::{
     Router,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     routing::get,
 };
 use mesh_runtime::{CallError, Context, Node, mesh_schema, testing::TestMesh};
@@ -40,7 +40,12 @@ mesh_schema! {
 struct Polite;
 
 impl GreeterHandler for Polite {
-    async fn greet(&self, _cx: Context<Greeter>, name: String) -> String {
+    async fn greet(&self, cx: Context<Greeter>, name: String) -> String {
+        // What a request to a system outside the mesh would have as its header `traceparent`. With the crate mesh-otel it
+        // names the span of this handler.
+        if let Some(traceparent) = cx.traceparent() {
+            println!("Greeter: traceparent: {traceparent}");
+        }
         if name == "sloth" {
             // So slow that it never ends: the mesh drops it when the deadline of the call has passed.
             pending::<()>().await;
@@ -61,7 +66,12 @@ async fn greet(
 ) -> Result<String, StatusCode> {
     let timeout = timeout_of(&headers).ok_or(StatusCode::BAD_REQUEST)?;
     let greeter = edge.client::<Greeter>();
-    let answer = greeter.greet(name).timeout(timeout).await;
+    let mut call = greeter.greet(name).timeout(timeout);
+    let traceparent = headers.get("traceparent");
+    if let Some(Ok(traceparent)) = traceparent.map(HeaderValue::to_str) {
+        call = call.traceparent(traceparent);
+    }
+    let answer = call.await;
     answer.map_err(|error| {
         // The text stays here, because it may name nodes of the mesh.
         eprintln!("greet: {error}");
@@ -133,11 +143,15 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The trace that the requests belong to, and the span in it that makes them.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 /// The whole response to one request, as text.
 async fn request(addr: SocketAddr, path: &str, millis: u64) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(addr).await?;
     let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {addr}\r\nx-timeout-ms: {millis}\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {addr}\r\nx-timeout-ms: {millis}\r\ntraceparent: {TRACE}\r\n\
+         connection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut response = String::new();

@@ -85,8 +85,10 @@ fn printed_by(example: &str) -> String {
 
 #[cfg(feature = "http")]
 #[test]
-fn a_deadline_that_is_too_short_is_a_gateway_timeout() {
-    let expected = r#"GET /greet/Ada within 5000 ms: HTTP/1.1 200 OK "Hello, Ada!"
+fn a_request_brings_its_deadline_and_its_trace() {
+    let expected = r#"Greeter: traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+GET /greet/Ada within 5000 ms: HTTP/1.1 200 OK "Hello, Ada!"
+Greeter: traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
 GET /greet/sloth within 200 ms: HTTP/1.1 504 Gateway Timeout ""
 ok: the deadline of a request is that of its call
 "#;

@@ -65,9 +65,19 @@ fn checked<'a>(setting: &'static str, endpoint: &'a str) -> Result<&'a str, Otel
     };
     Err(OtelError::Endpoint {
         setting,
-        endpoint: endpoint.to_owned(),
+        endpoint: without_user(endpoint),
         why,
     })
+}
+
+/// The address without a name and password in it, for errors.
+fn without_user(endpoint: &str) -> String {
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
+    match rest.rsplit_once('@') {
+        Some((_, host)) if scheme.is_empty() => host.to_owned(),
+        Some((_, host)) => format!("{scheme}://{host}"),
+        None => endpoint.to_owned(),
+    }
 }
 
 /// The share of new traces that are sampled.
@@ -109,6 +119,14 @@ mod tests {
 
     fn empty(_: &'static str) -> Result<Option<String>, OtelError> {
         Ok(None)
+    }
+
+    #[test]
+    fn errors_have_no_password() {
+        let shown = without_user("https://me:se@cret@collector:4318/x");
+        assert_eq!(shown, "https://collector:4318/x");
+        assert_eq!(without_user("me:secret@collector"), "collector");
+        assert_eq!(without_user("collector:4318"), "collector:4318");
     }
 
     #[test]

@@ -2,6 +2,15 @@
 
 use crate::wire::control::MAX_HOST;
 
+/// `host:port`, with an IPv6 address in brackets.
+pub(crate) fn joined(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
 /// Splits `host`, `host:port`, `[v6]:port` or a bare IPv6 address into host and port. The address is to be dialled, so
 /// port 0 is an error.
 pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
@@ -33,6 +42,14 @@ pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_joined_is_split_into_the_same() {
+        for host in ["a.example", "127.0.0.1", "::1"] {
+            let split = host_and_port(&joined(host, 7000));
+            assert_eq!(split, Ok((host.to_owned(), Some(7000))));
+        }
+    }
 
     #[test]
     fn hosts_and_ports_are_told_apart() {

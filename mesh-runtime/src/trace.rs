@@ -67,8 +67,9 @@ pub trait TracePropagator: Send + Sync + 'static {
     fn inject(&self, span: &Span) -> Option<TraceContext>;
 
     /// A call, broadcast or job has come with a context; this is the span of its handler, which has not been entered
-    /// yet. Or a call is about to be made with a context of its own, by
-    /// [`traceparent`](crate::BalancedCall::traceparent); then this is the span of that call. Not called for a call that queues a job, whose context goes with the job, nor if the span is disabled.
+    /// yet; not called for a call that queues a job, whose context goes with the job. Or a call is about to be made with
+    /// a context of its own, by [`traceparent`](crate::BalancedCall::traceparent); then this is the span of that call.
+    /// Never called with a span that is disabled.
     fn extract(&self, span: &Span, remote: &TraceContext, relation: TraceRelation);
 }
 

@@ -378,6 +378,8 @@ async fn dashboard_alerts_and_guide_name_only_metrics_that_exist() {
 fn promtool_accepts_the_alerts_and_the_configuration() {
     let accepted = promtool(&["check", "rules", "docs/grafana/alerts.yml"], "");
     assert_eq!(accepted, Ok(()));
+    let accepted = promtool(&["test", "rules", "docs/grafana/alerts_test.yml"], "");
+    assert_eq!(accepted, Ok(()));
     let accepted = promtool(&["check", "config", "docs/grafana/prometheus.yml"], "");
     assert_eq!(accepted, Ok(()));
 }

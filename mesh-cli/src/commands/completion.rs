@@ -5,11 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, ValueEnum};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 
-use crate::{
-    context::Context,
-    error::{CliError, Result},
-    output,
-};
+use crate::{context::Context, error::Result, output};
 
 /// The variable by which a shell asks for completions. `main` looks at it first.
 const VARIABLE: &str = "COMPLETE";
@@ -51,8 +47,7 @@ fn script(shell: Shell, program: &str) -> Result<String> {
     };
     let mut script: Vec<u8> = Vec::new();
     completer.write_registration(VARIABLE, NAME, NAME, program, &mut script)?;
-    String::from_utf8(script)
-        .map_err(|_| CliError::new("the path of this program is not UTF-8: move it, or rename it"))
+    Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
 /// How the script calls this program: by its name if it was found by that, else by its path.

@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     error::{CliError, Result},
     fleet::{Fleet, full_name},
-    output::{self, plain},
+    output::{self, plain, some},
 };
 
 /// How often the node is asked what is left.
@@ -116,8 +116,11 @@ fn tell(context: &Context, name: &str, took: Option<Duration>) -> Result<()> {
 fn under_way(stats: &Stats) -> String {
     let (mut running, mut waiting) = (0, 0);
     for queue in &stats.queues {
-        running += queue.running;
-        waiting += queue.waiting + queue.delayed;
+        running = queue.running.saturating_add(running);
+        waiting = queue
+            .waiting
+            .saturating_add(queue.delayed)
+            .saturating_add(waiting);
     }
     let mut text = format!(
         "{} and {} under way",
@@ -132,11 +135,6 @@ fn under_way(stats: &Stats) -> String {
         ));
     }
     text
-}
-
-fn some(number: u64, one: &str, many: &str) -> String {
-    let noun = if number == 1 { one } else { many };
-    format!("{} {noun}", output::count(number))
 }
 
 /// Whether a node is the only one of its type that takes calls.
@@ -231,6 +229,13 @@ mod tests {
         assert_eq!(
             under_way(&with_queues),
             "0 handlers and 0 calls of its own under way; in its queues 2 jobs that run and 1,003 that wait"
+        );
+        let most =
+            json!({"command": "export", "running": u64::MAX, "waiting": u64::MAX, "delayed": 1});
+        let text = under_way(&stats(json!({"queues": [most, most]})));
+        assert!(
+            text.ends_with("18,446,744,073,709,551,615 that wait"),
+            "{text}"
         );
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     context::Context,
     error::{Result, chain},
-    fleet::full_name,
+    fleet::{find, full_name},
     output,
 };
 
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: LinksArgs, context: &Context) -> Result<()> {
     let fleet = context.fleet().await?;
     let nodes = fleet.nodes().await?;
     let wanted = match &args.instance {
-        Some(name) => Some(fleet.find(&nodes, name)?.peer.clone()),
+        Some(name) => Some(find(&nodes, name)?.peer.clone()),
         None => None,
     };
     let asked = fleet.each(nodes, |node| async move {

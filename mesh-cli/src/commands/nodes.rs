@@ -228,7 +228,7 @@ fn node_row(
             .map(|health| health.schema == master.schema),
         uptime_ms: uptime_ms(node, health),
         links: stats.map(|stats| stats.links),
-        load: stats.map(|stats| stats.calls + stats.handlers),
+        load: stats.map(|stats| stats.calls.saturating_add(stats.handlers)),
         reachable: seen.is_ok(),
         state: state(node, seen, rests),
     }

@@ -87,13 +87,15 @@ impl<'a> StartedCall<'a> {
             })
         };
         let recorder = prepared.callee.recorder(prepared.spec.id);
+        let span = spans::listening().then(|| Box::new(span(prepared)));
+        // After all code of the user's own, which may panic.
         if let Some(recorder) = recorder {
             recorder.begin();
         }
         Self {
             deadline,
             recorder,
-            span: spans::listening().then(|| Box::new(span(prepared))),
+            span,
             prepared,
             hooked: (!prepared.local.hooks.is_empty()).then(hooked),
             content: content.map_err(Box::new),
@@ -215,6 +217,11 @@ impl<'a> StartedCall<'a> {
     }
 
     fn inject_trace(&self, carried: &mut Carried) {
+        let is_traced = self.span.as_ref().is_some_and(|span| !span.is_disabled());
+        if self.prepared.has_own_trace && !is_traced {
+            // The current span is not part of the trace that the caller has named.
+            return;
+        }
         if let Some(propagator) = &self.prepared.local.propagator
             && let Some(trace) = propagator.inject(&Span::current())
         {

@@ -10,6 +10,9 @@ const MAX_NEWTYPES: usize = 128;
 /// How deep [`Described`] looks into types without a name.
 const MAX_DESCRIBED: u32 = 4;
 
+/// How many parts of a type without a name are described. A table of types may come from another process.
+const MAX_PARTS: usize = 16;
+
 /// A named part of a struct, or an argument.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
@@ -152,9 +155,12 @@ impl<'a> Described<'a> {
         parts: &'a [TypeRef],
         separator: &str,
     ) -> fmt::Result {
-        for (index, part) in parts.iter().enumerate() {
+        for (index, part) in parts.iter().take(MAX_PARTS).enumerate() {
             let separator = if index > 0 { separator } else { "" };
             write!(f, "{separator}{}", self.part(part))?;
+        }
+        if parts.len() > MAX_PARTS {
+            write!(f, "{separator}…")?;
         }
         Ok(())
     }
@@ -189,9 +195,12 @@ impl fmt::Display for Described<'_> {
                 }
                 Structure::Struct { fields } => {
                     f.write_str("{")?;
-                    for (index, field) in fields.iter().enumerate() {
+                    for (index, field) in fields.iter().take(MAX_PARTS).enumerate() {
                         let separator = if index > 0 { ", " } else { "" };
                         write!(f, "{separator}{}: {}", field.name, self.part(&field.holds))?;
+                    }
+                    if fields.len() > MAX_PARTS {
+                        f.write_str(", …")?;
                     }
                     f.write_str("}")
                 }

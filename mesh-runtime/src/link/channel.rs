@@ -184,6 +184,12 @@ impl Channel {
         }
     }
 
+    /// Whether chunks of a payload wait to be sent.
+    #[cfg(feature = "operator")]
+    pub(crate) fn has_chunks(&self) -> bool {
+        self.outbound().outbox.has_chunks()
+    }
+
     /// Waits until the other side is authenticated, or until the connection closes.
     pub(crate) async fn proven(&self) {
         tokio::select! {

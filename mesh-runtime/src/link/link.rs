@@ -179,6 +179,12 @@ impl Link {
         self.channel.settled().await;
     }
 
+    /// Whether chunks of a payload wait to be sent. What is sent after the last of them arrives after it.
+    #[cfg(feature = "operator")]
+    pub(crate) fn has_chunks(&self) -> bool {
+        self.channel.has_chunks()
+    }
+
     /// When something was last heard of the other end, to the millisecond, rounded down.
     pub(crate) fn heard(&self) -> Instant {
         self.channel.heard_at()

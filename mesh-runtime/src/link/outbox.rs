@@ -146,6 +146,12 @@ impl Outbox {
         !self.small.is_empty() || (chunks_allowed && !self.streams.is_empty())
     }
 
+    /// Whether a payload in chunks waits, or the rest of one.
+    #[cfg(feature = "operator")]
+    pub(crate) fn has_chunks(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
     /// Hands frames to `put`, which returns whether the frame still fitted. Small frames go first. Then, if
     /// `chunks_allowed`, one chunk follows, from the stream whose turn it is.
     pub(crate) fn fill(

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::core::{MasterCallbacks, MasterCore, MasterEvent};
@@ -26,9 +26,12 @@ use crate::{
     id::NodeId,
     keys::Keys,
     link::{channel::Pace, gate::Gate, heartbeat::Heartbeat},
-    node::{config, listen, listen_for_metrics},
+    node::{
+        config::{self, MetricsAddr},
+        listen, listen_for_metrics,
+    },
     operator::Operated,
-    probes,
+    probes::Probes,
     socketio::{Limits, Server},
 };
 
@@ -51,7 +54,7 @@ pub struct MasterBuilder<M: Mesh> {
     bind: Option<String>,
     discovery_port: Option<u16>,
     discovery: bool,
-    metrics: Option<String>,
+    metrics: MetricsAddr,
     pace: Pace,
     callbacks: MasterCallbacks,
     mesh: PhantomData<fn() -> M>,
@@ -72,7 +75,7 @@ impl<M: Mesh> MasterBuilder<M> {
             bind: None,
             discovery_port: None,
             discovery: true,
-            metrics: None,
+            metrics: MetricsAddr::default(),
             pace: Pace::default(),
             callbacks: MasterCallbacks::default(),
             mesh: PhantomData,
@@ -108,7 +111,14 @@ impl<M: Mesh> MasterBuilder<M> {
     /// Opens a port for HTTP at `ip:port`: `/metrics` for Prometheus, and the probes `/livez` and `/readyz`. With port 0 it
     /// is any free port, which [`Master::metrics_addr`] tells. There is no authentication. Default: none is opened.
     pub fn metrics(mut self, addr: impl ToString) -> Self {
-        self.metrics = Some(addr.to_string());
+        self.metrics = MetricsAddr::At(addr.to_string());
+        self
+    }
+
+    /// Leaves `MESH_METRICS` aside.
+    #[cfg(feature = "testing")]
+    pub(crate) fn without_metrics_of_environment(mut self) -> Self {
+        self.metrics = MetricsAddr::None;
         self
     }
 
@@ -152,10 +162,7 @@ impl<M: Mesh> MasterBuilder<M> {
         } else {
             None
         };
-        let metrics = match metrics {
-            Some(addr) => Some(listen_for_metrics(addr).await?),
-            None => None,
-        };
+        let metrics = listen_for_metrics(metrics).await?;
         let (happened, events) = mpsc::channel(BACKLOG);
         tokio::spawn(call_back(self.callbacks, events));
         let core = MasterCore::new(M::SCHEMA, keys, happened);
@@ -168,25 +175,13 @@ impl<M: Mesh> MasterBuilder<M> {
                 }
             })?;
         let end = CancellationToken::new();
-        let metrics = match metrics {
-            Some(listener) => Some(serve_metrics(listener, &core, end.clone())?),
-            None => None,
-        };
+        let probes = metrics.map(|listener| {
+            let operated = Arc::downgrade(&core) as Weak<dyn Operated>;
+            listener.serve(operated, end.clone())
+        });
         tracing::info!(mesh = M::SCHEMA.mesh, %addr, "the master listens");
-        Ok(Master::run(core, addr, metrics, server, discovery, end))
+        Ok(Master::run(core, addr, probes, server, discovery, end))
     }
-}
-
-fn serve_metrics(
-    listener: TcpListener,
-    core: &Arc<MasterCore>,
-    end: CancellationToken,
-) -> Result<SocketAddr, StartError> {
-    let operated = Arc::downgrade(core) as Weak<dyn Operated>;
-    probes::start(listener, operated, end).map_err(|source| StartError::Bind {
-        addr: "the listener for metrics".into(),
-        source,
-    })
 }
 
 async fn open_discovery(
@@ -231,7 +226,7 @@ impl Master {
     fn run(
         core: Arc<MasterCore>,
         addr: SocketAddr,
-        metrics: Option<SocketAddr>,
+        probes: Option<Probes>,
         server: Server,
         discovery: Option<Discovery>,
         end: CancellationToken,
@@ -240,7 +235,7 @@ impl Master {
         let master = Self {
             core: Arc::clone(&core),
             addr,
-            metrics,
+            metrics: probes.as_ref().map(|probes| probes.addr),
             discovery: discovery.as_ref().map(Discovery::addr),
             end: end.clone(),
             ended: ended.clone(),
@@ -255,6 +250,9 @@ impl Master {
             core.connections.close();
             let _ = tokio::time::timeout(CLOSING_HANDSHAKE, core.connections.wait()).await;
             server.stop().await;
+            if let Some(probes) = probes {
+                probes.closed().await;
+            }
         });
         master
     }

@@ -6,6 +6,7 @@ use futures_util::future::{BoxFuture, ready};
 
 use super::{core::MasterCore, registry::NodeInfo};
 use crate::{
+    address,
     link::serving::{CallReply, ReceivedPayload, TellPermit},
     metrics::Metrics,
     operator::{
@@ -65,10 +66,6 @@ impl Operated for MasterCore {
         self.operators.len()
     }
 
-    fn queued_commands(&self) -> Vec<&'static str> {
-        Vec::new()
-    }
-
     fn own_check(&self) -> bool {
         true
     }
@@ -107,8 +104,7 @@ impl Operated for MasterCore {
 fn state((node, draining): (&NodeInfo, bool)) -> LinkState {
     let addr = match node.port {
         0 => String::new(),
-        port if node.host.contains(':') => format!("[{}]:{port}", node.host),
-        port => format!("{}:{port}", node.host),
+        port => address::joined(&node.host, port),
     };
     LinkState {
         peer: Member::from(&node.id),

@@ -137,8 +137,8 @@ impl Histogram {
         Some(Duration::from_nanos(mean))
     }
 
-    /// The duration that a share of `q` of all do not exceed: 0.5 is the median. It is exact to the width of a bucket, a
-    /// quarter of the duration at most. Durations over 60 s count as 60 s. `None` if there are none, or if `q` is not
+    /// The duration that a share of `q` of all do not exceed: 0.5 is the median. It is exact to the width of a bucket: a
+    /// quarter of the duration at most, or 10 µs. Durations over 60 s count as 60 s. `None` if there are none, or if `q` is not
     /// from 0 to 1.
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let count = self.count();

@@ -18,8 +18,8 @@ pub use histogram::{Bucket, Histogram};
 pub(crate) use recorder::{CommandRecorder, LazyRecorder, Recording};
 pub(crate) use status::EndStatus;
 
-/// What a node has counted since it was started: one entry for each command and [`Direction`] that was used at least
-/// once, and for each command that the node serves.
+/// What a node has counted since it was started: one entry for each command that it serves, and one for each other
+/// command and [`Direction`] that was used at least once.
 ///
 /// ```no_run
 /// # use mesh_runtime::{Node, NodeType, metrics::Direction};
@@ -37,6 +37,27 @@ pub(crate) use status::EndStatus;
 pub struct Metrics {
     /// The commands, by node type, name and direction.
     pub commands: Vec<CommandMetrics>,
+}
+
+/// The most buckets that a histogram of another process may have, and the most statuses: more than any version has.
+#[cfg(feature = "operator")]
+const MAX_PARTS: usize = 512;
+
+#[cfg(feature = "operator")]
+impl Metrics {
+    /// Whether what another process tells makes sense, so that it can be worked with.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        for command in &self.commands {
+            let buckets = &command.durations.buckets;
+            if buckets.len() > MAX_PARTS || command.statuses.len() > MAX_PARTS {
+                return Err("a command has too many buckets or statuses");
+            }
+            if !buckets.is_sorted_by(|one, other| one.from_ns < other.from_ns) {
+                return Err("the buckets of a command are not in order");
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What was counted of one command, on one side.
@@ -170,6 +191,22 @@ mod tests {
         let mut sum = metrics(7, 3);
         sum.add(&metrics(1, 1));
         assert_eq!((sum.count(), sum.errors(), sum.in_flight), (12, 4, 2));
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn what_another_process_tells_must_make_sense() {
+        let told = |buckets: serde_json::Value| {
+            let mut command = metrics(1, 1);
+            command.durations.buckets = serde_json::from_value(buckets).unwrap();
+            let commands = vec![command];
+            Metrics { commands }.check()
+        };
+        let bucket = |from: usize| serde_json::json!({"from_ns": from, "to_ns": null, "count": 1});
+        assert_eq!(told(serde_json::json!([bucket(1), bucket(2)])), Ok(()));
+        told(serde_json::json!([bucket(2), bucket(2)])).unwrap_err();
+        let many: Vec<_> = (0..MAX_PARTS + 1).map(bucket).collect();
+        told(many.into()).unwrap_err();
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
 use super::{
     Node, RunningNode,
-    config::{self, Config, MasterAddr, ReadyCheck, variable},
+    config::{self, Config, MasterAddr, MetricsAddr, ReadyCheck, variable},
     core::{NodeCore, Parts},
     events::{EventSender, NodeCallbacks},
     jobs::Jobs,
@@ -55,7 +55,7 @@ pub struct NodeBuilder<N: NodeType> {
     discovery_port: Option<u16>,
     bind: Option<String>,
     advertise: Option<String>,
-    metrics: Option<String>,
+    metrics: MetricsAddr,
     instance: Option<InstanceId>,
     queue: Option<Arc<dyn Queue>>,
     callbacks: NodeCallbacks,
@@ -85,7 +85,7 @@ impl<N: NodeType> NodeBuilder<N> {
             discovery_port: None,
             bind: None,
             advertise: None,
-            metrics: None,
+            metrics: MetricsAddr::default(),
             instance: None,
             queue: None,
             callbacks: NodeCallbacks::default(),
@@ -139,7 +139,16 @@ impl<N: NodeType> NodeBuilder<N> {
     /// node type that it dials, is not shutting down, and [`ready_check`](Self::ready_check) passes, and 503 with the
     /// reasons otherwise. A node that has lost the master stays ready: its calls go on.
     pub fn metrics(mut self, addr: impl ToString) -> Self {
-        self.metrics = Some(addr.to_string());
+        self.metrics = MetricsAddr::At(addr.to_string());
+        self
+    }
+
+    /// Leaves `MESH_METRICS` aside: for tests, in which many nodes share an environment.
+    #[cfg(feature = "testing")]
+    pub(crate) fn without_metrics_of_environment(mut self) -> Self {
+        if matches!(self.metrics, MetricsAddr::OfEnvironment) {
+            self.metrics = MetricsAddr::None;
+        }
         self
     }
 
@@ -286,10 +295,7 @@ impl<N: NodeType> NodeBuilder<N> {
         let fingerprints = Fingerprints::known_to(schema, N::NAME).await;
         let metrics = config::metrics(self.metrics)?;
         let listener = listen(config::bind(self.bind)?).await?;
-        let metrics = match metrics {
-            Some(addr) => Some(listen_for_metrics(addr).await?),
-            None => None,
-        };
+        let metrics = listen_for_metrics(metrics).await?;
         let queue = match self.queue {
             Some(queue) => queue,
             None => config::queue(N::SPEC).await?,
@@ -354,11 +360,11 @@ impl<N: NodeType> NodeBuilder<N> {
             advertised,
             first,
         ));
-        let metrics = match metrics {
-            Some(listener) => Some(serve_metrics(listener, &core)?),
-            None => None,
-        };
-        let running = RunningNode::start(core, addr, metrics, server, jobs, registration);
+        let probes = metrics.map(|listener| {
+            let operated = Arc::downgrade(&core) as Weak<dyn Operated>;
+            listener.serve(operated, core.local.closed.clone())
+        });
+        let running = RunningNode::start(core, addr, probes, server, jobs, registration);
         let node = Node::new(running);
         match tokio::time::timeout(FIRST_ATTEMPT, outcome).await {
             Ok(Ok(FirstAttempt::Refused { addr, refusal })) => {
@@ -384,20 +390,19 @@ fn advertised_addr(text: &str) -> Result<(String, Option<u16>), StartError> {
     })
 }
 
-/// Opens the listener for metrics and probes.
-pub(crate) async fn listen_for_metrics(addr: SocketAddr) -> Result<TcpListener, StartError> {
-    let listener = TcpListener::bind(addr).await;
-    listener.map_err(|source| StartError::Bind {
-        addr: format!("{addr} (for metrics: see metrics() or MESH_METRICS)"),
-        source,
-    })
-}
-
-fn serve_metrics(listener: TcpListener, core: &Arc<NodeCore>) -> Result<SocketAddr, StartError> {
-    let operated = Arc::downgrade(core) as Weak<dyn Operated>;
-    let closed = core.local.closed.clone();
-    probes::start(listener, operated, closed).map_err(|source| StartError::Bind {
-        addr: "the listener for metrics".into(),
+/// Opens the listener for metrics and probes, if there is to be one.
+pub(crate) async fn listen_for_metrics(
+    addr: Option<SocketAddr>,
+) -> Result<Option<probes::Listener>, StartError> {
+    let Some(addr) = addr else {
+        return Ok(None);
+    };
+    let listener = probes::Listener::bind(addr).await;
+    listener.map(Some).map_err(|source| StartError::Bind {
+        addr: format!(
+            "{addr} (for metrics: another process, or another node of this one, may have it; see metrics() or \
+             MESH_METRICS)"
+        ),
         source,
     })
 }

@@ -201,9 +201,26 @@ pub(crate) fn bind(given: Option<String>) -> Result<SocketAddr, StartError> {
     })
 }
 
-/// The address for metrics and probes: that given in code, else that of the environment, else none.
-pub(crate) fn metrics(given: Option<String>) -> Result<Option<SocketAddr>, StartError> {
-    let Some(text) = given.or_else(|| variable("MESH_METRICS")) else {
+/// Where metrics and probes are served.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum MetricsAddr {
+    /// At the address in the environment, if there is one.
+    #[default]
+    OfEnvironment,
+    At(String),
+    #[cfg(feature = "testing")]
+    None,
+}
+
+/// The address for metrics and probes.
+pub(crate) fn metrics(given: MetricsAddr) -> Result<Option<SocketAddr>, StartError> {
+    let text = match given {
+        MetricsAddr::OfEnvironment => variable("MESH_METRICS"),
+        MetricsAddr::At(addr) => Some(addr),
+        #[cfg(feature = "testing")]
+        MetricsAddr::None => None,
+    };
+    let Some(text) = text else {
         return Ok(None);
     };
     let addr = text.parse().map_err(|_| StartError::Config {

@@ -30,7 +30,7 @@ use crate::{
         table::{Admission, Standing, Table},
     },
     local::LocalNode,
-    metrics::{CommandMetrics, Metrics},
+    metrics::Metrics,
     operator::{Operated, OperatorLinks},
     queue::NodeQueues,
     schema::{DescribedSchema, Fingerprints, NodeSpec, Schema},
@@ -290,7 +290,9 @@ impl NodeCore {
     /// A hash of what this node declares about its own commands.
     pub(super) fn commands_fingerprint(&self) -> u64 {
         let mut hash = FnvHasher::default();
-        for (id, fingerprint) in self.fingerprints.of(&self.local.id.node_type) {
+        let mut commands = self.fingerprints.of(&self.local.id.node_type).to_vec();
+        commands.sort_unstable();
+        for (id, fingerprint) in commands {
             hash.write(&id.to_le_bytes());
             hash.write(&fingerprint.to_le_bytes());
         }
@@ -302,9 +304,9 @@ impl NodeCore {
         let served = self.dispatcher.metrics();
         let mut commands: Vec<_> = self.local.call_metrics().chain(served).collect();
         commands.sort_by(|one, other| {
-            let key =
-                |of: &CommandMetrics| (of.node_type.clone(), of.command.clone(), of.direction);
-            key(one).cmp(&key(other))
+            let types = one.node_type.cmp(&other.node_type);
+            let names = types.then_with(|| one.command.cmp(&other.command));
+            names.then_with(|| one.direction.cmp(&other.direction))
         });
         Metrics { commands }
     }

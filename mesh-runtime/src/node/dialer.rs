@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{core::NodeCore, events::Event};
 use crate::{
+    address,
     backoff::Backoff,
     error::Refusal,
     id::NodeId,
@@ -98,7 +99,7 @@ async fn dial(core: &Arc<NodeCore>, peer: &PeerEntry) -> Result<Arc<Link>, DialE
         pace: core.config.pace,
         connections: &core.connections,
     };
-    let addr = format!("{}:{}", peer.host, peer.port);
+    let addr = address::joined(&peer.host, peer.port);
     let (node, target) = (Arc::clone(core), peer.node.clone());
     let dialled = gate::dial(&peer.host, peer.port, dialling, move |welcome, channel| {
         let there = NodeId::new(welcome.node_type.as_str(), welcome.instance.clone());
@@ -131,7 +132,7 @@ fn hint(host: &str) -> &'static str {
 }
 
 fn on_failure(core: &NodeCore, peer: &PeerEntry, error: &DialError, repeating: &mut Repeating) {
-    let addr = format!("{}:{}", peer.host, peer.port);
+    let addr = address::joined(&peer.host, peer.port);
     let why = format!("no link to {addr} ({error}){}", hint(&peer.host));
     if repeating.is_due(&why, Instant::now()) {
         tracing::warn!(node = %core.local.id, peer = %peer.node, "{why}; tries again");

@@ -154,10 +154,17 @@ impl<N: NodeType> Node<N> {
         self.running.shutdown().await
     }
 
-    /// Waits until this node shuts down, by [`shutdown`](Self::shutdown) or because an operator has asked for it. For
-    /// programs that listen for signals themselves: they then call `shutdown` as well, and get the report. Cancel safe.
-    pub async fn shutting_down(&self) {
-        self.running.draining().await;
+    /// Waits until this node shuts down: by [`shutdown`](Self::shutdown), or because an operator has asked for it. For
+    /// programs that listen for signals themselves, in place of [`run_until_signal`](Self::run_until_signal): they then
+    /// call `shutdown`, which also waits for one that is under way. Cancel safe.
+    ///
+    /// # Errors
+    /// If the node can no longer do its work, which does not end it: see `run_until_signal`.
+    pub async fn shutting_down(&self) -> Result<(), RunError> {
+        tokio::select! {
+            () = self.running.draining() => Ok(()),
+            why = self.running.core.given_up() => Err(why),
+        }
     }
 
     /// Runs until the process is told to end (Ctrl-C or SIGTERM), then shuts down. Also returns once the node has been shut

@@ -88,11 +88,6 @@ impl Operated for NodeCore {
         self.operators.len()
     }
 
-    fn queued_commands(&self) -> Vec<&'static str> {
-        let queued = self.dispatcher.queued();
-        queued.map(|served| served.spec.name).collect()
-    }
-
     fn own_check(&self) -> bool {
         self.config.ready_check.passes()
     }

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{core::NodeCore, jobs::Jobs};
-use crate::{close::CloseCode, socketio::Server};
+use crate::{close::CloseCode, probes::Probes, socketio::Server};
 
 /// How long the drain pings on all links may take, and later the closing handshakes on all connections.
 const CLOSING_HANDSHAKE: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ impl RunningNode {
     pub(crate) fn start(
         core: Arc<NodeCore>,
         addr: SocketAddr,
-        metrics: Option<SocketAddr>,
+        probes: Option<Probes>,
         server: Server,
         jobs: Jobs,
         registration: JoinHandle<()>,
@@ -58,9 +58,10 @@ impl RunningNode {
         let (report, reported) = watch::channel(ShutdownReport::default());
         let (end, ended) = watch::channel(None);
         let closing = Arc::clone(&core);
+        let metrics = probes.as_ref().map(|probes| probes.addr);
         tokio::spawn(async move {
             closing.local.closed.cancelled().await;
-            close(&closing, server, registration).await;
+            close(&closing, server, probes, registration).await;
             end.send_replace(Some(*reported.borrow()));
         });
         let running = Arc::new(Self {
@@ -161,7 +162,12 @@ async fn drain(running: Arc<RunningNode>) {
 }
 
 /// Closes every connection with a goodbye, and stops listening.
-async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
+async fn close(
+    core: &NodeCore,
+    server: Server,
+    probes: Option<Probes>,
+    registration: JoinHandle<()>,
+) {
     let _ = registration.await;
     for link in core.links() {
         link.close(CloseCode::ShuttingDown);
@@ -170,5 +176,8 @@ async fn close(core: &NodeCore, server: Server, registration: JoinHandle<()>) {
     core.connections.close();
     let _ = tokio::time::timeout(CLOSING_HANDSHAKE, core.connections.wait()).await;
     server.stop().await;
+    if let Some(probes) = probes {
+        probes.closed().await;
+    }
     tracing::info!(node = %core.local.id, "ended");
 }

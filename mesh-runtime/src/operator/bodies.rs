@@ -100,6 +100,8 @@ pub struct QueueCounts {
     pub running: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Whether the dead letters are those of all instances, though each may have its own queue.
+    pub dead_shared: bool,
     /// How long the oldest of the waiting jobs has waited.
     pub oldest_ms: Option<u64>,
     /// Whether the queue is paused.
@@ -326,11 +328,22 @@ pub(crate) struct QueueArgs {
     /// `queue list`: how many jobs at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max: Option<usize>,
+    /// `queue list`: how many jobs to leave out first.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) skip: usize,
     /// The job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) job: Option<String>,
     /// `queue requeue`, `queue purge`: all dead letters.
     pub(crate) all: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The answer of `queue list`, and of `queue get` with one job or none.

@@ -1,6 +1,9 @@
 //! The jobs of a queue for operators, with their arguments as JSON.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::{
     bodies::{JobView, Jobs, JobsIn, QueueArgs, QueueCounts},
@@ -18,6 +21,9 @@ use crate::{
 /// How many jobs a list has, unless it is asked for fewer.
 const MAX_JOBS: usize = 1000;
 
+/// How long an engine has to tell how full a queue is.
+const COUNTS_DEADLINE: Duration = Duration::from_secs(5);
+
 /// How many bytes of JSON the arguments in one answer may have. Further jobs come without arguments.
 const MAX_ARGS: usize = 8 * 1024 * 1024;
 
@@ -31,9 +37,14 @@ impl QueueCounts {
             command: queue.name().command.to_string(),
             of_instance: queue.name().instance.is_some(),
             shared: queue.is_shared(),
+            dead_shared: queue.shares_dead_letters(),
             ..Self::default()
         };
-        match queue.stats().await {
+        let Ok(stats) = timeout(COUNTS_DEADLINE, queue.stats()).await else {
+            counts.error = Some(format!("no answer within {COUNTS_DEADLINE:?}"));
+            return counts;
+        };
+        match stats {
             Ok(stats) => {
                 counts.waiting = stats.waiting;
                 counts.delayed = stats.delayed;
@@ -62,22 +73,25 @@ pub(super) async fn list(
     args: &QueueArgs,
 ) -> Result<Jobs, NoAnswer> {
     let max = args.max.unwrap_or(MAX_JOBS).min(MAX_JOBS);
+    // Engines list from the beginning, and bound what they keep.
+    let up_to = args.skip.saturating_add(max);
     let mut viewing = Viewing::new(schema, queue);
     let jobs = match args.jobs_in.unwrap_or(JobsIn::Waiting) {
         JobsIn::Dead => {
-            let letters = queue.dead_letters(max).await?;
+            let letters = queue.dead_letters(up_to).await?;
             letters
                 .into_iter()
+                .skip(args.skip)
                 .map(|letter| viewing.letter(letter))
                 .collect()
         }
-        JobsIn::Waiting => viewing.jobs(queue.jobs(JobState::Waiting, max).await?),
-        JobsIn::Delayed => viewing.jobs(queue.jobs(JobState::Delayed, max).await?),
+        JobsIn::Waiting => viewing.jobs(queue.jobs(JobState::Waiting, up_to).await?, args.skip),
+        JobsIn::Delayed => viewing.jobs(queue.jobs(JobState::Delayed, up_to).await?, args.skip),
         JobsIn::Other => {
             let why = "there are waiting, delayed, running and dead jobs, and no others";
             return Err(Unavailable(why.to_owned()).into());
         }
-        JobsIn::Running => viewing.jobs(queue.jobs(JobState::Running, max).await?),
+        JobsIn::Running => viewing.jobs(queue.jobs(JobState::Running, up_to).await?, args.skip),
     };
     Ok(Jobs { jobs })
 }
@@ -119,8 +133,9 @@ impl<'a> Viewing<'a> {
         }
     }
 
-    fn jobs(&mut self, jobs: Vec<QueuedJob<()>>) -> Vec<JobView> {
-        jobs.into_iter().map(|job| self.job(job)).collect()
+    fn jobs(&mut self, jobs: Vec<QueuedJob<()>>, skip: usize) -> Vec<JobView> {
+        let jobs = jobs.into_iter().skip(skip);
+        jobs.map(|job| self.job(job)).collect()
     }
 
     fn job(&mut self, job: QueuedJob<()>) -> JobView {

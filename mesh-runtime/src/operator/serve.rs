@@ -51,16 +51,13 @@ pub(crate) trait Operated: Send + Sync + 'static {
 
     fn health(&self) -> Health;
 
-    /// What was counted since it was started, without an order.
+    /// What was counted since it was started.
     fn metrics(&self) -> Metrics;
 
     fn events(&self) -> Arc<EventLog>;
 
     /// The operators and observers that are connected.
     fn operators(&self) -> usize;
-
-    /// The queued commands that it serves.
-    fn queued_commands(&self) -> Vec<&'static str>;
 
     /// Whether the check of its user says that it is ready.
     fn own_check(&self) -> bool;

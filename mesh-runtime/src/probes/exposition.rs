@@ -2,9 +2,7 @@
 //! some, and begin with `mesh_` where there are none. No label has the id of an instance: ids may be random, and each new
 //! one would be a new time series for ever.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use tokio::time::timeout;
+use std::collections::BTreeMap;
 
 use super::{
     obstacles,
@@ -14,9 +12,6 @@ use crate::{
     metrics::{CommandMetrics, Direction, EndStatus, Metrics},
     operator::{HealthStatus, LinkState, Operated, QueueCounts},
 };
-
-/// How long the engines of queues have to tell their counts.
-const QUEUES_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The bounds of the buckets, in nanoseconds and as text in seconds. Each is a bound of the histograms of a node, so that
 /// the counts are exact.
@@ -369,19 +364,10 @@ fn histogram(text: &mut Text, name: &str, command: &CommandMetrics, labels: &[La
 
 async fn queues(text: &mut Text, operated: &dyn Operated) {
     let node_type = operated.member().node_type;
-    // Where the engine does not answer, its queues are told as being away.
-    let counts = match timeout(QUEUES_DEADLINE, operated.stats()).await {
-        Ok(stats) => stats.queues,
-        Err(_) => Vec::new(),
-    };
-    let of = |command: &str| counts.iter().find(|counts| counts.command == command);
-    let queued: Vec<(String, Option<&QueueCounts>)> = operated
-        .queued_commands()
+    let queues = operated.stats().await.queues;
+    let queues: Vec<(String, QueueCounts)> = queues
         .into_iter()
-        .map(|command| {
-            let told = of(command).filter(|counts| counts.error.is_none());
-            (format!("{node_type}/{command}"), told)
-        })
+        .map(|counts| (format!("{node_type}/{}", counts.command), counts))
         .collect();
     let name = "mesh_queue_up";
     text.metric(
@@ -389,31 +375,33 @@ async fn queues(text: &mut Text, operated: &dyn Operated) {
         Kind::Gauge,
         "Whether the engine of the queue answers.",
     );
-    for (command, counts) in &queued {
-        text.sample(name, &[("command", command)], u8::from(counts.is_some()));
+    for (command, counts) in &queues {
+        text.sample(
+            name,
+            &[("command", command)],
+            u8::from(counts.error.is_none()),
+        );
     }
-    let told: Vec<_> = queued
-        .iter()
-        .filter_map(|(command, counts)| Some((command, (*counts)?)))
-        .map(|(command, counts)| {
-            let shared = if counts.shared { "true" } else { "false" };
-            ([("command", command.as_str()), ("shared", shared)], counts)
-        })
-        .collect();
+    let told = || queues.iter().filter(|(_, counts)| counts.error.is_none());
     let name = "mesh_queue_jobs";
     text.metric(
         name,
         Kind::Gauge,
-        "The jobs of a queue by their state. A shared queue is told by every instance.",
+        "The jobs of a queue by their state. What is shared is told by every instance.",
     );
-    for (labels, counts) in &told {
-        for (state, jobs) in [
-            ("waiting", counts.waiting),
-            ("delayed", counts.delayed),
-            ("running", counts.running),
-            ("dead", counts.dead),
+    for (command, counts) in told() {
+        for (state, shared, jobs) in [
+            ("waiting", counts.shared, counts.waiting),
+            ("delayed", counts.shared, counts.delayed),
+            ("running", counts.shared, counts.running),
+            ("dead", counts.dead_shared, counts.dead),
         ] {
-            text.sample(name, &[&labels[..], &[("state", state)]].concat(), jobs);
+            let labels = [
+                ("command", command.as_str()),
+                is_shared(shared),
+                ("state", state),
+            ];
+            text.sample(name, &labels, jobs);
         }
     }
     let name = "mesh_queue_oldest_seconds";
@@ -422,15 +410,24 @@ async fn queues(text: &mut Text, operated: &dyn Operated) {
         Kind::Gauge,
         "How long the oldest waiting job has waited; 0 if none waits.",
     );
-    for (labels, counts) in &told {
+    for (command, counts) in told() {
         let seconds = counts.oldest_ms.unwrap_or_default() as f64 / 1000.0;
-        text.sample(name, labels, seconds);
+        text.sample(
+            name,
+            &[("command", command), is_shared(counts.shared)],
+            seconds,
+        );
     }
     let name = "mesh_queue_paused";
     text.metric(name, Kind::Gauge, "Whether the queue is paused.");
-    for (labels, counts) in &told {
-        text.sample(name, labels, u8::from(counts.paused));
+    for (command, counts) in told() {
+        let labels = [("command", command.as_str()), is_shared(counts.shared)];
+        text.sample(name, &labels, u8::from(counts.paused));
     }
+}
+
+fn is_shared(shared: bool) -> Label<'static> {
+    ("shared", if shared { "true" } else { "false" })
 }
 
 #[cfg(test)]

@@ -269,6 +269,20 @@ impl<A> CommandQueue<A> {
         self.engine.is_shared() && self.name.instance.is_none()
     }
 
+    /// Whether the dead letters are those of all instances, even of a command whose instances have a queue each.
+    pub(crate) fn shares_dead_letters(&self) -> bool {
+        self.engine.is_shared()
+    }
+
+    /// Puts a dead letter back into the queue that it came from. `false` if there is no such dead letter.
+    #[cfg(feature = "operator")]
+    pub(crate) async fn requeue_home(&self, job: &JobId) -> Result<bool, QueueError> {
+        match self.engine.admin().dead_letter(&self.name, job).await? {
+            Some(letter) => self.of(letter.queue.clone()).put_back(&letter).await,
+            None => Ok(false),
+        }
+    }
+
     /// The payload of the job is its encoded arguments; `block` is the extension block of the call that queues it.
     pub(crate) async fn enqueue(
         &self,

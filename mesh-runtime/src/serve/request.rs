@@ -174,6 +174,7 @@ impl Request<NoReply> {
 
     /// The dispatch knows no such command.
     pub fn unknown(self) {
+        self.reply.recording.end(EndStatus::Incompatible);
         tracing::warn!(
             command = self.spec.name,
             "a broadcast that is not served here"
@@ -201,6 +202,7 @@ impl Request<JobResult> {
     /// The dispatch knows no such command.
     pub fn unknown(self) -> JobRun {
         let why = unserved(self.spec);
+        self.reply.recording.end(EndStatus::Incompatible);
         JobRun(Box::pin(std::future::ready(JobOutcome::Discard(why))))
     }
 }

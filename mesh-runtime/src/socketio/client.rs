@@ -27,7 +27,7 @@ use super::{
     codec::{self, Packet},
     stream::GuardedStream,
 };
-use crate::yielding::yield_to_ready_tasks;
+use crate::{address, yielding::yield_to_ready_tasks};
 
 type WebSocket = WebSocketStream<GuardedStream>;
 /// The writing half, shared by the sink and the reader's pongs. `None` once the connection has ended.
@@ -75,12 +75,7 @@ async fn open(
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
-    // An IPv6 address needs brackets in a URL.
-    let authority = if host.contains(':') && !host.starts_with('[') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
+    let authority = address::joined(host, port);
     let url = format!("ws://{authority}/socket.io/?EIO=4&transport=websocket");
     let (mut socket, _response) = client_async_with_config(url, stream, Some(config))
         .await

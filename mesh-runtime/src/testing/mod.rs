@@ -42,6 +42,7 @@ impl<M: Mesh> TestMesh<M> {
             .keys(&keys)
             .bind("127.0.0.1:0")
             .without_discovery()
+            .without_metrics_of_environment()
             .start()
             .await?;
         Ok(Self {
@@ -57,6 +58,7 @@ impl<M: Mesh> TestMesh<M> {
             .keys(&self.keys)
             .master(self.master.addr())
             .bind("127.0.0.1:0")
+            .without_metrics_of_environment()
     }
 
     /// Starts a node in this mesh.

@@ -25,5 +25,6 @@ mod rolling_upgrade;
 mod settings;
 mod shutdown;
 mod split;
+mod traceparent;
 mod versions;
 mod waiting;

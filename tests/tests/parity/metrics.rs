@@ -11,11 +11,11 @@ use std::{
 };
 
 use mesh_runtime::{
-    Context, Node, NodeType, StartError, mesh_schema,
+    Context, Event, Node, NodeType, StartError, mesh_schema,
     metrics::{CommandMetrics, Direction},
     testing::TestMesh,
 };
-use mesh_tests::{Back, Front, Parity, Stage, http, within};
+use mesh_tests::{Back, Front, Ledger, Parity, Stage, http, within};
 use tokio::net::TcpStream;
 
 mesh_schema! {
@@ -232,6 +232,45 @@ async fn a_node_is_ready_once_it_is_linked_and_until_it_drains() {
         assert_eq!(http(addr, "GET /").await.0, 404);
         gateway.shutdown().await;
         assert!(TcpStream::connect(addr).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_first_instance_of_a_type_that_links_to_its_own_kind_is_ready() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let _ledger = mesh.start_node(Ledger::node(Stage::quiet())).await.unwrap();
+        let back = Back::node(Stage::quiet()).metrics("127.0.0.1:0");
+        let back = mesh.start_node(back).await.unwrap();
+        back.ready::<Ledger>(1).await.unwrap();
+        let addr = back.metrics_addr().unwrap();
+        let ready = (200, "ready\n".to_owned());
+        assert_eq!(http(addr, "GET /readyz").await, ready);
+        // It has been registered, so it stays ready when the master is gone: its calls go on.
+        let mut events = back.events();
+        mesh.master().shutdown().await;
+        while !matches!(events.next().await, Some(Event::MasterLost { .. })) {}
+        assert_eq!(http(addr, "GET /readyz").await, ready);
+        let (_, text) = http(addr, "GET /metrics").await;
+        assert!(text.contains("\nmesh_registered 0\n"), "{text}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn clients_that_send_nothing_keep_nobody_from_the_probes() {
+    within(async {
+        let mesh = TestMesh::<Shop>::start().await.unwrap();
+        let gateway = mesh
+            .start_node(Gateway::node().metrics("127.0.0.1:0"))
+            .await;
+        let addr = gateway.as_ref().unwrap().metrics_addr().unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..200 {
+            silent.push(TcpStream::connect(addr).await.unwrap());
+        }
+        assert_eq!(http(addr, "GET /livez").await.0, 200);
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use std::{future::IntoFuture, time::Duration};
 
 use mesh_runtime::{
-    CloseCode, CloseReason, Node, NodeId, Refusal,
+    Node, NodeId, Refusal,
     operator::{EventKind, HealthStatus, JobsIn, Operator, OperatorError},
     schema::{Delivery, SchemaDescription},
     testing::{
@@ -449,8 +449,9 @@ async fn a_stranger_or_a_wrong_address_is_refused_and_there_is_no_room_for_a_cro
         assert!(
             matches!(
                 full,
-                OperatorError::Lost {
-                    reason: CloseReason::Goodbye(CloseCode::Full)
+                OperatorError::Refused {
+                    refusal: Refusal::Full,
+                    ..
                 }
             ),
             "{full}"
@@ -459,6 +460,26 @@ async fn a_stranger_or_a_wrong_address_is_refused_and_there_is_no_room_for_a_cro
         crowd.pop();
         while mesh.operator_of(&back).await.is_err() {
             tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_broadcast_has_arrived_when_its_call_returns() {
+    within(async {
+        let mesh = TestMesh::<Parity>::start().await.unwrap();
+        let (stage, mut hearing) = Stage::new();
+        let (_front, back) = two(&mesh, &stage).await;
+        for size in [10, 100_000, 4_000_000] {
+            let operator = mesh.operator_of(&back).await.unwrap();
+            let text = "x".repeat(size);
+            call(&operator, "hint", &format!(r#"{{"text": "{text}"}}"#))
+                .await
+                .unwrap();
+            // Closes the link.
+            drop(operator);
+            assert_eq!(hearing.next().await.text.len(), size);
         }
     })
     .await;

@@ -5,6 +5,7 @@ mod damage;
 mod durable;
 mod leases;
 mod places;
+mod without_nodes;
 
 use std::{fs, path::Path};
 

@@ -40,10 +40,17 @@ pub(super) struct Load {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     pub(super) start: Instant,
-    /// From here on, calls that begin are counted.
+    /// From here on, calls that end are counted.
     pub(super) counted: Instant,
-    /// From here on, no call begins.
+    /// From here on, no call begins, and none that ends is counted.
     pub(super) end: Instant,
+}
+
+impl Times {
+    /// Whether a call that has ended then is counted.
+    fn are_counting(self, ended: Instant) -> bool {
+        (self.counted..self.end).contains(&ended)
+    }
 }
 
 struct Loaded {
@@ -129,7 +136,8 @@ impl Load {
             .find(|loaded| !loaded.lost.load(Ordering::Relaxed))
     }
 
-    /// Makes a call. With a rate, it is measured from when it was due, so that waiting for its turn counts.
+    /// Makes a call. With a rate, it is measured from when it was due, so that waiting for its turn counts. Whether it is
+    /// counted goes by its end: so as many come in at the beginning as are left out at the end.
     async fn one(&self, worker: usize, loaded: &Loaded, due: Option<Instant>) {
         // The semaphore is never closed.
         let _permit = loaded.room.acquire().await;
@@ -145,12 +153,12 @@ impl Load {
         };
         let now = Instant::now();
         self.ended.fetch_add(1, Ordering::Relaxed);
-        if began >= self.times.counted
+        if self.times.are_counting(now)
             && let Some(tally) = self.tallies.get(worker % TALLIES)
         {
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             let took = now.saturating_duration_since(began);
-            tally.add(took, now <= self.times.end, &ended);
+            tally.add(took, &ended);
         }
         if let Ended::Failed(error) = ended {
             if matches!(error, OperatorError::Lost { .. }) {
@@ -158,5 +166,23 @@ impl Load {
             }
             time::sleep(PAUSE).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_counted_by_their_end() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let times = Times {
+            start,
+            counted: at(1),
+            end: at(11),
+        };
+        let counted = [0, 1, 10, 11, 12].map(|seconds| times.are_counting(at(seconds)));
+        assert_eq!(counted, [false, true, true, false, false]);
     }
 }

@@ -22,15 +22,15 @@ use self::{
 };
 use super::call::{
     arguments::Given,
-    given_timeout::GivenTimeout,
     targets::{self, Target, Wanted},
+    timeout_of,
 };
 use crate::{
     completers,
     confirm::confirm,
     context::Context,
     error::{CliError, Result},
-    output,
+    output::{self, some},
 };
 
 /// How often the progress is drawn.
@@ -44,7 +44,8 @@ const DRAWN_EVERY: Duration = Duration::from_millis(200);
 The calls go to all instances in turn, over this machine's links to them. What is measured includes this
 machine and the network. Ctrl-C ends early and still prints what was measured.
 
-With --rate, a call is measured from when it was due, so that waiting for slow calls before it counts.
+Counted are the calls that end in the time that is measured. With --rate, a call is measured from when it was
+due, so that waiting for slow calls before it counts.
 
 Examples:
   mesh bench Billing.price '{\"sku\": \"a\"}'
@@ -102,9 +103,6 @@ pub(crate) struct BenchArgs {
     /// Measure a queued command as well: each call queues a job, which will run
     #[arg(long)]
     queue_jobs: bool,
-
-    #[command(flatten)]
-    timeout: GivenTimeout,
 }
 
 /// Measures.
@@ -113,8 +111,9 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<()> {
     let wanted = Wanted {
         command: &args.command,
         given: given.as_ref(),
+        to: args.to.as_deref(),
     };
-    let targets = connected(&args, wanted, context).await?;
+    let targets = connected(wanted, context).await?;
     allowed(&args, &targets, context)?;
     let concurrency = concurrency(args.concurrency as usize, targets.len());
     let count = targets.len();
@@ -127,7 +126,7 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<()> {
     };
     let timeouts = targets
         .iter()
-        .map(|target| args.timeout.of(&target.command));
+        .map(|target| timeout_of(&target.command, context.connection.timeout));
     let timeout = timeouts.max().unwrap_or_default();
     let load = Arc::new(Load::new(targets, timeout, args.rate, times)?);
     put(&load, concurrency, times).await;
@@ -140,9 +139,9 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<()> {
 }
 
 /// Connects to all instances. Those that cannot be called are told.
-async fn connected(args: &BenchArgs, wanted: Wanted<'_>, context: &Context) -> Result<Vec<Target>> {
+async fn connected(wanted: Wanted<'_>, context: &Context) -> Result<Vec<Target>> {
     let fleet = context.fleet().await?;
-    let nodes = targets::instances(&fleet, &args.command, args.to.as_deref()).await?;
+    let nodes = targets::instances(&fleet, wanted).await?;
     let mut targets = Vec::new();
     let mut passed = Vec::new();
     for opened in targets::all(&fleet, nodes, wanted).await {
@@ -152,7 +151,7 @@ async fn connected(args: &BenchArgs, wanted: Wanted<'_>, context: &Context) -> R
         }
     }
     if targets.is_empty() {
-        return Err(targets::nobody(&args.command, passed));
+        return Err(targets::nobody(wanted.command, passed));
     }
     for passed in &passed {
         output::note(&format!("without {}: {}", passed.name, passed.reason()));
@@ -176,7 +175,7 @@ fn allowed(args: &BenchArgs, targets: &[Target], context: &Context) -> Result<()
     let question = format!(
         "Call `{}` on {} for {} s? It is not declared idempotent, and these are real calls.",
         args.command,
-        instances(targets.len()),
+        some(targets.len() as u64, "instance", "instances"),
         args.seconds + args.warmup
     );
     confirm(&question, context.yes)
@@ -257,13 +256,6 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn instances(count: usize) -> String {
-    match count {
-        1 => "1 instance".to_owned(),
-        count => format!("{count} instances"),
-    }
-}
-
 fn print(report: &Report, context: &Context) -> Result<()> {
     if context.json {
         output::json(report)?;
@@ -271,8 +263,10 @@ fn print(report: &Report, context: &Context) -> Result<()> {
         output::print(&report.text())?;
     }
     if report.calls == 0 {
-        return Err(CliError::new("no call was counted")
-            .hint("it ended in the warmup, or all connections were lost: --warmup 0 counts from the start"));
+        return Err(CliError::new("no call has ended in the time that is measured").hint(
+            "--seconds measures for longer, and --warmup 0 from the start; if all connections were lost, `mesh nodes` \
+             shows whether the instances are there",
+        ));
     }
     // Not one answer.
     if report.percentiles.is_none() {

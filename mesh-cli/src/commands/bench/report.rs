@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::tally::Tally;
-use crate::output::{count, span};
+use crate::output::{count, milliseconds, rounded, some, span};
 
 /// The length of the longest bar, in characters.
 const BAR: u64 = 40;
@@ -26,7 +26,9 @@ pub(super) struct Report {
     pub(super) rate: Option<u32>,
     /// How long was measured.
     pub(super) seconds: f64,
+    /// That have ended in this time.
     pub(super) calls: u64,
+    /// That were answered.
     pub(super) calls_per_s: f64,
     pub(super) errors: BTreeMap<String, u64>,
     /// How long the calls took that were answered.
@@ -61,7 +63,7 @@ impl Report {
     pub(super) fn new(command: String, instances: usize, window: Duration, tally: Tally) -> Self {
         let seconds = window.as_secs_f64();
         let calls_per_s = if seconds > 0.0 {
-            tally.in_time as f64 / seconds
+            tally.durations.len() as f64 / seconds
         } else {
             0.0
         };
@@ -102,14 +104,9 @@ impl Report {
 
     fn heading(&self) -> String {
         format!(
-            "{} of {} {}, {} at once, {} s",
+            "{} of {}, {} at once, {} s",
             self.command,
-            self.instances,
-            if self.instances == 1 {
-                "instance"
-            } else {
-                "instances"
-            },
+            some(self.instances as u64, "instance", "instances"),
             self.concurrency,
             self.seconds,
         )
@@ -118,6 +115,7 @@ impl Report {
 
 impl Percentiles {
     fn of(durations: &Histogram<u64>) -> Option<Self> {
+        let ms = |ns: u64| milliseconds(Duration::from_nanos(ns));
         let quantile = |q| ms(durations.value_at_quantile(q));
         (!durations.is_empty()).then(|| Self {
             min_ms: ms(durations.min()),
@@ -196,15 +194,6 @@ fn bar_lines(bars: &[Bar]) -> Vec<String> {
         .collect()
 }
 
-fn ms(ns: u64) -> f64 {
-    rounded(ns as f64 / 1e6)
-}
-
-/// With three digits after the point.
-fn rounded(number: f64) -> f64 {
-    (number * 1e3).round() / 1e3
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,10 +203,10 @@ mod tests {
         let mut tally = Tally::new().unwrap();
         for (us, times) in [(150, 90), (1_500, 9), (40_000, 1)] {
             for _ in 0..times {
-                tally.add(Duration::from_micros(us), true, &Ended::Answered);
+                tally.add(Duration::from_micros(us), &Ended::Answered);
             }
         }
-        tally.add(Duration::from_micros(150), true, &Ended::AnsweredErr);
+        tally.add(Duration::from_micros(150), &Ended::AnsweredErr);
         let mut report = Report::new(
             "Billing.charge".to_owned(),
             2,

@@ -41,8 +41,6 @@ pub(super) struct Tally {
     pub(super) durations: Histogram<u64>,
     /// All.
     pub(super) calls: u64,
-    /// Those that were answered before the time was over, also with an `Err`.
-    pub(super) in_time: u64,
     /// By kind.
     pub(super) errors: BTreeMap<String, u64>,
 }
@@ -53,13 +51,12 @@ impl Tally {
         Ok(Self {
             durations: durations.map_err(|error| CliError::new(error.to_string()))?,
             calls: 0,
-            in_time: 0,
             errors: BTreeMap::new(),
         })
     }
 
     /// Counts a call.
-    pub(super) fn add(&mut self, took: Duration, in_time: bool, ended: &Ended) {
+    pub(super) fn add(&mut self, took: Duration, ended: &Ended) {
         self.calls += 1;
         let error = match ended {
             Ended::Answered => None,
@@ -67,7 +64,6 @@ impl Tally {
             Ended::Failed(error) => Some(kind(error)),
         };
         if !matches!(ended, Ended::Failed(_)) {
-            self.in_time += u64::from(in_time);
             let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             self.durations.saturating_record(ns);
         }
@@ -79,7 +75,6 @@ impl Tally {
     /// Adds what was counted elsewhere.
     pub(super) fn add_all(&mut self, other: &Self) {
         self.calls += other.calls;
-        self.in_time += other.in_time;
         // All have the same bounds, so this cannot fail.
         let _ = self.durations.add(&other.durations);
         for (kind, count) in &other.errors {
@@ -128,14 +123,14 @@ mod tests {
     #[test]
     fn calls_are_counted_by_how_they_ended() {
         let mut tally = Tally::new().unwrap();
-        tally.add(Duration::from_millis(1), true, &Ended::Answered);
-        tally.add(Duration::from_millis(2), false, &Ended::Answered);
-        tally.add(Duration::from_millis(3), true, &Ended::AnsweredErr);
-        tally.add(Duration::from_secs(9), true, &failed("boom"));
+        tally.add(Duration::from_millis(1), &Ended::Answered);
+        tally.add(Duration::from_millis(2), &Ended::Answered);
+        tally.add(Duration::from_millis(3), &Ended::AnsweredErr);
+        tally.add(Duration::from_secs(9), &failed("boom"));
         let mut all = Tally::new().unwrap();
-        all.add(Duration::from_secs(9), true, &failed("boom"));
+        all.add(Duration::from_secs(9), &failed("boom"));
         all.add_all(&tally);
-        assert_eq!((all.calls, all.in_time, all.durations.len()), (5, 2, 3));
+        assert_eq!((all.calls, all.durations.len()), (5, 3));
         assert_eq!(all.errors["failed: boom"], 2);
         assert_eq!(all.errors["answered with an Err"], 1);
     }
@@ -145,7 +140,7 @@ mod tests {
         let mut tally = Tally::new().unwrap();
         for number in 0..1_000 {
             let ended = failed(&format!("job {number}"));
-            tally.add(Duration::ZERO, true, &ended);
+            tally.add(Duration::ZERO, &ended);
         }
         assert_eq!(tally.errors.len(), MAX_KINDS + 1);
         assert_eq!(tally.errors.values().sum::<u64>(), 1_000);
@@ -155,7 +150,7 @@ mod tests {
     fn every_duration_can_be_counted() {
         let mut tally = Tally::new().unwrap();
         for took in [Duration::ZERO, Duration::MAX] {
-            tally.add(took, true, &Ended::Answered);
+            tally.add(took, &Ended::Answered);
         }
         assert_eq!(tally.durations.len(), 2);
     }

@@ -5,15 +5,13 @@ use mesh_runtime::schema::{CommandDescription, Named, PlainType, Structure, Type
 use serde_json::{Map, Value};
 
 use crate::{
+    closest::meant,
     output::plain,
     type_text::{self, Kind},
 };
 
 /// How many problems are listed.
 const MAX_FOUND: usize = 50;
-
-/// How alike two names must be to be taken for a slip of the pen: from 0, nothing in common, to 1, the same.
-const ALIKE: f64 = 0.75;
 
 /// What is wrong with these arguments, a line for each problem.
 pub(super) fn of(types: &[TypeDef], command: &CommandDescription, json: &Value) -> Vec<String> {
@@ -184,14 +182,10 @@ fn field_path(path: &str, name: &str) -> String {
 
 /// What may be meant by a name that is not known.
 fn instead(unknown: &str, known: &[&str]) -> String {
-    let alike = known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(unknown, name), name))
-        .max_by(|(one, _), (other, _)| one.total_cmp(other));
-    match alike {
-        None => "; there are none".to_owned(),
-        Some((alike, name)) if alike >= ALIKE => format!("; did you mean `{}`?", plain(name)),
-        Some(_) => format!("; there are {}", plain(&known.join(", "))),
+    match meant(unknown, known.iter().copied()) {
+        Some(name) => format!("; did you mean `{}`?", plain(name)),
+        None if known.is_empty() => "; there are none".to_owned(),
+        None => format!("; there are {}", plain(&known.join(", "))),
     }
 }
 

@@ -1,9 +1,7 @@
 //! `mesh call`: calls a command of the mesh.
 
 pub(crate) mod arguments;
-pub(crate) mod given_timeout;
 mod guide;
-mod json_text;
 mod missing;
 mod print;
 pub(crate) mod targets;
@@ -15,11 +13,11 @@ use futures_util::future::join_all;
 use mesh_runtime::{
     TraceContext,
     operator::{LinkState, OperatorError},
+    schema::{CommandDescription, DEFAULT_TIMEOUT},
 };
 
 use self::{
     arguments::Given,
-    given_timeout::GivenTimeout,
     targets::{Passed, Target, Wanted},
 };
 use crate::{
@@ -32,10 +30,11 @@ use crate::{
 /// Call a command of the mesh
 #[derive(Args, Debug)]
 #[command(
-    after_help = "A call goes to an instance at random that is not draining. If that one cannot be reached
-or declares the command otherwise, it goes to the next. A broadcast command goes to all.
+    after_help = "A call goes to an instance that is not draining. Some of them are asked, at random, and the first
+that answers and has the command with such arguments is called. A broadcast command goes to all.
 
---timeout DURATION is how long the call may take. Without it, the timeout of the command counts, else 3s.
+--timeout DURATION is how long it may take to find that instance, and how long the call may take then. Without
+it, 5s to find it, and for the call the timeout of the command, else 3s.
 
 Examples:
   mesh call Billing.charge                                  shows which arguments it needs
@@ -76,9 +75,6 @@ pub(crate) struct CallArgs {
     /// The W3C traceparent of the trace that the call is to be a part of
     #[arg(long, value_name = "TEXT", value_parser = traceparent)]
     traceparent: Option<String>,
-
-    #[command(flatten)]
-    timeout: GivenTimeout,
 }
 
 /// How a call of an instance went.
@@ -94,14 +90,14 @@ pub(crate) async fn run(args: CallArgs, context: &Context) -> Result<()> {
     let wanted = Wanted {
         command: &args.command,
         given: given.as_ref(),
+        to: args.to.as_deref(),
     };
     let fleet = context.fleet().await?;
-    let nodes = targets::instances(&fleet, &args.command, args.to.as_deref()).await?;
+    let nodes = targets::instances(&fleet, wanted).await?;
     if args.all {
         return call_all(&fleet, nodes, wanted, &args, context).await;
     }
-    let may_be_for_all = args.to.is_none();
-    match targets::one(&fleet, &nodes, wanted, may_be_for_all).await? {
+    match targets::one(&fleet, &nodes, wanted).await? {
         (Some(target), passed) => call_one(target, &passed, &args, context).await,
         (None, _) => call_all(&fleet, nodes, wanted, &args, context).await,
     }
@@ -114,7 +110,7 @@ async fn call_one(
     context: &Context,
 ) -> Result<()> {
     print::passed(passed);
-    let answered = call(target, args).await;
+    let answered = call(target, args, context).await;
     print::who(&answered);
     let answer = answered.answer?;
     print::one(&answered.target, answered.took, &answer, context.json)?;
@@ -135,7 +131,7 @@ async fn call_all(
     let mut calls = Vec::new();
     for opened in targets::all(fleet, nodes, wanted).await {
         match opened {
-            Ok(target) => calls.push(call(target, args)),
+            Ok(target) => calls.push(call(target, args, context)),
             Err(none) => passed.push(none),
         }
     }
@@ -154,8 +150,8 @@ async fn call_all(
     Err(CliError::silent(1))
 }
 
-async fn call(target: Target, args: &CallArgs) -> Answered {
-    let timeout = args.timeout.of(&target.command);
+async fn call(target: Target, args: &CallArgs, context: &Context) -> Answered {
+    let timeout = timeout_of(&target.command, context.connection.timeout);
     let call = target
         .operator
         .call(&target.schema, &target.command, &target.args);
@@ -173,6 +169,12 @@ async fn call(target: Target, args: &CallArgs) -> Answered {
         answer,
         target,
     }
+}
+
+/// How long a call may take: as given, else as the command says.
+pub(crate) fn timeout_of(command: &CommandDescription, given: Option<Duration>) -> Duration {
+    let declared = command.options.timeout_ms.map(Duration::from_millis);
+    given.or(declared).unwrap_or(DEFAULT_TIMEOUT)
 }
 
 fn meta(text: &str) -> std::result::Result<(String, String), String> {
@@ -193,7 +195,35 @@ fn traceparent(text: &str) -> std::result::Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
     use super::*;
+    use crate::cli::Cli;
+
+    fn command(options: serde_json::Value) -> CommandDescription {
+        serde_json::from_value(json!({
+            "name": "charge", "id": "0x00000400", "fingerprint": "0x1", "wire_fingerprint": "0x1",
+            "delivery": "balanced", "args": [], "options": options,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_timeout_that_is_given_comes_before_that_of_the_command() {
+        let (plain, patient) = (command(json!({})), command(json!({"timeout_ms": 60_000})));
+        let given = |words: &[&str]| Cli::try_parse_from(words).unwrap().connection.timeout;
+        let none = given(&["mesh", "call", "Billing.charge"]);
+        assert_eq!(timeout_of(&plain, none), Duration::from_secs(3));
+        assert_eq!(timeout_of(&patient, none), Duration::from_secs(60));
+        for words in [
+            ["mesh", "call", "Billing.charge", "--timeout", "9s"],
+            ["mesh", "--timeout", "9s", "call", "Billing.charge"],
+        ] {
+            let timeout = timeout_of(&patient, given(&words));
+            assert_eq!(timeout, Duration::from_secs(9));
+        }
+    }
 
     #[test]
     fn metadata_has_a_key_and_a_value() {

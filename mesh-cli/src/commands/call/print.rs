@@ -8,12 +8,13 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Answered, json_text,
+    Answered,
     targets::{Passed, Target},
 };
 use crate::{
     error::{Result, chain},
-    output::{self, plain, span},
+    json_text,
+    output::{self, milliseconds, plain, span},
 };
 
 /// Tells which instances were tried before, if somebody watches.
@@ -101,9 +102,4 @@ fn with_answer(target: &Target, took: Duration, answer: &str) -> String {
     let instance = json!(target.instance);
     let duration_ms = json!(milliseconds(took));
     format!("{{\"instance\":{instance},\"duration_ms\":{duration_ms},\"answer\":{answer}}}")
-}
-
-/// Milliseconds, with three digits after the point.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

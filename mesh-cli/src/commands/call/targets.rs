@@ -1,24 +1,33 @@
 //! Which instances are called, and what each of them makes of the call: by its own description, so that instances of
 //! different versions can be called.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    pin::pin,
+    time::Duration,
+};
 
+use futures_util::stream::{self, StreamExt};
 use mesh_runtime::{
     operator::{Description, LinkState, Operator, OperatorError},
-    schema::{CommandDescription, Delivery, SchemaDescription, Structure},
+    schema::{CommandDescription, Delivery, SchemaDescription},
 };
+use tokio::time::timeout;
 
 use super::arguments::{self, Given};
 use crate::{
     command_name,
     error::{CliError, Result},
-    fleet::Fleet,
-    output::plain,
+    fleet::{Fleet, find},
+    output::{plain, span},
     type_text::{self, Kind},
 };
 
 /// How many instances may find that the arguments do not suit, until the others are not asked any more.
 const MAX_UNSUITED: usize = 3;
+
+/// How many instances are asked at once, if one of them is to be called.
+const ASKED_AT_ONCE: usize = 4;
 
 /// What is to be called.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +35,8 @@ pub(crate) struct Wanted<'a> {
     /// As `Billing.charge`.
     pub(crate) command: &'a str,
     pub(crate) given: Option<&'a Given>,
+    /// The only instance that is to be called, as `b1` or `Billing/b1`.
+    pub(crate) to: Option<&'a str>,
 }
 
 /// An instance that is connected, and what it is told.
@@ -87,25 +98,21 @@ impl Passed {
     }
 }
 
-/// The instances that may be called: the one that is named by `to`, else all that are not draining.
-pub(crate) async fn instances(
-    fleet: &Fleet,
-    command: &str,
-    to: Option<&str>,
-) -> Result<Vec<LinkState>> {
+/// The instances that may be called: the one that is named, else all that are not draining.
+pub(crate) async fn instances(fleet: &Fleet, wanted: Wanted<'_>) -> Result<Vec<LinkState>> {
     let nodes = fleet.nodes().await?;
-    let of_type = match command.split_once(['.', '/']) {
+    let of_type = match wanted.command.split_once(['.', '/']) {
         Some((node_type, _)) => Fleet::of_type(&nodes, node_type),
         None => Vec::new(),
     };
     if of_type.is_empty() {
         let schema = fleet.describe().await?.schema;
-        let (node, _) = command_name::find(&schema, command)?;
+        let (node, _) = command_name::find(&schema, wanted.command)?;
         let what = format!("no instance of `{}` is registered", plain(&node.name));
         return Err(CliError::new(what).hint("`mesh nodes` lists what is"));
     }
-    if let Some(to) = to {
-        return Ok(vec![fleet.find(&of_type, to)?.clone()]);
+    if let Some(to) = wanted.to {
+        return Ok(vec![find(&of_type, to)?.clone()]);
     }
     let usable = of_type.iter().filter(|node| !node.draining);
     let usable: Vec<LinkState> = usable.cloned().collect();
@@ -118,20 +125,44 @@ pub(crate) async fn instances(
     Ok(usable)
 }
 
-/// One of the instances, chosen at random, and those that were tried before it. `None` in its place if the command is
-/// for all instances.
+/// One of the instances, and those that were tried before it. `None` in its place if the command is for all instances.
 pub(crate) async fn one(
     fleet: &Fleet,
     nodes: &[LinkState],
     wanted: Wanted<'_>,
-    may_be_for_all: bool,
 ) -> Result<(Option<Target>, Vec<Passed>)> {
-    let mut passed: Vec<Passed> = Vec::new();
-    for node in shuffled(nodes) {
-        for opened in all(fleet, vec![node], wanted).await {
+    let mut passed = Vec::new();
+    let searching = first(fleet, nodes, wanted, &mut passed);
+    let found = if wanted.to.is_some() {
+        // It has the whole time to be reached.
+        searching.await?
+    } else {
+        let limit = fleet.settings().timeout;
+        let found = timeout(limit, searching).await;
+        found.map_err(|_| too_late(wanted.command, &passed, nodes.len(), limit))??
+    };
+    match found {
+        Some(target) if wanted.to.is_none() && target.is_for_all() => Ok((None, passed)),
+        Some(target) => Ok((Some(target), passed)),
+        None => Err(nobody(wanted.command, passed)),
+    }
+}
+
+/// The first instance that can be called. Those that cannot are added to `passed`.
+async fn first(
+    fleet: &Fleet,
+    nodes: &[LinkState],
+    wanted: Wanted<'_>,
+    passed: &mut Vec<Passed>,
+) -> Result<Option<Target>> {
+    let asked = stream::iter(shuffled(nodes))
+        .map(|node| all(fleet, vec![node], wanted))
+        .buffer_unordered(ASKED_AT_ONCE);
+    let mut asked = pin!(asked);
+    while let Some(opened) = asked.next().await {
+        for opened in opened {
             match opened {
-                Ok(target) if may_be_for_all && target.is_for_all() => return Ok((None, passed)),
-                Ok(target) => return Ok((Some(target), passed)),
+                Ok(target) => return Ok(Some(target)),
                 // Nothing was given, so what is needed is told.
                 Err(none) if none.why == Why::Unsuited && wanted.given.is_none() => {
                     return Err(none.error);
@@ -144,16 +175,21 @@ pub(crate) async fn one(
             break;
         }
     }
-    Err(nobody(wanted.command, passed))
+    Ok(None)
 }
 
-/// Connects to all of these instances, in their order.
+/// Connects to all of these instances, in their order. One that is named has the whole time to be reached.
 pub(crate) async fn all(
     fleet: &Fleet,
     nodes: Vec<LinkState>,
     wanted: Wanted<'_>,
 ) -> Vec<std::result::Result<Target, Passed>> {
-    let opened = fleet.each(nodes, describe).await;
+    let settings = fleet.settings();
+    let limit = match wanted.to {
+        Some(_) => settings.timeout,
+        None => settings.node_timeout,
+    };
+    let opened = fleet.each_within(limit, nodes, describe).await;
     let opened = opened.into_iter();
     opened
         .map(|(node, described)| target(&node, described, wanted))
@@ -167,12 +203,9 @@ pub(crate) fn nobody(command: &str, mut passed: Vec<Passed>) -> CliError {
     {
         return last.error;
     }
-    let reasons = passed
-        .iter()
-        .map(|passed| format!("\n  {}: {}", passed.name, passed.error.what()));
     let what = format!(
         "no instance could be called of those that were tried for `{command}`:{}",
-        reasons.collect::<String>()
+        reasons(&passed)
     );
     if passed.iter().all(|passed| passed.why == Why::Unreached) {
         CliError::unreachable(what)
@@ -182,6 +215,26 @@ pub(crate) fn nobody(command: &str, mut passed: Vec<Passed>) -> CliError {
     } else {
         CliError::new(what)
     }
+}
+
+/// The error if the time is over before all instances were tried.
+fn too_late(command: &str, passed: &[Passed], instances: usize, limit: Duration) -> CliError {
+    let what = format!(
+        "within {}, no instance was found that can be called for `{command}`; {} of {instances} were tried{}",
+        span(limit),
+        passed.len(),
+        reasons(passed)
+    );
+    CliError::unreachable(what)
+        .hint("--timeout DURATION tries for longer, and --to INSTANCE tries only that one")
+}
+
+/// Why each of them is not called, on a line of its own.
+fn reasons(passed: &[Passed]) -> String {
+    let reasons = passed.iter();
+    reasons
+        .map(|passed| format!("\n  {}: {}", passed.name, passed.error.what()))
+        .collect()
 }
 
 fn all_say_the_same(passed: &[Passed]) -> bool {
@@ -213,7 +266,7 @@ fn target(
         error,
     };
     let (operator, description) =
-        described.map_err(|error| pass(Why::Unreached, CliError::from(error)))?;
+        described.map_err(|error| pass(Why::Unreached, CliError::of_node(&name, error)))?;
     let schema = description.schema;
     let (node_type, command) = match command_name::find(&schema, wanted.command) {
         Ok((node_type, command)) => (node_type.name.clone(), command.clone()),
@@ -237,13 +290,7 @@ fn returns_result(schema: &SchemaDescription, command: &CommandDescription) -> b
         return false;
     };
     match type_text::resolve(&schema.types, &answer.holds) {
-        Kind::Structured(def) => match &def.structure {
-            Structure::Enum { variants } => {
-                let names: Vec<&str> = variants.iter().map(|named| named.name.as_str()).collect();
-                names == ["Ok", "Err"]
-            }
-            _ => false,
-        },
+        Kind::Structured(def) => type_text::is_result(def),
         _ => false,
     }
 }
@@ -255,4 +302,29 @@ fn shuffled(nodes: &[LinkState]) -> Vec<LinkState> {
     let mut nodes = nodes.to_vec();
     nodes.sort_by_cached_key(|node| random.hash_one(&node.peer.instance));
     nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unreached(name: &str) -> Passed {
+        Passed {
+            name: format!("Billing/{name}"),
+            instance: name.to_owned(),
+            why: Why::Unreached,
+            error: CliError::unreachable("h:1 could not be reached: refused"),
+        }
+    }
+
+    #[test]
+    fn it_is_told_how_many_were_tried_in_the_time() {
+        let limit = Duration::from_secs(5);
+        let late = too_late("Billing.charge", &[unreached("b1")], 40, limit);
+        assert_eq!(
+            late.what(),
+            "within 5 s, no instance was found that can be called for `Billing.charge`; 1 of 40 were tried\n  \
+             Billing/b1: h:1 could not be reached: refused"
+        );
+    }
 }

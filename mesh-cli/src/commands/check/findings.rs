@@ -14,9 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::snapshot::Snapshot;
-
-/// How many names a text lists.
-const MAX_NAMES: usize = 8;
+use crate::closest::listed;
 
 /// Something that is wrong, or may be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +79,7 @@ impl Finding {
 /// Everything that is wrong. Errors come first, and what belongs together stays together.
 pub(super) fn find(snapshot: &Snapshot, limits: &Limits) -> Vec<Finding> {
     let mut findings = nodes::find(snapshot);
-    if snapshot.nodes.is_empty() {
+    if snapshot.types.is_empty() {
         return findings;
     }
     findings.extend(types::find(snapshot));
@@ -93,14 +91,10 @@ pub(super) fn find(snapshot: &Snapshot, limits: &Limits) -> Vec<Finding> {
     findings
 }
 
-/// Names as one text: the first ones, and how many more there are.
+/// Names as one text.
 fn names<S: AsRef<str>>(names: &[S]) -> String {
-    let first: Vec<&str> = names.iter().take(MAX_NAMES).map(AsRef::as_ref).collect();
-    let first = first.join(", ");
-    match names.len().saturating_sub(MAX_NAMES) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    listed(&names)
 }
 
 #[cfg(test)]
@@ -121,6 +115,7 @@ mod tests {
     fn a_mesh_without_nodes_has_one_finding() {
         let mut snapshot = example::shop();
         snapshot.nodes.clear();
+        snapshot.types.clear();
         let findings = find(&snapshot, &LIMITS);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].kind, "no_nodes");
@@ -145,11 +140,5 @@ mod tests {
         assert_eq!(json["severity"], "warning");
         assert_eq!(json["where"], "Billing.export");
         assert_eq!(json["do"], "resume");
-    }
-
-    #[test]
-    fn many_names_are_cut() {
-        assert_eq!(names(&["a", "b"]), "a, b");
-        assert_eq!(names(&["a"; 11]), "a, a, a, a, a, a, a, a and 3 more");
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     connection::duration,
     context::Context,
     error::{CliError, Result},
-    output::{self, count, plain},
+    output::{self, plain, some},
 };
 
 /// The arguments of `mesh check`.
@@ -101,8 +101,7 @@ fn line(finding: &Finding) -> String {
 }
 
 fn number(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(number as u64))
+    some(number as u64, what, &format!("{what}s"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use mesh_runtime::{
 };
 
 use crate::{
-    commands::jobs::counts::{Counted, counted},
     error::{Result, chain},
     fleet::{Fleet, full_name},
     output::now_ms,
@@ -22,6 +21,8 @@ use crate::{
 pub(super) struct Snapshot {
     pub(super) master: MasterSeen,
     pub(super) nodes: Vec<NodeSeen>,
+    /// The types of the nodes that the master listed last: some may have come since the others were asked.
+    pub(super) types: HashSet<String>,
     /// How far the two looks are apart.
     pub(super) watched: Duration,
     /// What nodes describe that have another schema than the master, or whose type has several declarations.
@@ -55,7 +56,7 @@ pub(super) struct Answers {
     pub(super) health: Health,
     pub(super) clock: Option<Clock>,
     pub(super) links: Vec<LinkState>,
-    pub(super) queues: Vec<Counted>,
+    pub(super) queues: Vec<QueueCounts>,
     /// The same at the first look. Empty if there was none.
     pub(super) queues_before: Vec<QueueCounts>,
 }
@@ -140,7 +141,8 @@ pub(super) async fn take(fleet: &Fleet, watch: Duration) -> Result<Snapshot> {
     let (health, clock) = health(&fleet.master).await?;
     let looked = fleet.each(fleet.nodes().await?, second_look).await;
     // Those that ended meanwhile are not wrong.
-    let still: HashSet<Started> = fleet.nodes().await?.iter().map(started).collect();
+    let last = fleet.nodes().await?;
+    let still: HashSet<Started> = last.iter().map(started).collect();
     let mut nodes = Vec::new();
     let mut listed = Vec::new();
     for (node, answer) in looked {
@@ -170,6 +172,7 @@ pub(super) async fn take(fleet: &Fleet, watch: Duration) -> Result<Snapshot> {
             clock,
         },
         nodes,
+        types: last.into_iter().map(|node| node.peer.node_type).collect(),
         watched: watch,
         described: HashMap::new(),
     };
@@ -187,7 +190,7 @@ async fn second_look(operator: Operator) -> std::result::Result<Answers, Operato
         health,
         clock,
         links: operator.links().await?.links,
-        queues: counted(&operator).await?,
+        queues: operator.stats().await?.queues,
         queues_before: Vec::new(),
     })
 }

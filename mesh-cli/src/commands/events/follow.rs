@@ -15,10 +15,9 @@ use tokio::{
 
 use super::{MASTER, Wanted, line::Line};
 use crate::{
-    connection::Connection,
     context::Context,
     error::{CliError, Result, chain},
-    fleet::{Fleet, MAX_DIALLING, dial, full_name},
+    fleet::{Fleet, MAX_DIALLING, Process, dial, full_name},
 };
 
 /// How often the master is asked for its nodes, and how soon a source that is lost is tried again.
@@ -39,6 +38,9 @@ pub(super) struct Position {
     started_ms: u64,
     /// The number of the last event.
     last: u64,
+    /// Events before this time are left out of the first answer. They are old ones of a source that could not be asked
+    /// when the command began.
+    from_ms: u64,
 }
 
 /// By source.
@@ -49,6 +51,7 @@ impl From<&EventList> for Position {
         Self {
             started_ms: list.started_ms,
             last: list.last,
+            from_ms: 0,
         }
     }
 }
@@ -59,20 +62,19 @@ enum News {
     Master(Operator),
     /// The nodes that the master lists.
     Listed(Vec<LinkState>),
-    /// There is a connection with a source.
-    Linked(String),
-    /// Events of a source.
+    /// Events of a source, or its answer that there are none.
     Events(String, EventList),
-    /// There is no connection with a source, and why.
+    /// A source does not answer, and why.
     Lost(String, String),
 }
 
-/// Prints events as they come, until Ctrl-C.
+/// Prints events as they come, until Ctrl-C. Of sources without a position, those from the given time on.
 pub(super) async fn follow(
     fleet: Fleet,
     context: &Context,
     wanted: Wanted,
     positions: Positions,
+    from_ms: u64,
 ) -> Result<()> {
     let (sender, mut news) = mpsc::channel(BACKLOG);
     let mut followed = Followed {
@@ -83,12 +85,13 @@ pub(super) async fn follow(
         dialling: Arc::new(Semaphore::new(MAX_DIALLING)),
         sender: sender.clone(),
         tasks: JoinSet::new(),
+        master: None,
         running: HashMap::new(),
         positions,
+        from_ms,
         lost: HashSet::new(),
     };
-    let listing = list_nodes(fleet, context.connection.clone(), sender);
-    followed.tasks.spawn(listing);
+    followed.tasks.spawn(list_nodes(fleet, sender));
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     loop {
@@ -102,7 +105,7 @@ pub(super) async fn follow(
 }
 
 /// Tells which nodes there are. If the master is lost, connects to it again.
-async fn list_nodes(mut fleet: Fleet, connection: Connection, news: mpsc::Sender<News>) {
+async fn list_nodes(mut fleet: Fleet, news: mpsc::Sender<News>) {
     loop {
         let master = News::Master(fleet.master.clone());
         if news.send(master).await.is_err() {
@@ -123,12 +126,12 @@ async fn list_nodes(mut fleet: Fleet, connection: Connection, news: mpsc::Sender
         if news.send(lost).await.is_err() {
             return;
         }
-        fleet = loop {
+        loop {
             sleep(INTERVAL).await;
-            if let Ok(connected) = Fleet::connect(&connection).await {
-                break connected;
+            if fleet.reconnect().await.is_ok() {
+                break;
             }
-        };
+        }
     }
 }
 
@@ -139,13 +142,10 @@ async fn source(
     mut position: Position,
     news: mpsc::Sender<News>,
 ) {
-    if news.send(News::Linked(name.clone())).await.is_err() {
-        return;
-    }
     // The first answer comes at once. It says whether the process is still the one whose position is known.
     let mut wait = Duration::ZERO;
     loop {
-        let list = match operator.events(position.last, wait).await {
+        let mut list = match operator.events(position.last, wait).await {
             Ok(list) => list,
             Err(error) => {
                 // If nobody listens, the command ends.
@@ -159,6 +159,7 @@ async fn source(
             continue;
         }
         wait = WAIT;
+        leave_out_old(&mut list, position.from_ms);
         position = Position::from(&list);
         let is_empty = list.events.is_empty();
         if news.send(News::Events(name.clone(), list)).await.is_err() {
@@ -170,10 +171,17 @@ async fn source(
     }
 }
 
+/// Leaves out the events before a time, and how many there once were.
+fn leave_out_old(list: &mut EventList, from_ms: u64) {
+    if from_ms > 0 {
+        list.events.retain(|event| event.at_ms >= from_ms);
+        list.missed = 0;
+    }
+}
+
 /// The task of a source. Of a node also for which process it is.
 struct Running {
-    addr: String,
-    started_ms: u64,
+    process: Option<Process>,
     task: AbortHandle,
 }
 
@@ -188,9 +196,13 @@ struct Followed {
     sender: mpsc::Sender<News>,
     /// All tasks. They end with this struct.
     tasks: JoinSet<()>,
+    /// The connection with the master, once there is one.
+    master: Option<Operator>,
     /// The tasks of the sources.
     running: HashMap<String, Running>,
     positions: Positions,
+    /// From when on those are told whose position is not known.
+    from_ms: u64,
     /// The sources that were told to be lost.
     lost: HashSet<String>,
 }
@@ -198,54 +210,70 @@ struct Followed {
 impl Followed {
     fn hear(&mut self, news: News) -> Result<()> {
         match news {
-            News::Master(operator) => self.follow_master(operator),
+            News::Master(operator) => {
+                self.master = Some(operator);
+                self.stop(MASTER);
+                self.follow_master();
+                if self.wanted.master() {
+                    return Ok(());
+                }
+                self.back(MASTER)
+            }
             News::Listed(nodes) => {
                 self.forget_unlisted(&nodes);
+                self.running
+                    .retain(|_, running| !running.task.is_finished());
+                self.follow_master();
                 self.follow_nodes(nodes);
                 Ok(())
             }
-            News::Linked(name) => self.back(&name),
-            News::Events(name, list) => self.print(name, &list),
+            News::Events(name, list) => {
+                self.back(&name)?;
+                self.print(name, &list)
+            }
             News::Lost(name, why) => self.is_lost(name, why),
         }
     }
 
-    fn follow_master(&mut self, operator: Operator) -> Result<()> {
-        if !self.wanted.master() {
-            return self.back(MASTER);
+    /// Starts a task for the master, if its events are wanted and it has none.
+    fn follow_master(&mut self) {
+        if !self.wanted.master() || self.running.contains_key(MASTER) {
+            return;
         }
+        let Some(operator) = self.master.clone() else {
+            return;
+        };
         let position = self.position(MASTER);
         let events = source(MASTER.to_owned(), operator, position, self.sender.clone());
+        let task = self.tasks.spawn(events);
         let running = Running {
-            addr: String::new(),
-            started_ms: 0,
-            task: self.tasks.spawn(events),
+            process: None,
+            task,
         };
-        if let Some(before) = self.running.insert(MASTER.to_owned(), running) {
-            before.task.abort();
-        }
-        Ok(())
+        self.running.insert(MASTER.to_owned(), running);
     }
 
     /// Starts a task for each node that has none.
     fn follow_nodes(&mut self, nodes: Vec<LinkState>) {
-        self.running
-            .retain(|_, running| !running.task.is_finished());
         for node in self.wanted.among(nodes) {
             let name = full_name(&node.peer);
+            let process = Some(Process::of(&node));
             if let Some(running) = self.running.get(&name) {
-                if running.addr == node.addr && running.started_ms == node.started_ms {
+                if running.process == process {
                     continue;
                 }
                 // The node was started again.
-                running.task.abort();
+                self.stop(&name);
             }
-            let running = Running {
-                addr: node.addr.clone(),
-                started_ms: node.started_ms,
-                task: self.follow_node(name.clone(), node),
-            };
-            self.running.insert(name, running);
+            let task = self.follow_node(name.clone(), node);
+            self.running.insert(name, Running { process, task });
+        }
+    }
+
+    /// Ends the task of a source.
+    fn stop(&mut self, name: &str) {
+        if let Some(running) = self.running.remove(name) {
+            running.task.abort();
         }
     }
 
@@ -270,7 +298,11 @@ impl Followed {
     }
 
     fn position(&self, name: &str) -> Position {
-        self.positions.get(name).copied().unwrap_or_default()
+        let known = self.positions.get(name).copied();
+        known.unwrap_or(Position {
+            from_ms: self.from_ms,
+            ..Position::default()
+        })
     }
 
     fn print(&mut self, name: String, list: &EventList) -> Result<()> {
@@ -278,7 +310,11 @@ impl Followed {
             let reason = format!("{} events were no longer kept", list.missed);
             Line::here(&name, "missed", Some(reason)).print(self.as_json)?;
         }
-        for event in &list.events {
+        // The task before may have told some of them already.
+        let known = self.position(&name);
+        let is_same = known.started_ms == list.started_ms;
+        let new = list.events.iter();
+        for event in new.filter(|event| !is_same || event.number > known.last) {
             Line::of(&name, event).print(self.as_json)?;
         }
         self.positions.insert(name, Position::from(list));
@@ -311,5 +347,33 @@ impl Followed {
         listed.insert(MASTER.to_owned());
         self.positions.retain(|name, _| listed.contains(name));
         self.lost.retain(|name| listed.contains(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn old_events_of_a_source_that_could_not_be_asked_at_first_are_left_out() {
+        let list = || -> EventList {
+            serde_json::from_value(json!({
+                "events": [
+                    {"number": 8, "at_ms": 10, "kind": "registered"},
+                    {"number": 9, "at_ms": 20, "kind": "link_up"},
+                ],
+                "last": 9, "missed": 7, "started_ms": 1,
+            }))
+            .unwrap()
+        };
+        let mut late = list();
+        leave_out_old(&mut late, 20);
+        assert_eq!(late.events.len(), 1);
+        assert_eq!((late.events[0].number, late.missed, late.last), (9, 0, 9));
+        let mut known = list();
+        leave_out_old(&mut known, Position::from(&list()).from_ms);
+        assert_eq!(known, list());
     }
 }

@@ -1,23 +1,18 @@
 //! How an event looks.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use mesh_runtime::operator::{EventKind, EventRecord};
+use mesh_runtime::operator::EventRecord;
 use serde::Serialize;
 
 use crate::{
     error::Result,
     fleet::full_name,
-    output::{self, plain},
+    output::{self, plain, time},
 };
 
 /// The width of the column with the source.
 const SOURCE_WIDTH: usize = 24;
 /// The width of the column with the kind.
 const KIND_WIDTH: usize = 15;
-
-/// The last time that RFC 3339 can express: the end of the year 9999.
-const MAX_MS: u64 = 253_402_300_799_999;
 
 /// An event with its source, or something about the connection with a source.
 #[derive(Debug, Serialize)]
@@ -39,7 +34,7 @@ impl Line {
         Self {
             at_ms: event.at_ms,
             source: source.to_owned(),
-            kind: kind(event.kind),
+            kind: event.kind.name().to_owned(),
             peer: event.peer.as_ref().map(full_name),
             addr: event.addr.clone(),
             reason: event.reason.clone(),
@@ -62,7 +57,7 @@ impl Line {
         if as_json {
             return output::json_line(self);
         }
-        output::print(&self.text())
+        output::print_next(&self.text())
     }
 
     fn text(&self) -> String {
@@ -79,19 +74,6 @@ impl Line {
         text.truncate(text.trim_end().len());
         text
     }
-}
-
-/// The kind as the protocol calls it.
-fn kind(kind: EventKind) -> String {
-    match serde_json::to_value(kind) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => "other".to_owned(),
-    }
-}
-
-fn time(ms: u64) -> String {
-    let time: SystemTime = UNIX_EPOCH + Duration::from_millis(ms.min(MAX_MS));
-    humantime::format_rfc3339_millis(time).to_string()
 }
 
 #[cfg(test)]
@@ -130,10 +112,5 @@ mod tests {
         );
         let later = Line::of("master", &event(json!({"kind": "of a later version"})));
         assert_eq!(later.kind, "other");
-    }
-
-    #[test]
-    fn times_that_cannot_be_written_do_no_harm() {
-        assert_eq!(time(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 }

@@ -15,7 +15,7 @@ use self::{
 use crate::{
     context::Context,
     error::{Result, chain},
-    fleet::{Fleet, full_name},
+    fleet::{Fleet, find, full_name},
     output,
 };
 
@@ -51,11 +51,13 @@ pub(crate) struct EventsArgs {
 }
 
 pub(crate) async fn run(args: EventsArgs, context: &Context) -> Result<()> {
+    let began_ms = output::now_ms();
+    let since_ms = args.since.map(|since| before(began_ms, since));
     let fleet = context.fleet().await?;
     let nodes = fleet.nodes().await?;
-    let wanted = Wanted::of(&fleet, &nodes, args.instance.as_deref())?;
+    let wanted = Wanted::of(&nodes, args.instance.as_deref())?;
     let past = Past::of(&fleet, wanted.among(nodes), wanted.master()).await?;
-    let lines = past.latest(args.since, args.max);
+    let lines = past.latest(since_ms.unwrap_or(0), args.max);
     if !args.follow {
         past.tell_missing();
     }
@@ -66,9 +68,16 @@ pub(crate) async fn run(args: EventsArgs, context: &Context) -> Result<()> {
         line.print(context.json)?;
     }
     if args.follow {
-        return follow(fleet, context, wanted, past.positions()).await;
+        let from_ms = since_ms.unwrap_or(began_ms);
+        return follow(fleet, context, wanted, past.positions(), from_ms).await;
     }
     Ok(())
+}
+
+/// So long before a time in milliseconds.
+fn before(ms: u64, duration: Duration) -> u64 {
+    let duration = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    ms.saturating_sub(duration)
 }
 
 /// Whose events are shown.
@@ -79,11 +88,11 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn of(fleet: &Fleet, nodes: &[LinkState], name: Option<&str>) -> Result<Self> {
+    fn of(nodes: &[LinkState], name: Option<&str>) -> Result<Self> {
         Ok(match name {
             None => Self::All,
             Some(MASTER) => Self::Master,
-            Some(name) => Self::Node(fleet.find(nodes, name)?.peer.clone()),
+            Some(name) => Self::Node(find(nodes, name)?.peer.clone()),
         })
     }
 
@@ -150,15 +159,11 @@ impl Past {
         past
     }
 
-    /// The latest events of all sources together, by time.
-    fn latest(&self, since: Option<Duration>, max: usize) -> Vec<Line> {
-        let oldest = since.map_or(0, |since| {
-            let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-            output::now_ms().saturating_sub(since)
-        });
+    /// The latest events of all sources together, from a time on, by time.
+    fn latest(&self, from_ms: u64, max: usize) -> Vec<Line> {
         let mut numbered = Vec::new();
         for (source, list) in &self.lists {
-            let events = list.events.iter().filter(|event| event.at_ms >= oldest);
+            let events = list.events.iter().filter(|event| event.at_ms >= from_ms);
             numbered.extend(events.map(|event| (event.number, Line::of(source, event))));
         }
         numbered.sort_by(|(number, line), (other_number, other)| {
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn events_of_all_sources_are_merged_by_time() {
         let merged: Vec<(u64, String)> = past()
-            .latest(None, 100)
+            .latest(0, 100)
             .into_iter()
             .map(|line| (line.at_ms, line.source))
             .collect();
@@ -238,13 +243,15 @@ mod tests {
 
     #[test]
     fn the_latest_are_shown_and_the_old_are_not() {
-        let latest = past().latest(None, 2);
-        let times: Vec<u64> = latest.iter().map(|line| line.at_ms).collect();
-        assert_eq!(times, [30, 40]);
-        assert!(past().latest(None, 0).is_empty());
-        let of_last_hour = past().latest(Some(Duration::from_secs(3_600)), 100);
-        assert!(of_last_hour.is_empty());
-        assert_eq!(past().latest(Some(Duration::MAX), 100).len(), 5);
+        let times = |from_ms: u64, max: usize| -> Vec<u64> {
+            let latest = past().latest(from_ms, max).into_iter();
+            latest.map(|line| line.at_ms).collect()
+        };
+        assert_eq!(times(0, 2), [30, 40]);
+        assert_eq!(times(30, 100), [30, 40]);
+        assert!(times(0, 0).is_empty());
+        assert_eq!(before(5_000, Duration::from_secs(2)), 3_000);
+        assert_eq!(before(5_000, Duration::MAX), 0);
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! `mesh jobs requeue` and `mesh jobs purge`: puts dead letters back, or throws them away.
 
-use mesh_runtime::operator::OperatorError;
+use std::{cell::Cell, collections::BTreeMap};
+
+use futures_util::{StreamExt, stream};
+use indicatif::ProgressBar;
+use mesh_runtime::operator::{JobsIn, OperatorError};
 use serde_json::json;
 
 use super::{
     dead,
     filter::Filter,
-    places::{Change, Place, Places},
+    pages::Wanted,
+    places::{AT_ONCE, Change, Found, Letter, Places},
     print,
     reach::ReachArgs,
-    rounds,
 };
 use crate::{
     confirm::confirm,
@@ -18,8 +22,11 @@ use crate::{
     output::{self, note},
 };
 
-/// How often a place is asked to change all of its dead letters, if it needs longer than one answer may take.
-const TRIES: usize = 100;
+/// The most dead letters that are changed at a time. All of their ids are in memory.
+const MOST: usize = 100_000;
+
+/// How many may fail in a row before the others are left alone.
+const FAILURES: u32 = 1000;
 
 /// The arguments of `mesh jobs requeue` and `mesh jobs purge`.
 #[derive(clap::Args, Debug)]
@@ -43,15 +50,27 @@ pub(super) struct ChangeArgs {
 }
 
 /// What came of it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Done {
     changed: u64,
-    /// Ids that no dead letter has.
+    /// Ids that no dead letter has, or has any more.
     missing: Vec<String>,
-    /// There may be more that are meant.
+    failed: u64,
+    /// The last error.
+    error: Option<CliError>,
+    /// There are more that are meant, or there may be.
     more: bool,
-    /// Not everything could be done, and the reasons have been told.
-    failed: bool,
+    /// Instances that could not be asked which dead letters they have.
+    unreached: Vec<String>,
+    /// Not all that are meant were seen.
+    incomplete: bool,
+}
+
+impl Done {
+    fn fail(&mut self, error: CliError) {
+        self.failed += 1;
+        self.error = Some(error);
+    }
 }
 
 impl ChangeArgs {
@@ -86,173 +105,160 @@ pub(super) async fn run(
 ) -> Result<()> {
     args.check()?;
     let places = reach.open(context, &args.command).await?;
-    let done = if !args.jobs.is_empty() {
-        by_id(&places, change, &args.jobs, context).await?
-    } else if args.all && !places.target.broadcast {
-        all(&places, change, context).await?
+    let mut done = Done::default();
+    let letters = if args.jobs.is_empty() {
+        seen(&places, change, &args, &mut done).await?
     } else {
-        // Of a `queued broadcast` command, each dead letter goes back to its own instance.
-        matching(&places, change, &args, context).await?
+        given(&places, change, &args.jobs, &mut done).await
     };
-    report(&places, change, &done, context)
+    // Throwing away cannot be undone, so it is asked for.
+    if change == Change::Purge && !letters.is_empty() {
+        let number = print::letters(letters.len() as u64);
+        let question = format!("Throw {number} of {} away for good?", places.target);
+        confirm(&question, context.yes)?;
+    }
+    act(&places, change, &letters, &mut done).await;
+    match done.error.take() {
+        Some(error) if args.jobs.len() == 1 => Err(error),
+        error => report(&places, change, &args, &done, error, context),
+    }
 }
 
-async fn by_id(
-    places: &Places,
-    change: Change,
-    jobs: &[String],
-    context: &Context,
-) -> Result<Done> {
-    ask(places, change, &print::letters(jobs.len() as u64), context)?;
-    let mut done = Done::default();
-    for job in jobs {
-        match places.change_by_id(change, job).await {
-            Ok(true) => done.changed += 1,
-            Ok(false) => done.missing.push(job.clone()),
-            Err(error) if jobs.len() == 1 => return Err(error),
-            Err(error) => {
-                note(&format!("warning: {job}: {}", error.what()));
-                done.failed = true;
-            }
-        }
-    }
-    Ok(done)
-}
-
-async fn all(places: &Places, change: Change, context: &Context) -> Result<Done> {
-    let mut number = 0;
-    for place in &places.places {
-        let counts = place.queue().counts().await?;
-        if let Some(error) = counts.error {
-            let engine = format!("the queue engine failed on {}: {error}", place.name());
-            return Err(CliError::new(engine));
-        }
-        number += counts.dead;
-    }
-    let mut done = Done::default();
-    if number == 0 {
-        return Ok(done);
-    }
-    ask(places, change, &print::letters(number), context)?;
-    for place in &places.places {
-        match all_of(place, change).await {
-            Ok(changed) => done.changed += changed,
-            Err(error) if places.places.len() == 1 => return Err(error.into()),
-            Err(error) => {
-                print::failed(place.name(), &error);
-                done.failed = true;
-            }
-        }
-    }
-    let left = number.saturating_sub(done.changed);
-    if left > 0 && !done.failed {
-        note(&format!(
-            "note: {} went meanwhile, or cannot be opened with these keys and stayed",
-            print::letters(left)
-        ));
-    }
-    Ok(done)
-}
-
-/// Changes all dead letters of one place. Goes on as long as each try changes some.
-async fn all_of(place: &Place, change: Change) -> std::result::Result<u64, OperatorError> {
-    let queue = place.queue();
-    let mut changed = 0;
-    for _ in 0..TRIES {
-        let before = queue.counts().await?.dead;
-        let answer = match change {
-            Change::Requeue => queue.requeue_all().await,
-            Change::Purge => queue.purge_all().await,
-        };
-        match answer {
-            Ok(last) => return Ok(changed + last),
-            Err(OperatorError::DeadlineExceeded { command, after }) => {
-                let left = queue.counts().await?.dead;
-                if left >= before {
-                    return Err(OperatorError::DeadlineExceeded { command, after });
-                }
-                changed += before - left;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(changed)
-}
-
-async fn matching(
+/// All dead letters that are there now and match.
+async fn seen(
     places: &Places,
     change: Change,
     args: &ChangeArgs,
-    context: &Context,
-) -> Result<Done> {
-    if change == Change::Purge && !context.yes {
-        let letters = places.letters(&args.filter).await?;
-        if letters.letters.is_empty() {
-            dead::limits(&letters);
-            return none(places, args);
-        }
-        let number = print::letters(letters.letters.len() as u64);
-        let more = letters.full || !letters.closed.is_empty();
-        let number = if more {
-            format!("at least {number}")
-        } else {
-            number
+    done: &mut Done,
+) -> Result<Vec<Letter>> {
+    let wanted = Wanted {
+        jobs_in: JobsIn::Dead,
+        filter: &args.filter,
+        max: MOST,
+        details: false,
+    };
+    let listing = places.list(&wanted).await?;
+    dead::closed(&listing);
+    let number = listing.jobs.len() as u64;
+    if listing.more {
+        note(&format!(
+            "note: there are more than these {}: try again for the others",
+            print::letters(number)
+        ));
+    }
+    done.more = listing.more || listing.closed > 0;
+    done.incomplete = listing.more || !listing.unreached.is_empty();
+    done.unreached = listing.unreached;
+    // Of all, none is no error.
+    if number == 0 && !args.all {
+        let error = CliError::new(format!("no dead letter of `{}` matches", places.target));
+        return Err(error.hint(format!("mesh jobs dead {} lists them", places.target)));
+    }
+    Ok(at_home(places, change, listing.jobs, done))
+}
+
+/// The dead letters whose ids were given.
+async fn given(places: &Places, change: Change, jobs: &[String], done: &mut Done) -> Vec<Letter> {
+    done.unreached.clone_from(&places.unreached);
+    if change == Change::Purge || !places.target.broadcast || places.in_redis {
+        let wherever = |job: &String| Letter {
+            job: job.clone(),
+            place: None,
         };
-        ask(places, change, &number, context)?;
+        return jobs.iter().map(wherever).collect();
     }
-    let outcome = rounds::run(places, &args.filter, change).await?;
-    if outcome.rounds > 1 {
-        let rounds = outcome.rounds;
+    // Each goes back to its own instance.
+    let mut letters = Vec::new();
+    for job in jobs {
+        match places.find(job).await {
+            Ok(Some(found)) if found.view.jobs_in == JobsIn::Dead => letters.push(found),
+            Ok(_) => done.missing.push(job.clone()),
+            Err(error) => done.fail(error),
+        }
+    }
+    at_home(places, change, letters, done)
+}
+
+/// With the places where they are changed. Those stay that would have to go back to an instance that was not reached.
+fn at_home(places: &Places, change: Change, letters: Vec<Found>, done: &mut Done) -> Vec<Letter> {
+    let mut homeless: BTreeMap<String, u64> = BTreeMap::new();
+    let mut at_home = Vec::new();
+    for found in letters {
+        let place = match change {
+            Change::Requeue => places.home(&found),
+            Change::Purge => Ok(found.place),
+        };
+        match place {
+            Ok(place) => at_home.push(Letter {
+                job: found.view.job,
+                place: Some(place),
+            }),
+            Err(instance) => *homeless.entry(instance).or_default() += 1,
+        }
+    }
+    for (instance, number) in homeless {
+        done.failed += number;
         note(&format!(
-            "note: one list was not enough: it took {rounds} rounds"
+            "warning: {} not requeued: its instance {instance} was not reached; with ids, `--instance` says where else",
+            print::letters(number)
         ));
     }
-    if outcome.failed > 0 {
+    at_home
+}
+
+/// Changes these dead letters and no others, a few at once.
+async fn act(places: &Places, change: Change, letters: &[Letter], done: &mut Done) {
+    let progress = ProgressBar::new(letters.len() as u64);
+    let stopped = Cell::new(false);
+    let tried = letters.iter().take_while(|_| !stopped.get());
+    let changes = tried.map(|letter| async move { (letter, places.change(change, letter).await) });
+    let mut answers = stream::iter(changes).buffer_unordered(AT_ONCE);
+    let mut failures = 0;
+    while let Some((letter, answer)) = answers.next().await {
+        progress.inc(1);
+        match answer {
+            Ok(true) => done.changed += 1,
+            Ok(false) => done.missing.push(letter.job.clone()),
+            Err(error) => {
+                failures += 1;
+                // What fails for one need not fail for the next, but a lost connection does.
+                if !matches!(error, OperatorError::Failed { .. }) || failures >= FAILURES {
+                    stopped.set(true);
+                }
+                done.fail(error.into());
+                continue;
+            }
+        }
+        failures = 0;
+    }
+    let left = letters.len() as u64 - progress.position();
+    progress.finish_and_clear();
+    if left > 0 {
+        done.failed += left;
         note(&format!(
-            "warning: {} could not be {}: {}",
-            print::letters(outcome.failed),
-            change.done(),
-            outcome.error.as_deref().unwrap_or_default()
+            "warning: {} not tried after so many failures",
+            print::letters(left)
         ));
     }
-    if let Some(why) = &outcome.stopped {
-        note(&format!("warning: not all were looked at: {why}"));
-    }
-    dead::limits(&outcome.last);
-    let failed = outcome.failed > 0 || outcome.stopped.is_some();
-    if outcome.changed == 0 && !failed {
-        return none(places, args);
-    }
-    Ok(Done {
-        changed: outcome.changed,
-        missing: Vec::new(),
-        more: outcome.last.full || !outcome.last.closed.is_empty(),
-        failed,
-    })
 }
 
-/// Nothing matched. Of all, none is no error.
-fn none(places: &Places, args: &ChangeArgs) -> Result<Done> {
-    if args.all {
-        return Ok(Done::default());
-    }
-    Err(
-        CliError::new(format!("no dead letter of `{}` matches", places.target))
-            .hint(format!("mesh jobs dead {} lists them", places.target)),
-    )
-}
-
-/// Throwing away cannot be undone, so it is asked for.
-fn ask(places: &Places, change: Change, number: &str, context: &Context) -> Result<()> {
-    if change == Change::Requeue {
-        return Ok(());
-    }
-    let question = format!("Throw {number} of {} away for good?", places.target);
-    confirm(&question, context.yes)
-}
-
-fn report(places: &Places, change: Change, done: &Done, context: &Context) -> Result<()> {
+fn report(
+    places: &Places,
+    change: Change,
+    args: &ChangeArgs,
+    done: &Done,
+    error: Option<CliError>,
+    context: &Context,
+) -> Result<()> {
     let command = places.target.to_string();
+    if let Some(error) = error {
+        note(&format!(
+            "warning: {} not {}: {}",
+            print::letters(done.failed),
+            change.done(),
+            error.what()
+        ));
+    }
     if context.json {
         output::json(&json!({
             "command": command,
@@ -260,46 +266,27 @@ fn report(places: &Places, change: Change, done: &Done, context: &Context) -> Re
             "missing": done.missing,
             "more": done.more,
             "failed": done.failed,
-            "unreached": places.unreached,
+            "unreached": done.unreached,
         }))?;
     } else {
         let letters = print::letters(done.changed);
         output::print(&format!("{} {letters} of {command}", change.done()))?;
-        for job in &done.missing {
-            note(&format!("warning: {command} has no dead letter {job}"));
+        for job in &args.jobs {
+            if done.missing.contains(job) {
+                note(&format!("warning: {command} has no dead letter {job}"));
+            }
+        }
+        if args.jobs.is_empty() && !done.missing.is_empty() {
+            let gone = print::letters(done.missing.len() as u64);
+            note(&format!("note: {gone} went meanwhile"));
         }
     }
-    if done.failed || !done.missing.is_empty() {
+    let missing = !args.jobs.is_empty() && !done.missing.is_empty();
+    if done.failed > 0 || done.incomplete || missing {
         return Err(CliError::silent(1));
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser, Debug)]
-    struct Line {
-        #[command(flatten)]
-        args: ChangeArgs,
-    }
-
-    fn check(words: &[&str]) -> bool {
-        let words = [&["requeue", "Billing.export"][..], words].concat();
-        Line::try_parse_from(words).unwrap().args.check().is_ok()
-    }
-
-    #[test]
-    fn exactly_one_way_to_choose_is_given() {
-        assert!(check(&["a-1", "a-2"]));
-        assert!(check(&["--all"]));
-        assert!(check(&["--older", "2days", "--where", "order.customer=7"]));
-        assert!(!check(&[]));
-        assert!(!check(&["a-1", "--all"]));
-        assert!(!check(&["a-1", "--error", "timeout"]));
-        assert!(!check(&["--all", "--newer", "1h"]));
-    }
-}
+mod tests;

@@ -1,17 +1,18 @@
 //! `mesh jobs dead`: dead letters with their errors and arguments.
 
+use mesh_runtime::operator::JobsIn;
 use serde_json::json;
 
 use super::{
     filter::Filter,
-    places::{Letters, MOST},
+    pages::{Listing, Wanted},
     print,
     reach::ReachArgs,
 };
 use crate::{
     context::Context,
     error::Result,
-    output::{self, count, note, now_ms},
+    output::{self, note, now_ms},
 };
 
 /// The arguments of `mesh jobs dead`.
@@ -38,50 +39,48 @@ pub(super) struct DeadArgs {
 
 pub(super) async fn run(args: DeadArgs, reach: &ReachArgs, context: &Context) -> Result<()> {
     let places = reach.open(context, &args.command).await?;
-    let letters = places.letters(&args.filter).await?;
-    let max = usize::from(args.max);
-    let shown = letters.letters.iter().take(max);
+    let wanted = Wanted {
+        jobs_in: JobsIn::Dead,
+        filter: &args.filter,
+        max: usize::from(args.max),
+        details: true,
+    };
+    let listing = places.list(&wanted).await?;
+    let letters = listing.jobs.iter().map(|found| &found.view);
     if context.json {
-        let shown: Vec<_> = shown.map(|found| print::json(&found.view)).collect();
-        return output::json(&json!({
+        let letters: Vec<_> = letters.map(print::json).collect();
+        output::json(&json!({
             "command": places.target.to_string(),
             "shared": places.shared,
-            "jobs": shown,
-            "more": letters.full || letters.letters.len() > max,
-            "unreached": places.unreached,
-        }));
+            "jobs": letters,
+            "more": listing.more,
+            "unreached": listing.unreached,
+        }))?;
+        return listing.must_be_complete();
     }
-    if letters.letters.is_empty() {
+    if listing.jobs.is_empty() {
         output::print("no dead letters")?;
     } else {
         let now = now_ms();
-        let text: String = shown.map(|found| print::letter(&found.view, now)).collect();
+        let text: String = letters.map(|letter| print::letter(letter, now)).collect();
         output::print(&text)?;
     }
-    if letters.letters.len() > max {
+    if listing.more {
         note(&format!(
-            "note: {max} of {} are shown; --max N shows up to 1000",
-            print::letters(letters.letters.len() as u64)
+            "note: there are more than these {}; --max N shows up to 1000",
+            args.max
         ));
     }
-    limits(&letters);
-    Ok(())
+    closed(&listing);
+    listing.must_be_complete()
 }
 
-/// Tells what was not looked at.
-pub(super) fn limits(letters: &Letters) {
-    if letters.full {
+/// Tells of those that nobody could look into.
+pub(super) fn closed(listing: &Listing) {
+    if let Some(why) = &listing.closed_why {
         note(&format!(
-            "note: one list has the oldest {} dead letters at most; there may be newer ones",
-            count(MOST as u64)
-        ));
-    }
-    if let Some(first) = letters.closed.first() {
-        note(&format!(
-            "note: {} came without arguments, so they do not match ({}: {})",
-            print::letters(letters.closed.len() as u64),
-            first.job,
-            first.args_error.as_deref().unwrap_or("not told why")
+            "note: {} came without arguments, so they do not match ({why})",
+            print::letters(listing.closed)
         ));
     }
 }

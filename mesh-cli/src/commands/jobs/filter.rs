@@ -44,17 +44,16 @@ impl Filter {
             && self.attempts_over.is_none()
     }
 
-    /// Whether it looks at arguments.
-    pub(super) fn needs_args(&self) -> bool {
-        !self.conditions.is_empty()
-    }
-
-    /// Whether a dead letter is meant. `now_ms` is the time, in milliseconds since 1970.
-    pub(super) fn matches(&self, letter: &JobView, now_ms: u64) -> bool {
-        self.error_matches(letter.error.as_deref())
+    /// Whether a dead letter is meant; `None` if it came without the arguments that would tell. `now_ms` is the time, in
+    /// milliseconds since 1970.
+    pub(super) fn matches(&self, letter: &JobView, now_ms: u64) -> Option<bool> {
+        let may_be_meant = self.error_matches(letter.error.as_deref())
             && self.age_matches(letter.died_ms, now_ms)
-            && self.attempts_over.is_none_or(|few| letter.attempts > few)
-            && self.args_match(letter.args.as_deref())
+            && self.attempts_over.is_none_or(|few| letter.attempts > few);
+        if !may_be_meant || self.conditions.is_empty() {
+            return Some(may_be_meant);
+        }
+        letter.args.as_deref().map(|args| self.args_match(args))
     }
 
     fn error_matches(&self, error: Option<&str>) -> bool {
@@ -72,12 +71,8 @@ impl Filter {
                 .is_none_or(|newer| age.is_some_and(|age| age < newer))
     }
 
-    fn args_match(&self, args: Option<&str>) -> bool {
-        if self.conditions.is_empty() {
-            return true;
-        }
-        let args = args.and_then(|args| serde_json::from_str::<Value>(args).ok());
-        args.is_some_and(|args| {
+    fn args_match(&self, args: &str) -> bool {
+        serde_json::from_str::<Value>(args).is_ok_and(|args| {
             self.conditions
                 .iter()
                 .all(|condition| condition.matches(&args))
@@ -158,6 +153,12 @@ mod tests {
         serde_json::from_value(letter).unwrap()
     }
 
+    impl Filter {
+        fn means(&self, letter: &JobView) -> bool {
+            self.matches(letter, NOW) == Some(true)
+        }
+    }
+
     fn with(conditions: &[&str]) -> Filter {
         Filter {
             conditions: conditions
@@ -171,8 +172,8 @@ mod tests {
     #[test]
     fn nothing_asked_for_matches_everything() {
         let filter = Filter::default();
-        assert!(filter.is_empty() && !filter.needs_args());
-        assert!(filter.matches(&letter(), NOW));
+        assert!(filter.is_empty());
+        assert!(filter.means(&letter()));
     }
 
     #[test]
@@ -181,11 +182,11 @@ mod tests {
             error: Some(text.to_owned()),
             ..Filter::default()
         };
-        assert!(error("refused").matches(&letter(), NOW));
-        assert!(!error("timeout").matches(&letter(), NOW));
+        assert!(error("refused").means(&letter()));
+        assert!(!error("timeout").means(&letter()));
         let mut silent = letter();
         silent.error = None;
-        assert!(!error("").matches(&silent, NOW));
+        assert!(!error("").means(&silent));
     }
 
     #[test]
@@ -198,7 +199,7 @@ mod tests {
             "order.tags.1=big",
             "order.tags=[\"new\", \"big\"]",
         ] {
-            assert!(with(&[found]).matches(&letter(), NOW), "{found}");
+            assert!(with(&[found]).means(&letter()), "{found}");
         }
         for other in [
             "order.customer=8",
@@ -208,23 +209,28 @@ mod tests {
             "customer=7",
             "order.customer.id=7",
         ] {
-            assert!(!with(&[other]).matches(&letter(), NOW), "{other}");
+            assert!(!with(&[other]).means(&letter()), "{other}");
         }
     }
 
     #[test]
     fn all_conditions_must_match() {
-        assert!(with(&["order.customer=7", "order.name=007"]).matches(&letter(), NOW));
-        assert!(!with(&["order.customer=7", "order.name=008"]).matches(&letter(), NOW));
+        assert!(with(&["order.customer=7", "order.name=007"]).means(&letter()));
+        assert!(!with(&["order.customer=7", "order.name=008"]).means(&letter()));
     }
 
     #[test]
-    fn a_letter_without_arguments_meets_no_condition() {
+    fn without_arguments_nobody_knows_whether_they_match() {
         let mut closed = letter();
         closed.args = None;
-        assert!(!with(&["order.customer=7"]).matches(&closed, NOW));
+        let mut filter = with(&["order.customer=7"]);
+        assert_eq!(filter.matches(&closed, NOW), None);
         closed.args = Some("no json".to_owned());
-        assert!(!with(&["order.customer=7"]).matches(&closed, NOW));
+        assert_eq!(filter.matches(&closed, NOW), Some(false));
+        // Something else is wrong with it already.
+        closed.args = None;
+        filter.error = Some("timeout".to_owned());
+        assert_eq!(filter.matches(&closed, NOW), Some(false));
     }
 
     #[test]
@@ -237,11 +243,11 @@ mod tests {
             newer: Some(Duration::from_secs(seconds)),
             ..Filter::default()
         };
-        assert!(older(59).matches(&letter(), NOW) && !older(61).matches(&letter(), NOW));
-        assert!(newer(61).matches(&letter(), NOW) && !newer(59).matches(&letter(), NOW));
+        assert!(older(59).means(&letter()) && !older(61).means(&letter()));
+        assert!(newer(61).means(&letter()) && !newer(59).means(&letter()));
         let mut alive = letter();
         alive.died_ms = None;
-        assert!(!older(0).matches(&alive, NOW) && !newer(100).matches(&alive, NOW));
+        assert!(!older(0).means(&alive) && !newer(100).means(&alive));
     }
 
     #[test]
@@ -250,7 +256,7 @@ mod tests {
             attempts_over: Some(attempts),
             ..Filter::default()
         };
-        assert!(over(4).matches(&letter(), NOW) && !over(5).matches(&letter(), NOW));
+        assert!(over(4).means(&letter()) && !over(5).means(&letter()));
     }
 
     #[test]

@@ -3,7 +3,13 @@
 use mesh_runtime::operator::{JobView, JobsIn};
 use serde_json::json;
 
-use super::{places::Places, print, reach::ReachArgs};
+use super::{
+    filter::Filter,
+    pages::{Listing, Wanted},
+    places::Places,
+    print,
+    reach::ReachArgs,
+};
 use crate::{
     context::Context,
     error::Result,
@@ -64,44 +70,54 @@ pub(super) async fn run(args: ListArgs, reach: &ReachArgs, context: &Context) ->
     if states.iter().any(|state| *state != State::Dead) {
         places.must_name_instance()?;
     }
-    let max = usize::from(args.max);
-    let mut jobs = Vec::new();
-    let mut more = false;
+    let mut all = Listing::default();
     for state in states {
-        let listing = places.list((*state).into(), max).await?;
-        more |= listing.full || listing.jobs.len() > max;
-        jobs.extend(listing.jobs.into_iter().take(max).map(|found| found.view));
+        let wanted = Wanted {
+            jobs_in: (*state).into(),
+            filter: &Filter::default(),
+            max: usize::from(args.max),
+            details: true,
+        };
+        let listing = places.list(&wanted).await?;
+        all.more |= listing.more;
+        all.jobs.extend(listing.jobs);
+        all.unreached.extend(listing.unreached);
     }
+    all.unreached.sort();
+    all.unreached.dedup();
+    let jobs: Vec<&JobView> = all.jobs.iter().map(|found| &found.view).collect();
     if context.json {
-        let jobs: Vec<_> = jobs.iter().map(print::json).collect();
-        return output::json(&json!({
+        let jobs: Vec<_> = jobs.into_iter().map(print::json).collect();
+        output::json(&json!({
             "command": places.target.to_string(),
             "shared": places.shared,
             "jobs": jobs,
-            "more": more,
-            "unreached": places.unreached,
-        }));
+            "more": all.more,
+            "unreached": all.unreached,
+        }))?;
+        return all.must_be_complete();
     }
     if jobs.is_empty() {
         output::print("no jobs")?;
     } else {
         output::print(&rows(&jobs, &places))?;
     }
-    if more {
+    if all.more {
         note(&format!(
-            "note: at most {max} jobs of each state are shown; --max N shows up to 1000"
+            "note: at most {} jobs of each state are shown; --max N shows up to 1000",
+            args.max
         ));
     }
-    Ok(())
+    all.must_be_complete()
 }
 
-fn rows(jobs: &[JobView], places: &Places) -> String {
+fn rows(jobs: &[&JobView], places: &Places) -> String {
     let now = now_ms();
     let mut header = vec!["job", "state", "attempts", "queued", "when", "args"];
     if !places.shared {
         header.push("instance");
     }
-    let row = |job: &JobView| {
+    let row = |job: &&JobView| {
         let mut row = vec![
             job.job.clone(),
             print::state(job.jobs_in).to_owned(),

@@ -7,12 +7,13 @@ mod dead;
 mod filter;
 mod list;
 mod overview;
+mod pages;
 mod pause;
 mod places;
 mod print;
 mod reach;
-mod rounds;
 mod show;
+mod straight;
 mod target;
 
 use self::{places::Change, reach::ReachArgs};

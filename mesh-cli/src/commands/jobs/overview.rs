@@ -4,10 +4,10 @@ use mesh_runtime::operator::Operator;
 use serde_json::json;
 
 use super::{
-    counts::{Counted, QueueRow, Reported, counted, merge},
-    places::Straight,
+    counts::{QueueRow, Reported, merge},
     print,
     reach::{ReachArgs, fleet},
+    straight::Straight,
     target::Target,
 };
 use crate::{
@@ -59,14 +59,14 @@ async fn at_instances(
         nodes = vec![fleet.find(&nodes, only)?.clone()];
     }
     let listed = nodes.len();
-    let ask = |operator: Operator| async move { counted(&operator).await };
+    let ask = |operator: Operator| async move { operator.stats().await };
     let mut reported = Vec::new();
     for (node, answer) in fleet.each(nodes, ask).await {
         match answer {
-            Ok(queues) => reported.extend(queues.into_iter().map(|counted| Reported {
+            Ok(stats) => reported.extend(stats.queues.into_iter().map(|counts| Reported {
                 node_type: node.peer.node_type.clone(),
                 instance: node.peer.instance.clone(),
-                counted,
+                counts,
             })),
             Err(error) => {
                 let name = full_name(&node.peer);
@@ -86,16 +86,11 @@ async fn in_redis(straight: &Straight, reach: &ReachArgs) -> Result<Vec<Reported
     let mut reported = Vec::new();
     for target in Target::all(&straight.schema) {
         let instance = reach.instance_of(&target);
-        let mut counts = straight.queue(&target, instance)?.counts().await?;
-        counts.shared = !target.broadcast;
-        counts.of_instance = target.broadcast;
+        let counts = straight.queue(&target, instance)?.counts().await?;
         reported.push(Reported {
             node_type: target.node_type,
             instance: instance.unwrap_or_default().to_owned(),
-            counted: Counted {
-                counts,
-                first_dead: None,
-            },
+            counts,
         });
     }
     Ok(reported)

@@ -1,8 +1,9 @@
 //! `mesh jobs pause` and `mesh jobs resume`: whether jobs of a queue begin.
 
+use mesh_runtime::operator::OperatorError;
 use serde_json::json;
 
-use super::{print, reach::ReachArgs};
+use super::{places::Place, reach::ReachArgs};
 use crate::{
     context::Context,
     error::{CliError, Result},
@@ -29,23 +30,10 @@ pub(super) async fn run(
     let places = reach.open(context, &args.command).await?;
     places.must_name_instance()?;
     let mut done = Vec::new();
-    let mut failed = places.unreached.clone();
-    for place in &places.places {
-        let queue = place.queue();
-        let answer = if pause {
-            queue.pause().await
-        } else {
-            queue.resume().await
-        };
-        match answer {
-            Ok(()) => done.push(place.name()),
-            Err(error) if places.places.len() == 1 => return Err(error.into()),
-            Err(error) => {
-                print::failed(place.name(), &error);
-                failed.push(place.name().to_owned());
-            }
-        }
-    }
+    let set = |place: usize| set(&places.places[place], pause);
+    let take = |place: usize, ()| done.push(places.places[place].name());
+    let mut failed = places.each(places.places.len(), set, take).await?;
+    failed.extend(places.unreached.iter().cloned());
     let command = places.target.to_string();
     if context.json {
         output::json(&json!({
@@ -66,6 +54,15 @@ pub(super) async fn run(
         CliError::new(format!("{command} is {went_on} on {}", failed.join(", ")))
             .hint("each instance has its own queue: try again when they can be reached"),
     )
+}
+
+async fn set(place: &Place, pause: bool) -> std::result::Result<(), OperatorError> {
+    let queue = place.queue();
+    if pause {
+        queue.pause().await
+    } else {
+        queue.resume().await
+    }
 }
 
 fn told(pause: bool, command: &str, shared: bool, instances: usize) -> String {

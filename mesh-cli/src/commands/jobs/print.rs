@@ -1,20 +1,15 @@
 //! How jobs look.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use mesh_runtime::operator::{JobView, JobsIn, OperatorError};
 use serde_json::Value;
 
 use crate::{
     error::chain,
-    output::{ago, count, note, plain},
+    output::{ago, note, plain, some, time},
 };
 
 /// The longest error or arguments in a list, in characters. `mesh jobs show` has all of them.
 const LONGEST: usize = 1000;
-
-/// The last moment that a date can show: the end of the year 9999.
-const LAST_MS: u64 = 253_402_300_799_999;
 
 /// Tells that an instance, or Redis, could not be asked.
 pub(super) fn failed(name: &str, error: &OperatorError) {
@@ -23,10 +18,7 @@ pub(super) fn failed(name: &str, error: &OperatorError) {
 
 /// So many dead letters.
 pub(super) fn letters(number: u64) -> String {
-    match number {
-        1 => "1 dead letter".to_owned(),
-        number => format!("{} dead letters", count(number)),
-    }
+    some(number, "dead letter", "dead letters")
 }
 
 /// Where a job is.
@@ -79,7 +71,7 @@ pub(super) fn letter(letter: &JobView, now_ms: u64) -> String {
 
 /// Everything about a job.
 pub(super) fn everything(job: &JobView, now_ms: u64) -> String {
-    let time = |at_ms: u64| format!("{} ({})", date(at_ms), ago(at_ms, now_ms));
+    let time = |at_ms: u64| format!("{} ({})", time(at_ms), ago(at_ms, now_ms));
     let lines = [
         ("job", Some(plain(&job.job))),
         ("state", Some(state(job.jobs_in).to_owned())),
@@ -115,14 +107,6 @@ fn pretty(json: &str) -> String {
 fn indented(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(plain).collect();
     lines.join("\n          ")
-}
-
-/// A point in time, in UTC.
-fn date(at_ms: u64) -> String {
-    if at_ms > LAST_MS {
-        return format!("{at_ms} ms since 1970");
-    }
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(at_ms)).to_string()
 }
 
 /// A job as JSON, where the arguments are no text but a value.
@@ -179,7 +163,7 @@ pub(super) mod tests {
         let text = everything(&dead("a-1"), 150_000);
         assert!(text.contains("job       a-1\n"), "{text}");
         assert!(
-            text.contains("died      1970-01-01T00:01:30Z (1m ago)\n"),
+            text.contains("died      1970-01-01T00:01:30.000Z (1m ago)\n"),
             "{text}"
         );
         assert!(
@@ -191,12 +175,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn times_that_are_no_dates_do_no_harm() {
-        let mut odd = dead("a-1");
-        odd.enqueued_ms = u64::MAX;
-        odd.args = None;
-        let text = everything(&odd, 150_000);
-        assert!(text.contains("ms since 1970"), "{text}");
+    fn a_job_may_have_no_arguments() {
+        let mut closed = dead("a-1");
+        closed.args = None;
+        let text = everything(&closed, 150_000);
         assert!(text.contains("(none: not told)"), "{text}");
     }
 

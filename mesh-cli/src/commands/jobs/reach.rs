@@ -1,24 +1,18 @@
 //! How jobs are reached: through instances of the node type, or straight in Redis.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::PathBuf;
 
-use mesh_runtime::{
-    operator::{EngineQueues, LinkState, Operator, OperatorError, QueueCounts},
-    queue::RedisQueue,
-    schema::SchemaDescription,
-};
+use mesh_runtime::operator::{LinkState, Operator, OperatorError, QueueCounts};
 
 use super::{
-    places::{Place, Places, Straight, Way},
+    places::{Place, Places, Way},
     print,
+    straight::{Straight, checked, read_schema},
     target::Target,
 };
 use crate::{
     context::Context,
-    error::{CliError, Result, chain},
+    error::{CliError, Result},
     fleet::Fleet,
     output::note,
 };
@@ -30,8 +24,13 @@ const BY_REDIS: &str = "durable queues can be reached without an instance: --red
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct ReachArgs {
     /// Go straight to Redis instead of to instances: at this URL, else at that of MESH_REDIS_URL or of the profile
+    ///
+    /// It must be one server. Behind Sentinel, and in a cluster, jobs are reached through instances only.
     #[arg(long, global = true, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     redis: Option<String>,
+    /// With --redis: what keys in Redis begin with, if the nodes set it with `RedisQueue::prefix`
+    #[arg(long, global = true, value_name = "PREFIX")]
+    redis_prefix: Option<String>,
     /// With --redis, if no master runs: a file with the schema, as `mesh schema --json` prints it
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     schema: Option<PathBuf>,
@@ -70,24 +69,22 @@ impl ReachArgs {
                 fleet.describe().await?.schema
             }
         };
-        let redis = RedisQueue::connect(&url).await.map_err(|error| {
-            // Without the URL, which may hold a password.
-            CliError::unreachable(format!("Redis could not be reached: {}", chain(&error)))
-                .hint("does it run, is the URL right, and is its port open from here?")
-        })?;
-        let queues = EngineQueues::new(&keys, Arc::new(redis)).await?;
-        Ok(Some(Straight { queues, schema }))
+        let prefix = self.redis_prefix.as_deref();
+        Straight::connect(&url, prefix, &keys, schema)
+            .await
+            .map(Some)
     }
 
     /// The URL of Redis, if it is to be used.
     fn url(&self, context: &Context) -> Result<Option<String>> {
-        let given = match (&self.redis, &self.schema) {
-            (Some(given), _) => given,
-            (None, None) => return Ok(None),
-            (None, Some(_)) => {
-                let error = CliError::usage("--schema is of use only with --redis");
-                return Err(error.hint("instances describe their schema themselves"));
-            }
+        let Some(given) = &self.redis else {
+            let option = match (&self.schema, &self.redis_prefix) {
+                (None, None) => return Ok(None),
+                (Some(_), _) => "--schema",
+                (None, Some(_)) => "--redis-prefix",
+            };
+            let error = CliError::usage(format!("{option} is of use only with --redis"));
+            return Err(error.hint("instances know their schema and their Redis themselves"));
         };
         if !given.is_empty() {
             return checked(given).map(Some);
@@ -110,11 +107,12 @@ impl ReachArgs {
         };
         Ok(Places {
             shared: !target.broadcast,
+            dead_shared: true,
             target,
             places: vec![place],
             unreached: Vec::new(),
             only,
-            straight: Some(straight),
+            in_redis: true,
         })
     }
 
@@ -205,11 +203,12 @@ fn reached(target: Target, asked: Vec<Asked>) -> Result<Places> {
     if answered.is_empty() {
         return Err(nobody(&target, failure));
     }
+    // The first one is asked for what all have in common.
+    answered.sort_by_key(|(.., counts)| counts.error.is_some());
     let shared = answered.iter().any(|(.., counts)| counts.shared);
+    let dead_shared = answered.iter().all(|(.., counts)| counts.dead_shared);
     if shared {
-        let mut all = answered.iter();
-        let works = all.position(|(.., counts)| counts.error.is_none());
-        answered = vec![answered.swap_remove(works.unwrap_or(0))];
+        answered.truncate(1);
         unreached.clear();
     }
     let place = |(instance, operator, _): (String, Operator, QueueCounts)| Place {
@@ -221,9 +220,10 @@ fn reached(target: Target, asked: Vec<Asked>) -> Result<Places> {
         places: answered.into_iter().map(place).collect(),
         target,
         shared,
+        dead_shared,
         unreached,
         only: None,
-        straight: None,
+        in_redis: false,
     })
 }
 
@@ -242,34 +242,9 @@ fn nobody(target: &Target, failure: Option<OperatorError>) -> CliError {
     }
 }
 
-/// A URL that was given. What stands behind `--redis` may be meant as something else.
-fn checked(url: &str) -> Result<String> {
-    if url.contains("://") {
-        return Ok(url.to_owned());
-    }
-    let error = CliError::usage(format!("`{url}` is not the URL of Redis"));
-    Err(error.hint("it begins with redis://. Without a URL, --redis stands at the end of the line"))
-}
-
-fn read_schema(file: &Path) -> Result<SchemaDescription> {
-    let failed = |why: String| {
-        CliError::usage(format!("{}: {why}", file.display()))
-            .hint("it must be what `mesh schema --json` prints")
-    };
-    let json = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-    SchemaDescription::from_json(&json).map_err(|error| failed(chain(&error)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_urls_are_taken_for_redis() {
-        assert_eq!(checked("redis://h:6379").unwrap(), "redis://h:6379");
-        let error = checked("Billing.export").unwrap_err();
-        assert!(error.to_string().contains("at the end of the line"));
-    }
 
     #[test]
     fn an_instance_may_be_given_with_its_type() {
@@ -280,6 +255,7 @@ mod tests {
         };
         let mut reach = ReachArgs {
             redis: None,
+            redis_prefix: None,
             schema: None,
             instance: None,
         };
@@ -290,11 +266,5 @@ mod tests {
         }
         target.broadcast = false;
         assert_eq!(reach.instance_of(&target), None);
-    }
-
-    #[test]
-    fn a_file_without_a_schema_is_refused() {
-        let error = read_schema(Path::new("/nonexistent/schema.json")).unwrap_err();
-        assert!(error.to_string().contains("mesh schema --json"));
     }
 }

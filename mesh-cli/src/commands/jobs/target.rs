@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mesh_runtime::schema::{Delivery, NodeDescription, SchemaDescription};
+use mesh_runtime::schema::{CommandDescription, Delivery, NodeDescription, SchemaDescription};
 
 use crate::{
     closest::listed,
@@ -25,31 +25,22 @@ impl Target {
     /// The command that is called so in the schema.
     pub(super) fn find(schema: &SchemaDescription, name: &str) -> Result<Self> {
         let (node, command) = command_name::find(schema, name)?;
-        if !command.delivery.is_some_and(Delivery::is_queued) {
-            return Err(not_queued(node, &command.name));
-        }
-        Ok(Self {
-            node_type: node.name.clone(),
-            command: command.name.clone(),
-            broadcast: command.delivery == Some(Delivery::QueuedBroadcast),
-        })
+        Self::of(node, command).ok_or_else(|| not_queued(node, &command.name))
     }
 
     /// All queued commands of a schema.
     pub(super) fn all(schema: &SchemaDescription) -> Vec<Self> {
-        let mut all = Vec::new();
-        for node in &schema.nodes {
-            for command in &node.commands {
-                if command.delivery.is_some_and(Delivery::is_queued) {
-                    all.push(Self {
-                        node_type: node.name.clone(),
-                        command: command.name.clone(),
-                        broadcast: command.delivery == Some(Delivery::QueuedBroadcast),
-                    });
-                }
-            }
-        }
-        all
+        schema.nodes.iter().flat_map(queued).collect()
+    }
+
+    /// `None` if the command is not queued.
+    fn of(node: &NodeDescription, command: &CommandDescription) -> Option<Self> {
+        let delivery = command.delivery.filter(|delivery| delivery.is_queued())?;
+        Some(Self {
+            node_type: node.name.clone(),
+            command: command.name.clone(),
+            broadcast: delivery == Delivery::QueuedBroadcast,
+        })
     }
 }
 
@@ -59,12 +50,19 @@ impl fmt::Display for Target {
     }
 }
 
+/// The queued commands of a node type.
+fn queued(node: &NodeDescription) -> Vec<Target> {
+    let commands = node.commands.iter();
+    commands
+        .filter_map(|command| Target::of(node, command))
+        .collect()
+}
+
 fn not_queued(node: &NodeDescription, command: &str) -> CliError {
-    let queued: Vec<&str> = node
-        .commands
+    let queued = queued(node);
+    let queued: Vec<&str> = queued
         .iter()
-        .filter(|command| command.delivery.is_some_and(Delivery::is_queued))
-        .map(|command| command.name.as_str())
+        .map(|target| target.command.as_str())
         .collect();
     let error = CliError::new(format!(
         "`{}.{command}` is not a queued command, so it has no jobs",
@@ -77,7 +75,7 @@ fn not_queued(node: &NodeDescription, command: &str) -> CliError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
@@ -90,7 +88,7 @@ mod tests {
     }
 
     /// A schema with queued commands of both kinds.
-    fn schema() -> SchemaDescription {
+    pub(in super::super) fn schema() -> SchemaDescription {
         let schema = json!({
             "mesh": "Shop", "fingerprint": "0x0000000000000001", "types": [],
             "nodes": [

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::{
     context::Context,
     error::Result,
+    fleet::find,
     output::{self, plain_lines},
 };
 
@@ -40,7 +41,7 @@ pub(crate) async fn run(args: SchemaArgs, context: &Context) -> Result<()> {
     let description = match &args.of {
         Some(name) => {
             let nodes = fleet.nodes().await?;
-            let node = fleet.open(fleet.find(&nodes, name)?).await?;
+            let node = fleet.open(find(&nodes, name)?).await?;
             node.describe().await?
         }
         None => fleet.describe().await?,

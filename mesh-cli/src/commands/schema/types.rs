@@ -11,7 +11,8 @@ use crate::{
 pub(super) fn of(types: &[TypeDef]) -> String {
     let mut text = String::new();
     for (index, def) in types.iter().enumerate() {
-        if def.name.is_empty() || is_result(def) || is_inside_a_text(types, index) {
+        // A `Result` is known to everybody.
+        if def.name.is_empty() || type_text::is_result(def) || is_inside_a_text(types, index) {
             continue;
         }
         match &def.structure {
@@ -73,15 +74,6 @@ fn variant_text(types: &[TypeDef], variant: &Named) -> String {
         return name;
     }
     format!("{name}({})", type_text::name(types, &variant.holds))
-}
-
-/// A `Result` is known to everybody.
-fn is_result(def: &TypeDef) -> bool {
-    let Structure::Enum { variants } = &def.structure else {
-        return false;
-    };
-    let names = variants.iter().map(|variant| variant.name.as_str());
-    def.name == "Result" && names.eq(["Ok", "Err"])
 }
 
 /// Whether a type is the structure of one whose values are written as a text, such as a time.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::state::{Column, Line};
-use crate::output::{count, span};
+use super::{
+    rates::Totals,
+    state::{Column, Line},
+};
+use crate::output::{count, some, span};
 
 /// Stands for what is not known.
 const UNKNOWN: &str = "–";
@@ -40,6 +43,11 @@ pub(super) fn text(line: &Line, column: Column) -> String {
         Column::Dead => number(figures.dead),
         Column::Instances => line.instances.clone(),
     }
+}
+
+/// How many nodes there are.
+pub(super) fn nodes(totals: &Totals) -> String {
+    some(totals.nodes as u64, "node", "nodes")
 }
 
 /// A rate: with one digit after the point below 10.

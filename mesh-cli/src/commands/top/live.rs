@@ -21,8 +21,8 @@ use tokio::{
 
 use super::{
     keys::{self, Next},
-    rates::{self, Totals},
-    sample::{Sample, Sampler},
+    rates::{Before, Totals},
+    sample::Sampler,
     state::State,
     view::{self, MIN_HEIGHT, MIN_WIDTH},
 };
@@ -81,7 +81,7 @@ impl Screen {
     async fn show(mut self, mut sampler: Sampler, interval: Duration) -> Result<()> {
         let mut events = listen();
         let mut terminated = pin!(terminated());
-        let mut before: Option<Sample> = None;
+        let mut before = Before::default();
         self.draw()?;
         loop {
             let next = Instant::now() + interval;
@@ -100,10 +100,10 @@ impl Screen {
                 }
             };
             if !self.state.paused {
-                self.state.rows = rates::rows(before.as_ref(), &sample);
+                self.state.rows = before.rows(&sample);
                 self.state.totals = Totals::of(&sample, &self.state.rows);
             }
-            before = Some(sample);
+            before.remember(sample);
             self.draw()?;
             let mut waiting = pin!(sleep_until(next));
             loop {

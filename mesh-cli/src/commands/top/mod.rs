@@ -15,8 +15,8 @@ use clap::Args;
 use tokio::time::{Instant, sleep_until};
 
 use self::{
-    rates::Totals,
-    sample::{Sample, Sampler},
+    rates::{Before, Totals},
+    sample::Sampler,
     state::State,
 };
 use crate::{completers, connection::duration, context::Context, error::Result, output};
@@ -76,12 +76,13 @@ pub(crate) async fn run(args: TopArgs, context: &Context) -> Result<()> {
 async fn print(mut sampler: Sampler, interval: Duration, once: bool, json: bool) -> Result<()> {
     let mut state = State::new(sampler.mesh());
     let mut next = Instant::now() + interval;
-    let mut before: Sample = sampler.sample().await;
+    let mut before = Before::default();
+    before.remember(sampler.sample().await);
     loop {
         sleep_until(next).await;
         next = Instant::now() + interval;
         let sample = sampler.sample().await;
-        state.rows = rates::rows(Some(&before), &sample);
+        state.rows = before.rows(&sample);
         state.totals = Totals::of(&sample, &state.rows);
         match (json, once) {
             (false, _) => output::print(&plain::table(&state))?,
@@ -91,7 +92,7 @@ async fn print(mut sampler: Sampler, interval: Duration, once: bool, json: bool)
         if once {
             return Ok(());
         }
-        before = sample;
+        before.remember(sample);
     }
 }
 

@@ -1,7 +1,5 @@
 //! The table without a terminal of its own: as text, and as JSON.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     sample::Sample,
     state::{COLUMNS, State},
 };
-use crate::output;
+use crate::output::{self, milliseconds, rounded};
 
 /// The table as text, with a line about the mesh.
 pub(super) fn table(state: &State) -> String {
@@ -28,8 +26,8 @@ fn about(mesh: &str, totals: &Totals) -> String {
     let calls = cells::rate(totals.calls_per_s);
     let errors = cells::rate(totals.errors_per_s);
     let mut text = format!(
-        "{mesh}: {} nodes, {calls} calls/s, {errors} errors/s",
-        totals.nodes
+        "{mesh}: {}, {calls} calls/s, {errors} errors/s",
+        cells::nodes(totals)
     );
     if totals.unreachable > 0 {
         text.push_str(&format!(", {} unreachable", totals.unreachable));
@@ -59,8 +57,8 @@ pub(super) fn json(state: &State, sample: &Sample) -> Value {
         "nodes": state.totals.nodes,
         "unreachable": named(Answered::No),
         "no_metrics": named(Answered::NoMetrics),
-        "calls_per_s": rounded(state.totals.calls_per_s),
-        "errors_per_s": rounded(state.totals.errors_per_s),
+        "calls_per_s": state.totals.calls_per_s.map(rounded),
+        "errors_per_s": state.totals.errors_per_s.map(rounded),
         "commands": state.rows.iter().map(row).collect::<Vec<Value>>(),
     })
 }
@@ -81,21 +79,15 @@ fn row(row: &Row) -> Value {
 }
 
 fn figures(figures: &Figures) -> Value {
-    let ms = |duration: Option<Duration>| rounded(duration.map(|it| it.as_secs_f64() * 1e3));
     json!({
-        "calls_per_s": rounded(figures.calls_per_s),
-        "errors_per_s": rounded(figures.errors_per_s),
-        "p50_ms": ms(figures.p50),
-        "p99_ms": ms(figures.p99),
+        "calls_per_s": figures.calls_per_s.map(rounded),
+        "errors_per_s": figures.errors_per_s.map(rounded),
+        "p50_ms": figures.p50.map(milliseconds),
+        "p99_ms": figures.p99.map(milliseconds),
         "in_flight": figures.in_flight,
         "waiting": figures.waiting,
         "dead": figures.dead,
     })
-}
-
-/// With three digits after the point.
-fn rounded(number: Option<f64>) -> Option<f64> {
-    number.map(|number| (number * 1e3).round() / 1e3)
 }
 
 #[cfg(test)]

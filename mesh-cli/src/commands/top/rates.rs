@@ -1,4 +1,4 @@
-//! From two samples to the rows of the table.
+//! From samples to the rows of the table.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,7 +10,8 @@ use mesh_runtime::{
     operator::QueueCounts,
 };
 
-use super::sample::{Heard, NodeSample, Process, Sample};
+use super::sample::{Heard, NodeSample, Sample};
+use crate::fleet::Process;
 
 /// The shortest time between two samples that gives a rate.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -129,24 +130,42 @@ impl Totals {
     }
 }
 
-/// A row for each command that a node serves. Without an earlier sample, there are no rates.
-pub(super) fn rows(before: Option<&Sample>, now: &Sample) -> Vec<Row> {
-    let before = before.into_iter().flat_map(|before| &before.nodes);
-    let before: Before<'_> = before.map(|node| (&node.process, node)).collect();
-    let keys: BTreeSet<Key> = now.nodes.iter().flat_map(keys_of).collect();
-    keys.into_iter().map(|key| row(&before, now, key)).collect()
+/// What each process has told last, as far as it is still listed.
+#[derive(Debug, Default)]
+pub(super) struct Before(HashMap<Process, NodeSample>);
+
+impl Before {
+    /// A row for each command that a node serves, also for those of a node that is silent now. Of a process that has told
+    /// nothing before, there are no rates.
+    pub(super) fn rows(&self, now: &Sample) -> Vec<Row> {
+        let mut keys = BTreeSet::new();
+        for node in &now.nodes {
+            keys.extend(keys_of(node));
+            keys.extend(self.0.get(&node.process).into_iter().flat_map(keys_of));
+        }
+        keys.into_iter().map(|key| row(self, now, key)).collect()
+    }
+
+    /// Keeps a sample for the next one to be compared with. A node that was silent is compared with what it has told before.
+    pub(super) fn remember(&mut self, now: Sample) {
+        let mut before = std::mem::take(&mut self.0);
+        for node in now.nodes {
+            let last = match node.heard {
+                Heard::Nothing => before.remove(&node.process),
+                Heard::NoMetrics { .. } | Heard::Counted { .. } => Some(node),
+            };
+            self.0.extend(last.map(|node| (node.process.clone(), node)));
+        }
+    }
 }
 
-/// The nodes of an earlier sample.
-type Before<'a> = HashMap<&'a Process, &'a NodeSample>;
-
-fn row(before: &Before<'_>, now: &Sample, key: Key) -> Row {
+fn row(before: &Before, now: &Sample, key: Key) -> Row {
     let of_type = now.nodes.iter();
     let of_type = of_type.filter(|node| node.process.node_type == key.node_type);
     let mut counted = Vec::new();
     let mut instances = Vec::new();
     for node in of_type {
-        let earlier = before.get(&node.process).copied();
+        let earlier = before.0.get(&node.process);
         let one = Counted::of(&key, node, earlier);
         instances.push(Instance {
             instance: node.process.instance.clone(),
@@ -272,35 +291,46 @@ fn find<'a>(key: &Key, metrics: &'a Metrics) -> Option<&'a CommandMetrics> {
     })
 }
 
-/// The figures of some instances together. A queue that all of them share is no queue of one of them.
+/// The figures of some instances together. What all of them share belongs to none of them alone.
 fn figures(counted: &[&Counted<'_>], with_shared: bool) -> Figures {
     let lately = || counted.iter().filter_map(|one| one.lately.as_ref());
     let mut durations = Histogram::default();
     lately().for_each(|lately| durations.add(&lately.durations));
     let queues = counted.iter().filter_map(|one| one.queue);
     // The counts of a queue that cannot be asked are 0.
-    let queues = queues.filter(|queue| queue.error.is_none());
-    let queues: Vec<&QueueCounts> = queues
-        .filter(|queue| with_shared || !queue.shared)
-        .collect();
+    let queues: Vec<&QueueCounts> = queues.filter(|queue| queue.error.is_none()).collect();
     Figures {
         calls_per_s: sum(lately().map(|lately| rate(lately.count, lately.seconds))),
         errors_per_s: sum(lately().map(|lately| rate(lately.errors, lately.seconds))),
         p50: durations.quantile(0.5),
         p99: durations.quantile(0.99),
         in_flight: total(counted.iter().filter_map(|one| one.in_flight)),
-        waiting: jobs(&queues, |queue| queue.waiting.saturating_add(queue.delayed)),
-        dead: jobs(&queues, |queue| queue.dead),
+        waiting: jobs(&queues, with_shared, |queue| {
+            (queue.shared, queue.waiting.saturating_add(queue.delayed))
+        }),
+        dead: jobs(&queues, with_shared, |queue| {
+            (queue.shared || queue.dead_shared, queue.dead)
+        }),
     }
 }
 
-/// Jobs in queues. All instances tell the same of a queue that they share, or nearly so.
-fn jobs(queues: &[&QueueCounts], count: impl Fn(&QueueCounts) -> u64) -> Option<u64> {
-    let of_all = queues.iter().filter(|queue| queue.shared);
-    let of_all = of_all.map(|queue| count(queue)).max();
-    let own = queues.iter().filter(|queue| !queue.shared);
-    let own = total(own.map(|queue| count(queue)));
-    total(of_all.into_iter().chain(own))
+/// Jobs in queues. `count` says how many there are, and whether they are those of all instances: then all tell the same,
+/// or nearly so.
+fn jobs(
+    queues: &[&QueueCounts],
+    with_shared: bool,
+    count: impl Fn(&QueueCounts) -> (bool, u64),
+) -> Option<u64> {
+    let mut shared: Option<u64> = None;
+    let mut own: Option<u64> = None;
+    for (is_shared, jobs) in queues.iter().map(|queue| count(queue)) {
+        if is_shared {
+            shared = shared.max(Some(jobs));
+        } else {
+            own = Some(jobs.saturating_add(own.unwrap_or(0)));
+        }
+    }
+    total(shared.filter(|_| with_shared).into_iter().chain(own))
 }
 
 fn rate(count: u64, seconds: f64) -> Option<f64> {

@@ -1,23 +1,22 @@
-//! Asks all nodes what they have counted. Keeps a connection with each.
+//! Asks all nodes what they have counted, again and again.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
 use mesh_runtime::{
     metrics::Metrics,
     operator::{LinkState, Operator, OperatorError, QueueCounts},
     schema::SchemaDescription,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     closest::{closest, listed},
     connection::Connection,
     error::{CliError, Result},
-    fleet::{self, Fleet, MAX_DIALLING},
+    fleet::{Fleet, Process},
     output::plain,
 };
 
@@ -39,22 +38,14 @@ pub(super) struct NodeSample {
     pub(super) heard: Heard,
 }
 
-/// One start of a node. The next start of the same node is another, which counts from 0.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Process {
-    pub(super) node_type: String,
-    pub(super) instance: String,
-    pub(super) started_ms: u64,
-}
-
 /// What was heard of a node.
 #[derive(Debug, Clone)]
 pub(super) enum Heard {
     /// It could not be reached, or did not answer in time.
     Nothing,
-    /// Its version has no metrics.
+    /// Its version has no metrics, or none that make sense.
     NoMetrics { queues: Vec<QueueCounts> },
-    /// What it has counted.
+    /// What it has counted. There are no queues if it does not tell them in time, as while its engine hangs.
     Counted {
         at: Instant,
         metrics: Metrics,
@@ -90,26 +81,14 @@ impl Heard {
 
 /// Asks again and again.
 pub(super) struct Sampler {
-    connection: Connection,
     fleet: Fleet,
     mesh: String,
     /// Only nodes of this type are asked.
     node_type: Option<String>,
     /// The nodes that the master has listed.
     nodes: Vec<LinkState>,
-    open: HashMap<Process, Operator>,
     /// Nodes that are not dialled until then.
     resting: HashMap<Process, Instant>,
-}
-
-impl Process {
-    fn of(node: &LinkState) -> Self {
-        Self {
-            node_type: plain(&node.peer.node_type),
-            instance: plain(&node.peer.instance),
-            started_ms: node.started_ms,
-        }
-    }
 }
 
 impl Sampler {
@@ -124,12 +103,10 @@ impl Sampler {
             known(node_type, &fleet.nodes().await?, &description.schema)?;
         }
         Ok(Self {
-            connection: connection.clone(),
             fleet,
             mesh: plain(&description.schema.mesh),
             node_type,
             nodes: Vec::new(),
-            open: HashMap::new(),
             resting: HashMap::new(),
         })
     }
@@ -143,29 +120,27 @@ impl Sampler {
     pub(super) async fn sample(&mut self) -> Sample {
         let limit = self.fleet.settings().node_timeout;
         let master_lost = !self.list(limit).await;
-        let dialling = Semaphore::new(MAX_DIALLING);
         let now = Instant::now();
-        let asked = self.nodes.iter().map(|node| {
-            let process = Process::of(node);
-            let open = self.open.get(&process).cloned();
-            let until = self.resting.get(&process);
-            let is_resting = until.is_some_and(|until| *until > now);
-            let (fleet, dialling) = (&self.fleet, &dialling);
-            async move {
-                let (operator, heard) = if open.is_none() && is_resting {
-                    (None, Heard::Nothing)
-                } else {
-                    ask(fleet, node, open, dialling, limit).await
-                };
-                (process, operator, heard)
-            }
-        });
-        let answers = join_all(asked).await;
-        let mut nodes = Vec::with_capacity(answers.len());
-        for (process, operator, heard) in answers {
-            self.remember(&process, operator);
+        self.resting.retain(|_, until| *until > now);
+        let nodes = self.nodes.iter().cloned();
+        let (resting, others): (Vec<_>, Vec<_>) =
+            nodes.partition(|node| self.resting.contains_key(&Process::of(node)));
+        let asked = self.fleet.each(others, |node| counted(node, limit));
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        for (node, heard) in asked.await {
+            let process = Process::of(&node);
+            let heard = heard.unwrap_or_else(|_| {
+                let until = Instant::now() + RETRY_AFTER;
+                self.resting.insert(process.clone(), until);
+                Heard::Nothing
+            });
             nodes.push(NodeSample { process, heard });
         }
+        nodes.extend(resting.iter().map(|node| NodeSample {
+            process: Process::of(node),
+            heard: Heard::Nothing,
+        }));
+        nodes.sort_by(|one, other| one.process.cmp(&other.process));
         Sample { nodes, master_lost }
     }
 
@@ -173,63 +148,17 @@ impl Sampler {
     async fn list(&mut self, limit: Duration) -> bool {
         let listed = timeout(limit, self.fleet.nodes()).await;
         let Ok(Ok(mut nodes)) = listed else {
-            if let Ok(Ok(fleet)) = timeout(limit, Fleet::connect(&self.connection)).await {
-                self.fleet = fleet;
-            }
+            // If it does not answer now, it is asked again in the next interval.
+            let _ = timeout(limit, self.fleet.reconnect()).await;
             return false;
         };
         if let Some(node_type) = &self.node_type {
             nodes.retain(|node| node.peer.node_type == *node_type);
         }
         let there: HashSet<Process> = nodes.iter().map(Process::of).collect();
-        self.open.retain(|process, _| there.contains(process));
         self.resting.retain(|process, _| there.contains(process));
         self.nodes = nodes;
         true
-    }
-
-    /// Keeps a connection. A node without one is left alone for a while.
-    fn remember(&mut self, process: &Process, operator: Option<Operator>) {
-        if let Some(operator) = operator {
-            self.resting.remove(process);
-            self.open.insert(process.clone(), operator);
-            return;
-        }
-        self.open.remove(process);
-        let now = Instant::now();
-        let until = self.resting.entry(process.clone()).or_insert(now);
-        if *until <= now {
-            *until = now + RETRY_AFTER;
-        }
-    }
-}
-
-/// Asks one node, over the connection that is open if it still is. Returns the connection to be kept: if there is none,
-/// the node could not be reached.
-async fn ask(
-    fleet: &Fleet,
-    node: &LinkState,
-    open: Option<Operator>,
-    dialling: &Semaphore,
-    limit: Duration,
-) -> (Option<Operator>, Heard) {
-    if let Some(operator) = open {
-        match timeout(limit, counted(&operator)).await {
-            Ok(Ok(heard)) => return (Some(operator), heard),
-            Ok(Err(OperatorError::Lost { .. })) => {}
-            Ok(Err(_)) | Err(_) => return (Some(operator), Heard::Nothing),
-        }
-    }
-    // The semaphore is never closed.
-    let permit = dialling.acquire().await;
-    let dialled = fleet::dial(fleet.operators(), node, limit).await;
-    drop(permit);
-    let Ok(operator) = dialled else {
-        return (None, Heard::Nothing);
-    };
-    match timeout(limit, counted(&operator)).await {
-        Ok(Ok(heard)) => (Some(operator), heard),
-        Ok(Err(_)) | Err(_) => (Some(operator), Heard::Nothing),
     }
 }
 
@@ -246,27 +175,32 @@ fn known(node_type: &str, nodes: &[LinkState], schema: &SchemaDescription) -> Re
     Err(CliError::new(what).hint(format!("there are {}", listed(&names))))
 }
 
-/// What a node has counted. The names in it are ready to be printed.
-async fn counted(operator: &Operator) -> std::result::Result<Heard, OperatorError> {
-    let (metrics, stats) = tokio::join!(operator.metrics(), operator.stats());
-    let mut queues = stats?.queues;
-    for queue in &mut queues {
-        queue.command = plain(&queue.command);
-    }
+/// What a node has counted. Each of its answers has this time. If it is late, the connection stays: only a node that
+/// cannot be reached is an error.
+async fn counted(operator: Operator, limit: Duration) -> std::result::Result<Heard, OperatorError> {
+    let metrics = async {
+        let metrics = timeout(limit, operator.metrics()).await;
+        // Rates are those between two such moments, so they must not wait for the queues.
+        (metrics, Instant::now())
+    };
+    let stats = timeout(limit, operator.stats());
+    let ((metrics, at), stats) = tokio::join!(metrics, stats);
+    let queues = match stats {
+        Ok(Ok(stats)) => stats.queues,
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    };
     match metrics {
-        Ok(mut metrics) => {
-            for command in &mut metrics.commands {
-                command.command = plain(&command.command);
-            }
-            Ok(Heard::Counted {
-                at: Instant::now(),
-                metrics,
-                queues,
-            })
-        }
-        Err(OperatorError::Failed { .. } | OperatorError::Denied { .. }) => {
-            Ok(Heard::NoMetrics { queues })
-        }
-        Err(error) => Err(error),
+        Ok(Ok(metrics)) => Ok(Heard::Counted {
+            at,
+            metrics,
+            queues,
+        }),
+        Ok(Err(
+            OperatorError::Failed { .. }
+            | OperatorError::Denied { .. }
+            | OperatorError::Answer { .. },
+        )) => Ok(Heard::NoMetrics { queues }),
+        Ok(Err(lost @ OperatorError::Lost { .. })) => Err(lost),
+        Ok(Err(_)) | Err(_) => Ok(Heard::Nothing),
     }
 }

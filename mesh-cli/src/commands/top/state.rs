@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::rates::{Answered, Figures, Instance, Key, Kind, Row, Totals};
+use crate::output::plain;
 
 /// The longest filter, in characters.
 const MAX_FILTER: usize = 100;
@@ -91,8 +92,13 @@ impl State {
 
     /// The lines that are listed, in order.
     pub(super) fn lines(&self) -> Vec<Line> {
-        let mut lines: Vec<Line> = match self.opened() {
-            Some(row) => row.instances.iter().map(of_instance).collect(),
+        let mut lines: Vec<Line> = match &self.inside {
+            Some(key) => {
+                // None, if there is no such row any more.
+                let opened = self.rows.iter().filter(|row| row.key == *key);
+                let instances = opened.flat_map(|row| &row.instances);
+                instances.map(of_instance).collect()
+            }
             None => self.rows.iter().map(of_command).collect(),
         };
         let filter = self.filter.to_lowercase();
@@ -159,12 +165,6 @@ impl State {
         }
     }
 
-    /// The command whose instances are listed, if there still is such a row.
-    fn opened(&self) -> Option<&Row> {
-        let key = self.inside.as_ref()?;
-        self.rows.iter().find(|row| row.key == *key)
-    }
-
     /// Names from A to Z, figures from the greatest on. What is not known comes last.
     fn order(&self, one: &Line, other: &Line) -> Ordering {
         let figure = |line: &Line| figure(line, self.sort);
@@ -205,7 +205,7 @@ pub(super) fn name(key: &Key) -> String {
         Kind::Call => "",
         Kind::Job => " (jobs)",
     };
-    format!("{}.{}{jobs}", key.node_type, key.command)
+    plain(&format!("{}.{}{jobs}", key.node_type, key.command))
 }
 
 fn of_command(row: &Row) -> Line {
@@ -231,7 +231,7 @@ fn of_instance(instance: &Instance) -> Line {
     };
     Line {
         id: Id::Instance(instance.instance.clone()),
-        name: instance.instance.clone(),
+        name: plain(&instance.instance),
         instances: how.to_owned(),
         figures: instance.figures.clone(),
         rank,
@@ -245,10 +245,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::commands::top::rates::{
-        self,
-        tests::{command, heard, sample, silent},
-    };
+    use crate::commands::top::rates::tests::{after, command, heard, sample, silent};
 
     /// `Billing.charge` with 10 calls/s on two instances, one of which is silent; `Billing.export` with 1 call/s, and
     /// its jobs.
@@ -267,7 +264,7 @@ pub(super) mod tests {
         let before = at(start, 5, 0);
         let now = at(start + Duration::from_secs(1), 15, 1);
         let mut state = State::new("Shop");
-        state.rows = rates::rows(Some(&before), &now);
+        state.rows = after(&before).rows(&now);
         state.totals = Totals::of(&now, &state.rows);
         state
     }
@@ -334,5 +331,28 @@ pub(super) mod tests {
         assert_eq!(names(&state), ["b1", "b2"]);
         state.leave();
         assert_eq!(selected(&state), "Billing.charge");
+    }
+
+    #[test]
+    fn of_a_command_that_is_gone_nothing_is_listed() {
+        let mut state = state();
+        state.enter();
+        let charge = state.rows.remove(0);
+        assert!(names(&state).is_empty());
+        state.move_by(1);
+        state.enter();
+        assert_eq!(state.inside, Some(charge.key));
+        state.leave();
+        assert_eq!(names(&state).len(), 2);
+    }
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        let mut state = state();
+        state.rows[0].key.node_type = "Bil\u{1b}[2Jling".to_owned();
+        state.rows[0].instances[0].instance = "b\u{202e}1".to_owned();
+        assert_eq!(names(&state)[0], "Bil\u{fffd}[2Jling.charge");
+        state.enter();
+        assert_eq!(names(&state)[0], "b\u{fffd}1");
     }
 }

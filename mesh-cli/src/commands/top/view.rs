@@ -52,7 +52,7 @@ fn totals(state: &State) -> TextLine<'static> {
     let totals = &state.totals;
     let mut spans = vec![
         Span::styled(state.mesh.clone(), BOLD),
-        Span::raw(format!("  {} nodes", totals.nodes)),
+        Span::raw(format!("  {}", cells::nodes(totals))),
     ];
     if totals.unreachable > 0 {
         let text = format!("  {} unreachable", totals.unreachable);
@@ -114,6 +114,8 @@ fn nothing(state: &State) -> &'static str {
         "nothing has this text in its name: Esc clears the filter"
     } else if state.totals.nodes == 0 {
         "no node is registered"
+    } else if state.inside.is_some() {
+        "this command is no longer there: Esc lists the others"
     } else {
         "no command is known yet"
     }

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// The pause between two looks at whether the last chunk was sent.
+const CHUNKS_PAUSE: Duration = Duration::from_millis(2);
+
 /// A call of a command by an operator. Nothing happens until it is awaited. From [`Operator::call`].
 #[must_use = "a call does nothing until it is awaited"]
 #[derive(Debug, Clone)]
@@ -118,7 +121,28 @@ impl<'a> OperatorCall<'a> {
             self.operator
                 .failed(&self.command.name, failure, self.timeout)
         })?;
+        self.arrived(deadline).await?;
         Ok("null".to_owned())
+    }
+
+    /// Waits until what was told has arrived, which nobody answers. Otherwise a link that is closed directly afterwards
+    /// would take it along.
+    async fn arrived(&self, deadline: Instant) -> Result<(), OperatorError> {
+        let late = || OperatorError::DeadlineExceeded {
+            command: self.command.name.clone(),
+            after: self.timeout,
+        };
+        while self.operator.link.link.has_chunks() {
+            if Instant::now() >= deadline {
+                return Err(late());
+            }
+            tokio::time::sleep(CHUNKS_PAUSE).await;
+        }
+        // Frames that fit whole arrive in order. So whoever answers this one has everything.
+        let answered = self.operator.health();
+        let answered = tokio::time::timeout_at(deadline, answered).await;
+        answered.map_err(|_| late())??;
+        Ok(())
     }
 
     async fn queue(&self, args: &Bytes) -> Result<String, OperatorError> {

@@ -2,8 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{OperatorError, OperatorQueue};
+use super::{OperatorError, OperatorQueue, queue::EngineQueue};
 use crate::{
+    id::InstanceId,
     keys::{DerivedKeys, Keys},
     queue::{CommandQueue, Declaration, Queue, QueueName},
     schema::{Delivery, SchemaDescription},
@@ -21,7 +22,7 @@ use crate::{
 ///     schema::SchemaDescription,
 /// };
 ///
-/// # async fn look(engine: Arc<dyn Queue>, schema: &SchemaDescription) -> Result<(), OperatorError> {
+/// # async fn look(engine: Arc<dyn Queue>, schema: &Arc<SchemaDescription>) -> Result<(), OperatorError> {
 /// let keys = Keys::new("shop", "meshkey1…");
 /// // Such as an `Arc<RedisQueue>`.
 /// let queues = EngineQueues::new(&keys, engine).await?;
@@ -46,17 +47,17 @@ impl EngineQueues {
         Ok(Self { engine, keys })
     }
 
-    /// The queue of a queued command, as `schema` declares it. Of a `queued broadcast` command: that of `instance`; without
-    /// one, only the dead letters are there, which are those of all instances.
+    /// The queue of a queued command, as `schema` declares it. Of a `queued broadcast` command: that of `instance`. Without
+    /// one, there are only the dead letters, which are those of all instances; requeued, each goes back to its own.
     ///
     /// # Errors
-    /// If the schema has no such command, or it is not queued.
+    /// If the schema has no such command, if it is not queued, or if the instance id is invalid.
     pub fn queue(
         &self,
-        schema: &SchemaDescription,
+        schema: &Arc<SchemaDescription>,
         node_type: &str,
         command: &str,
-        instance: Option<&str>,
+        instance: Option<InstanceId>,
     ) -> Result<OperatorQueue<'static>, OperatorError> {
         let failed = |why: &str| OperatorError::Failed {
             command: format!("{node_type}.{command}"),
@@ -70,17 +71,28 @@ impl EngineQueues {
         }
         let name = QueueName::new(schema.mesh.as_str(), node_type, command);
         let of_instance = described.delivery == Some(Delivery::QueuedBroadcast);
+        if instance
+            .as_ref()
+            .is_some_and(|instance| !instance.is_valid())
+        {
+            return Err(failed("that is no instance id"));
+        }
         let name = match instance.filter(|_| of_instance) {
             Some(instance) => name.of(instance),
             None => name,
         };
+        let only_dead = of_instance && name.instance.is_none();
         let declaration = Declaration {
             fingerprint: described.wire_fingerprint,
             version: described.options.version,
         };
         let engine = Arc::clone(&self.engine);
         let queue = CommandQueue::new(engine, name, &self.keys, declaration);
-        Ok(OperatorQueue::of_engine(queue, Arc::new(schema.clone())))
+        Ok(OperatorQueue::of_engine(EngineQueue {
+            queue,
+            schema: Arc::clone(schema),
+            only_dead,
+        }))
     }
 }
 

@@ -25,8 +25,9 @@ use super::{
 };
 use crate::{
     address::host_and_port,
-    close::CloseReason,
+    close::{CloseCode, CloseReason},
     discovery,
+    error::Refusal,
     id::{BootEpoch, InstanceId, NodeId},
     keys::{DerivedKeys, Keys},
     link::{
@@ -175,6 +176,11 @@ impl OperatorBuilder {
             addr: addr.to_owned(),
             why,
         };
+        if addr.is_empty() {
+            return Err(unreachable(
+                "it has no address at which it can be dialled".to_owned(),
+            ));
+        }
         let (host, port) = host_and_port(addr).map_err(unreachable)?;
         let port = match (port, target) {
             (Some(port), _) => port,
@@ -245,8 +251,14 @@ impl OperatorBuilder {
             declared: declared.into(),
             timeout: self.timeout,
         };
-        operator.link.opened().await?;
-        Ok(operator)
+        match operator.link.opened().await {
+            Ok(()) => Ok(operator),
+            Err(CloseReason::Goodbye(CloseCode::Full)) => Err(OperatorError::Refused {
+                addr: addr.to_owned(),
+                refusal: Refusal::Full,
+            }),
+            Err(reason) => Err(unreachable(format!("it closed the link: {reason}"))),
+        }
     }
 }
 
@@ -281,7 +293,12 @@ impl Operator {
     /// # Errors
     /// See [`OperatorError`]. A node of a version before this one has no such command.
     pub async fn metrics(&self) -> Result<Metrics, OperatorError> {
-        self.ask(BuiltIn::Metrics, &()).await
+        let metrics: Metrics = self.ask(BuiltIn::Metrics, &()).await?;
+        metrics.check().map_err(|why| OperatorError::Answer {
+            command: BuiltIn::Metrics.name().to_owned(),
+            why: why.to_owned(),
+        })?;
+        Ok(metrics)
     }
 
     /// Waits until this connection is closed, and returns why. Cancel safe.
@@ -334,8 +351,14 @@ impl Operator {
     /// # Errors
     /// See [`OperatorError`].
     pub async fn drain(&self) -> Result<(), OperatorError> {
-        let Changed { .. } = self.ask(BuiltIn::Drain, &()).await?;
-        Ok(())
+        match self.ask(BuiltIn::Drain, &()).await {
+            Ok(Changed { .. }) => Ok(()),
+            // A node with nothing to do may end before its answer has left.
+            Err(OperatorError::Lost {
+                reason: CloseReason::Goodbye(CloseCode::ShuttingDown),
+            }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The queue of a queued command of the node at the other end.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::OperatorError;
 use crate::{
     close::{CloseCode, CloseReason},
     link::{
@@ -22,15 +21,16 @@ pub(super) struct OpenLink {
 
 impl OpenLink {
     /// Waits until both sides have confirmed the link.
-    pub(super) async fn opened(&self) -> Result<(), OperatorError> {
+    ///
+    /// # Errors
+    /// Why it is closed, if it is.
+    pub(super) async fn opened(&self) -> Result<(), CloseReason> {
         let mut state = self.client.0.subscribe();
         let settled = state
             .wait_for(|state| !matches!(state, State::Opening))
             .await;
         match settled.as_deref() {
-            Ok(State::Closed(reason)) => Err(OperatorError::Lost {
-                reason: reason.clone(),
-            }),
+            Ok(State::Closed(reason)) => Err(reason.clone()),
             // The sender is in this struct.
             Ok(State::Open | State::Opening) | Err(_) => Ok(()),
         }

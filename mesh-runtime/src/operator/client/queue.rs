@@ -9,8 +9,9 @@ use crate::{
         commands::BuiltIn,
         serve::{NoAnswer, changed_in, listed_in},
     },
-    queue::UntypedQueue,
+    queue::{QueueError, UntypedQueue},
     schema::SchemaDescription,
+    wire::status::FailureCode,
 };
 
 /// The queue of a queued command: of one node, from [`Operator::queue`], or in an engine, from
@@ -21,14 +22,20 @@ pub struct OperatorQueue<'a> {
     by: By<'a>,
 }
 
+/// A queue in an engine.
+#[derive(Debug, Clone)]
+pub(super) struct EngineQueue {
+    pub(super) queue: UntypedQueue,
+    pub(super) schema: Arc<SchemaDescription>,
+    /// It is not the queue of an instance, but the dead letters of all of them.
+    pub(super) only_dead: bool,
+}
+
 /// How the queue is reached.
 #[derive(Debug, Clone)]
 enum By<'a> {
     Node(&'a Operator),
-    Engine {
-        queue: UntypedQueue,
-        schema: Arc<SchemaDescription>,
-    },
+    Engine(EngineQueue),
 }
 
 impl<'a> OperatorQueue<'a> {
@@ -39,10 +46,10 @@ impl<'a> OperatorQueue<'a> {
         }
     }
 
-    pub(super) fn of_engine(queue: UntypedQueue, schema: Arc<SchemaDescription>) -> Self {
+    pub(super) fn of_engine(engine: EngineQueue) -> Self {
         Self {
-            command: queue.name().command.to_string(),
-            by: By::Engine { queue, schema },
+            command: engine.queue.name().command.to_string(),
+            by: By::Engine(engine),
         }
     }
 
@@ -52,7 +59,7 @@ impl<'a> OperatorQueue<'a> {
     /// See [`OperatorError`]; also if the node has no such queue.
     pub async fn counts(&self) -> Result<QueueCounts, OperatorError> {
         match &self.by {
-            By::Engine { queue, .. } => Ok(QueueCounts::of(queue.clone()).await),
+            By::Engine(engine) => Ok(engine.counts().await),
             By::Node(operator) => {
                 let queues = operator.stats().await?.queues;
                 let mut queues = queues.into_iter();
@@ -75,9 +82,24 @@ impl<'a> OperatorQueue<'a> {
     /// # Errors
     /// See [`OperatorError`].
     pub async fn list(&self, jobs_in: JobsIn, max: usize) -> Result<Vec<JobView>, OperatorError> {
+        self.list_from(jobs_in, 0, max).await
+    }
+
+    /// The same without the first `skip` jobs, for lists longer than 1,000. Jobs that come or go between two calls move
+    /// the others. A node of a version before this one leaves out none.
+    ///
+    /// # Errors
+    /// See [`OperatorError`].
+    pub async fn list_from(
+        &self,
+        jobs_in: JobsIn,
+        skip: usize,
+        max: usize,
+    ) -> Result<Vec<JobView>, OperatorError> {
         let args = QueueArgs {
             jobs_in: Some(jobs_in),
             max: Some(max),
+            skip,
             ..self.args()
         };
         self.listed(BuiltIn::QueueList, &args).await
@@ -155,8 +177,8 @@ impl<'a> OperatorQueue<'a> {
     async fn change(&self, command: BuiltIn, args: &QueueArgs) -> Result<u64, OperatorError> {
         let Changed { jobs } = match &self.by {
             By::Node(operator) => operator.ask(command, args).await?,
-            By::Engine { queue, .. } => {
-                let changed = changed_in(command, queue, args).await;
+            By::Engine(engine) => {
+                let changed = engine.changed(command, args).await;
                 changed.map_err(|error| self.failed(command, error))?
             }
         };
@@ -170,8 +192,8 @@ impl<'a> OperatorQueue<'a> {
     ) -> Result<Vec<JobView>, OperatorError> {
         let Jobs { jobs } = match &self.by {
             By::Node(operator) => operator.ask(command, args).await?,
-            By::Engine { queue, schema } => {
-                let listed = listed_in(command, schema, queue, args).await;
+            By::Engine(engine) => {
+                let listed = engine.listed(command, args).await;
                 listed.map_err(|error| self.failed(command, error))?
             }
         };
@@ -204,5 +226,57 @@ impl<'a> OperatorQueue<'a> {
             all: true,
             ..self.args()
         }
+    }
+}
+
+impl EngineQueue {
+    async fn counts(&self) -> QueueCounts {
+        let mut counts = QueueCounts::of(self.queue.clone()).await;
+        if self.only_dead {
+            (counts.of_instance, counts.shared) = (true, false);
+        }
+        counts
+    }
+
+    async fn listed(&self, command: BuiltIn, args: &QueueArgs) -> Result<Jobs, NoAnswer> {
+        if command == BuiltIn::QueueList && args.jobs_in != Some(JobsIn::Dead) {
+            self.needs_instance()?;
+        }
+        listed_in(command, &self.schema, &self.queue, args).await
+    }
+
+    async fn changed(&self, command: BuiltIn, args: &QueueArgs) -> Result<Changed, NoAnswer> {
+        match command {
+            BuiltIn::QueuePurge => {}
+            BuiltIn::QueueRequeue if self.only_dead => return self.requeued(args).await,
+            _ => self.needs_instance()?,
+        }
+        changed_in(command, &self.queue, args).await
+    }
+
+    /// Puts each dead letter back where it came from.
+    async fn requeued(&self, args: &QueueArgs) -> Result<Changed, NoAnswer> {
+        if let Some(job) = &args.job {
+            let found = self.queue.requeue_home(&job.as_str().into()).await?;
+            return Ok(Changed { jobs: found.into() });
+        }
+        let mut changed = Changed::default();
+        for letter in self.queue.dead_letters(usize::MAX).await? {
+            match self.queue.requeue_home(&letter.job_id).await {
+                Ok(found) => changed.jobs += u64::from(found),
+                // One that cannot be opened stays.
+                Err(QueueError::Sealed(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(changed)
+    }
+
+    fn needs_instance(&self) -> Result<(), NoAnswer> {
+        if !self.only_dead {
+            return Ok(());
+        }
+        let why = "each instance has a queue of its own: name the instance";
+        Err(NoAnswer::new(FailureCode::Incompatible, why))
     }
 }

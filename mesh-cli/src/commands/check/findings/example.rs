@@ -9,7 +9,6 @@ use mesh_runtime::{
 use serde_json::{Value, json};
 
 use super::super::snapshot::{Answers, Clock, MasterSeen, NodeSeen, Snapshot};
-use crate::commands::jobs::counts::Counted;
 
 /// The schema. `charge` is the fingerprint of the command `charge`, with its types.
 pub(in super::super) fn schema(fingerprint: u64, charge: u64) -> SchemaDescription {
@@ -61,6 +60,7 @@ pub(in super::super) fn shop() -> Snapshot {
             node("Billing", "b2", &[("Gateway", "g1")]),
             node("Gateway", "g1", &[("Billing", "b1"), ("Billing", "b2")]),
         ],
+        types: ["Billing", "Gateway"].map(str::to_owned).into(),
         watched: Duration::from_secs(2),
         described: HashMap::new(),
     }
@@ -100,19 +100,17 @@ pub(in super::super) fn answers<'a>(snapshot: &'a mut Snapshot, instance: &str) 
 
 /// Gives b1 a queue of its own for the command `export`.
 pub(in super::super) fn queue(snapshot: &mut Snapshot, change: impl Fn(&mut QueueCounts)) {
-    let mut counts = QueueCounts::default();
-    counts.command = "export".to_owned();
-    change(&mut counts);
-    answers(snapshot, "b1").queues = vec![Counted {
-        counts,
-        first_dead: None,
-    }];
+    answers(snapshot, "b1").queues = vec![counts(change)];
 }
 
 /// The same queue at the first look.
 pub(in super::super) fn queue_before(snapshot: &mut Snapshot, change: impl Fn(&mut QueueCounts)) {
+    answers(snapshot, "b1").queues_before = vec![counts(change)];
+}
+
+fn counts(change: impl Fn(&mut QueueCounts)) -> QueueCounts {
     let mut counts = QueueCounts::default();
     counts.command = "export".to_owned();
     change(&mut counts);
-    answers(snapshot, "b1").queues_before = vec![counts];
+    counts
 }

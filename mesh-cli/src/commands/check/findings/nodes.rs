@@ -14,7 +14,7 @@ pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
         let advice = "start it again: without a master, no new links are made";
         findings.push(Finding::warning("draining", "master", what).advice(advice));
     }
-    if snapshot.nodes.is_empty() {
+    if snapshot.types.is_empty() {
         let what = "no node is registered at the master";
         let advice = "start the nodes, with the keys of this mesh and the address of this master";
         findings.push(Finding::error("no_nodes", "mesh", what).advice(advice));

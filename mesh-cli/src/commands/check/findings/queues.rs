@@ -5,15 +5,15 @@ use std::{
     time::Duration,
 };
 
-use mesh_runtime::operator::HealthStatus;
+use mesh_runtime::operator::{HealthStatus, QueueCounts};
 
 use super::{Finding, names};
 use crate::{
     commands::{
-        check::snapshot::Snapshot,
+        check::snapshot::{NodeSeen, Snapshot},
         jobs::counts::{QueueRow, Reported, merge},
     },
-    output::{count, span, span_ms},
+    output::{count, some, span, span_ms},
 };
 
 pub(super) fn find(snapshot: &Snapshot, oldest: Duration) -> Vec<Finding> {
@@ -32,11 +32,11 @@ pub(super) fn find(snapshot: &Snapshot, oldest: Duration) -> Vec<Finding> {
 fn reported(snapshot: &Snapshot) -> Vec<Reported> {
     let mut reported = Vec::new();
     for (node, answers) in snapshot.answered() {
-        for counted in &answers.queues {
+        for counts in &answers.queues {
             reported.push(Reported {
                 node_type: node.node_type.clone(),
                 instance: node.instance.clone(),
-                counted: counted.clone(),
+                counts: counts.clone(),
             });
         }
     }
@@ -78,91 +78,95 @@ fn dead(row: &QueueRow) -> Option<Finding> {
     if row.dead == 0 {
         return None;
     }
-    let letters = if row.dead == 1 { "letter" } else { "letters" };
-    let what = format!("{} dead {letters}", count(row.dead));
+    let what = some(row.dead, "dead letter", "dead letters");
     let look = format!("look at them: mesh jobs dead {}", row.command);
     Some(Finding::warning("dead_letters", row.command.as_str(), what).advice(look))
 }
 
 /// A queue at both looks.
-struct Queue {
+struct Queue<'a> {
     /// The command, and the instance if each has its own queue.
     place: String,
     /// At the first look; `None` if it was not seen then.
-    before: Option<u64>,
-    waiting: u64,
-    running: u64,
-    oldest_ms: Option<u64>,
+    before: Option<&'a QueueCounts>,
+    now: &'a QueueCounts,
     /// How many instances take jobs from it.
     workers: usize,
 }
 
 /// The queues that work: shared ones once, others for each instance.
-fn looked_at(snapshot: &Snapshot) -> Vec<Queue> {
+fn looked_at(snapshot: &Snapshot) -> Vec<Queue<'_>> {
     let mut queues = Vec::new();
     let mut shared = HashSet::new();
     for (node, answers) in snapshot.answered() {
-        for counted in &answers.queues {
-            let counts = &counted.counts;
-            let command = format!("{}.{}", node.node_type, counts.command);
-            if counts.error.is_some() || counts.paused {
+        for now in &answers.queues {
+            let command = format!("{}.{}", node.node_type, now.command);
+            if now.error.is_some() || now.paused {
                 continue;
             }
-            if counts.shared && !shared.insert(command.clone()) {
+            if now.shared && !shared.insert(command.clone()) {
                 continue;
             }
-            let mut before = answers.queues_before.iter();
-            let before = before.find(|before| before.command == counts.command);
-            let before = before.filter(|before| before.error.is_none());
+            // Those who take jobs from it: any of them tells what it was like.
+            let is_meant = |other: &NodeSeen| {
+                other.node_type == node.node_type && (now.shared || other.instance == node.instance)
+            };
             queues.push(Queue {
-                place: if counts.shared {
+                place: if now.shared {
                     command
                 } else {
                     format!("{command} on {}", node.instance)
                 },
-                before: before.map(|before| before.waiting),
-                waiting: counts.waiting,
-                running: counts.running,
-                oldest_ms: counts.oldest_ms,
-                workers: workers(snapshot, |other| {
-                    other.0 == node.node_type && (counts.shared || other.1 == node.instance)
-                }),
+                before: before(snapshot, now, is_meant),
+                now,
+                workers: workers(snapshot, is_meant),
             });
         }
     }
     queues
 }
 
+/// What one of the instances that are meant said about a queue at the first look.
+fn before<'a>(
+    snapshot: &'a Snapshot,
+    now: &QueueCounts,
+    is_meant: impl Fn(&NodeSeen) -> bool,
+) -> Option<&'a QueueCounts> {
+    let meant = snapshot.answered().filter(|(node, _)| is_meant(node));
+    let mut before = meant.flat_map(|(_, answers)| &answers.queues_before);
+    before.find(|before| {
+        let same = before.command == now.command && before.shared == now.shared;
+        same && before.error.is_none()
+    })
+}
+
 /// How many of the instances that are meant take jobs. One that shuts down takes none.
-fn workers(snapshot: &Snapshot, is_meant: impl Fn((&str, &str)) -> bool) -> usize {
+fn workers(snapshot: &Snapshot, is_meant: impl Fn(&NodeSeen) -> bool) -> usize {
     let works = snapshot.answered().filter(|(node, answers)| {
-        let status = answers.health.status;
-        !node.draining
-            && status == HealthStatus::Ok
-            && is_meant((node.node_type.as_str(), node.instance.as_str()))
+        !node.draining && answers.health.status == HealthStatus::Ok && is_meant(node)
     });
     works.count()
 }
 
 /// A queue that grows although its jobs are old or do not run, or that stands still.
-fn slow(queue: &Queue, oldest: Duration, watched: Duration) -> Option<Finding> {
-    let age = queue.oldest_ms.map(Duration::from_millis);
+fn slow(queue: &Queue<'_>, oldest: Duration, watched: Duration) -> Option<Finding> {
+    let (before, now) = (queue.before, queue.now);
+    let age = now.oldest_ms.map(Duration::from_millis);
     let old = age.is_some_and(|age| age > oldest);
-    let grows = queue.before.is_some_and(|before| queue.waiting > before);
-    let stands = queue.running == 0;
+    let grows = before.is_some_and(|before| now.waiting > before.waiting);
+    // At both looks: a job that has just come may be about to run.
+    let waits = |counts: &QueueCounts| counts.waiting > 0 && counts.running == 0;
+    let stands = before.is_some_and(waits) && waits(now);
     let none_works = queue.workers == 0;
     let grown = || {
-        let before = count(queue.before.unwrap_or_default());
+        let before = count(before.map_or(0, |before| before.waiting));
         let watched = span(watched);
-        format!(
-            "grew from {before} to {} in {watched}",
-            count(queue.waiting)
-        )
+        format!("grew from {before} to {} in {watched}", count(now.waiting))
     };
     let aged = || {
         format!(
             "its oldest has waited for {}",
-            span_ms(queue.oldest_ms.unwrap_or(0))
+            span_ms(now.oldest_ms.unwrap_or(0))
         )
     };
     let (kind, what) = if grows && none_works {
@@ -174,8 +178,8 @@ fn slow(queue: &Queue, oldest: Duration, watched: Duration) -> Option<Finding> {
         ("queue_grows", format!("{}, and no job runs", grown()))
     } else if grows && old {
         ("queue_grows", format!("{}, and {}", grown(), aged()))
-    } else if queue.waiting > 0 && stands && old {
-        let waiting = count(queue.waiting);
+    } else if stands && old {
+        let waiting = count(now.waiting);
         let what = format!("no job runs although {waiting} wait, and {}", aged());
         ("queue_stands", what)
     } else {
@@ -214,6 +218,14 @@ mod tests {
         snapshot
     }
 
+    /// Lets all instances share the queue.
+    fn share(snapshot: &mut Snapshot) {
+        let answers = example::answers(snapshot, "b1");
+        for counts in answers.queues.iter_mut().chain(&mut answers.queues_before) {
+            counts.shared = true;
+        }
+    }
+
     #[test]
     fn an_engine_that_fails_is_an_error() {
         let mut snapshot = example::shop();
@@ -232,9 +244,7 @@ mod tests {
     #[test]
     fn a_paused_queue_is_a_warning() {
         let mut snapshot = with(20, 0, 400);
-        example::answers(&mut snapshot, "b1").queues[0]
-            .counts
-            .paused = true;
+        example::answers(&mut snapshot, "b1").queues[0].paused = true;
         let finding = one(&snapshot);
         assert_eq!(
             (finding.kind, finding.severity),
@@ -291,9 +301,7 @@ mod tests {
         snapshot.nodes[0].draining = true;
         assert!(one(&snapshot).what.ends_with("no instance takes its jobs"));
         // Another instance does, if they share the queue.
-        for counted in &mut example::answers(&mut snapshot, "b1").queues {
-            counted.counts.shared = true;
-        }
+        share(&mut snapshot);
         assert_eq!(find(&snapshot, OLDEST), []);
     }
 
@@ -302,5 +310,37 @@ mod tests {
         let finding = one(&with(10, 0, 400));
         assert_eq!(finding.kind, "queue_stands");
         assert!(finding.what.starts_with("no job runs although 10 wait"));
+    }
+
+    #[test]
+    fn a_job_that_has_just_come_may_be_about_to_run() {
+        for (waiting, running) in [(0, 0), (10, 1)] {
+            let mut snapshot = with(12, 0, 400);
+            example::queue_before(&mut snapshot, |counts| {
+                counts.waiting = waiting;
+                counts.running = running;
+            });
+            // It is told at most that it has grown, and is old.
+            let findings = find(&snapshot, OLDEST);
+            assert!(
+                !findings.iter().any(|found| found.what.contains("no job")),
+                "{findings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_instance_tells_what_a_shared_queue_was_like() {
+        let mut snapshot = with(12, 0, 1);
+        share(&mut snapshot);
+        // b1 was not there at the first look, b2 was.
+        let first = &mut example::answers(&mut snapshot, "b1").queues_before;
+        let before = std::mem::take(first);
+        example::answers(&mut snapshot, "b2").queues_before = before;
+        let finding = one(&snapshot);
+        assert_eq!(
+            (finding.kind, finding.place.as_str()),
+            ("queue_grows", "Billing.export")
+        );
     }
 }

@@ -5,10 +5,7 @@ use crate::commands::check::snapshot::Snapshot;
 
 /// It is an error only if a node that is there connects to the type: nobody misses it otherwise.
 pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
-    let has_instance = |node_type: &str| {
-        let mut nodes = snapshot.nodes.iter();
-        nodes.any(|node| node.node_type == node_type)
-    };
+    let has_instance = |node_type: &str| snapshot.types.contains(node_type);
     let mut findings = Vec::new();
     for missing in &snapshot.master.schema.nodes {
         let name = &missing.name;
@@ -42,7 +39,7 @@ mod tests {
 
     fn without(node_type: &str) -> Vec<Finding> {
         let mut snapshot = example::shop();
-        snapshot.nodes.retain(|node| node.node_type != node_type);
+        snapshot.types.remove(node_type);
         find(&snapshot)
     }
 
@@ -61,5 +58,12 @@ mod tests {
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         assert_eq!(find(&example::shop()), []);
+    }
+
+    #[test]
+    fn an_instance_that_has_just_come_is_there() {
+        let mut snapshot = example::shop();
+        snapshot.nodes.retain(|node| node.node_type != "Billing");
+        assert_eq!(find(&snapshot), []);
     }
 }

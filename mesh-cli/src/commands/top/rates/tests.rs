@@ -47,8 +47,16 @@ fn process(instance: &str) -> Process {
     Process {
         node_type: "Billing".to_owned(),
         instance: instance.to_owned(),
+        addr: "127.0.0.1:1".to_owned(),
         started_ms: 1,
     }
+}
+
+/// What is known after a sample.
+pub(crate) fn after(sample: &Sample) -> Before {
+    let mut before = Before::default();
+    before.remember(sample.clone());
+    before
 }
 
 /// Two samples of instances, 2 s apart. Each is given as calls and errors before and now.
@@ -73,7 +81,7 @@ fn two(counts: &[(&str, [u64; 4])]) -> (Sample, Sample) {
 #[test]
 fn rates_are_those_between_two_samples() {
     let (before, now) = two(&[("b1", [10, 0, 30, 4]), ("b2", [0, 0, 20, 0])]);
-    let rows = rows(Some(&before), &now);
+    let rows = after(&before).rows(&now);
     assert_eq!(rows.len(), 1);
     let row = &rows[0];
     assert_eq!(
@@ -97,7 +105,7 @@ fn rates_are_those_between_two_samples() {
 #[test]
 fn the_first_sample_has_no_rates() {
     let (first, _) = two(&[("b1", [10, 0, 0, 0])]);
-    let rows = rows(None, &first);
+    let rows = Before::default().rows(&first);
     let figures = &rows[0].figures;
     assert_eq!((figures.calls_per_s, figures.p50), (None, None));
     assert_eq!(figures.in_flight, Some(2));
@@ -107,7 +115,7 @@ fn the_first_sample_has_no_rates() {
 #[test]
 fn a_counter_that_went_backwards_begins_anew() {
     let (before, now) = two(&[("b1", [1_000, 50, 6, 1])]);
-    let rows = rows(Some(&before), &now);
+    let rows = after(&before).rows(&now);
     assert_eq!(rows[0].figures.calls_per_s, Some(3.0));
     assert_eq!(rows[0].figures.errors_per_s, Some(0.5));
 }
@@ -116,7 +124,23 @@ fn a_counter_that_went_backwards_begins_anew() {
 fn a_node_that_was_started_anew_is_another() {
     let (before, mut now) = two(&[("b1", [10, 0, 30, 0])]);
     now.nodes[0].process.started_ms = 2;
-    assert_eq!(rows(Some(&before), &now)[0].figures.calls_per_s, None);
+    assert_eq!(after(&before).rows(&now)[0].figures.calls_per_s, None);
+}
+
+#[test]
+fn a_silent_node_keeps_its_rows_and_is_compared_with_what_it_told_before() {
+    let (first, third) = two(&[("b1", [10, 0, 30, 4])]);
+    let second = sample(vec![silent("b1")]);
+    let mut before = after(&first);
+    let rows = before.rows(&second);
+    assert_eq!(rows[0].key.command, "charge");
+    assert_eq!(rows[0].figures, Figures::default());
+    assert_eq!(rows[0].instances[0].answered, Answered::No);
+    before.remember(second);
+    assert_eq!(before.rows(&third)[0].figures.calls_per_s, Some(10.0));
+    // What is no longer listed is forgotten.
+    before.remember(sample(Vec::new()));
+    assert!(before.rows(&sample(vec![silent("b1")])).is_empty());
 }
 
 #[test]
@@ -128,7 +152,7 @@ fn a_node_that_is_not_heard_is_in_the_rows_of_its_type() {
         process: process("b3"),
         heard: Heard::NoMetrics { queues: Vec::new() },
     });
-    let rows = rows(Some(&before), &now);
+    let rows = after(&before).rows(&now);
     let row = &rows[0];
     assert_eq!(row.figures.calls_per_s, Some(10.0));
     assert_eq!((row.answered(), row.instances.len()), (1, 3));
@@ -156,12 +180,31 @@ fn a_shared_queue_counts_once_and_queues_of_instances_count_together() {
             heard("b1", at, json!([]), queue(shared, 5)),
             heard("b2", at, json!([]), queue(shared, 7)),
         ]);
-        let rows = rows(None, &now);
+        let rows = Before::default().rows(&now);
         assert_eq!(rows[0].key.kind, Kind::Job);
         let figures = &rows[0].figures;
         assert_eq!((figures.waiting, figures.dead), (Some(waiting), Some(dead)));
         assert_eq!(rows[0].instances[0].figures.waiting, of_instance);
     }
+}
+
+#[test]
+fn dead_letters_of_all_instances_count_once_also_if_each_has_its_own_queue() {
+    let at = Instant::now();
+    let queue = |dead: u64| {
+        json!([{
+            "command": "export", "of_instance": true, "dead_shared": true, "waiting": 3, "dead": dead,
+        }])
+    };
+    let now = sample(vec![
+        heard("b1", at, json!([]), queue(4)),
+        heard("b2", at, json!([]), queue(5)),
+    ]);
+    let rows = Before::default().rows(&now);
+    let figures = &rows[0].figures;
+    assert_eq!((figures.waiting, figures.dead), (Some(6), Some(5)));
+    let of_instance = &rows[0].instances[0].figures;
+    assert_eq!((of_instance.waiting, of_instance.dead), (Some(3), None));
 }
 
 #[test]
@@ -176,7 +219,7 @@ fn calls_and_jobs_of_a_command_are_two_rows_and_calls_that_are_made_are_none() {
         ]),
         json!([]),
     )]);
-    let rows = rows(None, &now);
+    let rows = Before::default().rows(&now);
     let kinds: Vec<_> = rows.iter().map(|row| row.key.kind).collect();
     assert_eq!(kinds, [Kind::Call, Kind::Job]);
 }
@@ -186,5 +229,5 @@ fn two_samples_of_the_same_moment_have_no_rates() {
     let at = Instant::now();
     let commands = json!([command("charge", "server", 5, 0)]);
     let now = sample(vec![heard("b1", at, commands, json!([]))]);
-    assert_eq!(rows(Some(&now.clone()), &now)[0].figures.calls_per_s, None);
+    assert_eq!(after(&now).rows(&now)[0].figures.calls_per_s, None);
 }

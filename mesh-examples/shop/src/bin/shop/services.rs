@@ -14,7 +14,7 @@ use mesh_shop::{
 
 use crate::{
     error::ShopError,
-    output::say,
+    output::{complain, say},
     settings::{GRACE, KeyArgs, NodeArgs},
     stop::Stop,
 };
@@ -124,8 +124,12 @@ async fn serve<N: NodeType>(
     ));
     tokio::select! {
         _ = stop.asked() => {}
-        // An operator has drained it.
-        () = node.shutting_down() => {}
+        // An operator has drained it, or it can no longer do its work.
+        ended = node.shutting_down() => {
+            if let Err(error) = ended {
+                complain(&format!("shop: {error}"));
+            }
+        }
     }
     node.shutdown().await;
     Ok(())

@@ -2,11 +2,13 @@
 
 use std::{fmt::Write, iter::Peekable, str::Chars};
 
+use crate::output::is_obeyed;
+
 /// Deeper levels are indented as this one.
 const MAX_INDENTED: usize = 32;
 
-/// JSON on one line, without control characters: in texts, which are the only place for them, they are written as
-/// escapes.
+/// JSON on one line, without characters that a terminal would obey: in texts, which are the only place for them, they are
+/// written as escapes.
 pub(crate) fn line(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for char in json.chars() {
@@ -20,14 +22,7 @@ pub(crate) fn line(json: &str) -> String {
     out
 }
 
-/// Whether a terminal does something else than to show this character: control characters, and those that turn the
-/// direction of writing, which can make a text look like another.
-fn is_obeyed(char: char) -> bool {
-    let turns = matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    char.is_control() || turns
-}
-
-/// JSON without blanks, indented by two spaces for each level, and without control characters in texts.
+/// JSON that has no blanks, indented by two spaces for each level, and without characters that a terminal would obey.
 pub(crate) fn pretty(json: &str) -> String {
     let json = line(json);
     let mut out = String::with_capacity(json.len() * 2);
