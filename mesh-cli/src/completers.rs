@@ -71,8 +71,12 @@ where
 
 async fn connect() -> Option<Operator> {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<_> = words.collect();
     let connection = Connection {
-        profile: profile_in(&words.collect::<Vec<_>>()),
+        master: option_in(&words, "--master"),
+        profile: option_in(&words, "--profile"),
+        public_key: option_in(&words, "--public-key"),
+        discovery_port: option_in(&words, "--discovery-port").and_then(|port| port.parse().ok()),
         timeout: Some(LIMIT),
         ..Connection::default()
     };
@@ -81,17 +85,20 @@ async fn connect() -> Option<Operator> {
     operators.master(&settings.master).await.ok()
 }
 
-/// The profile that is named in the words that are typed so far.
-fn profile_in(words: &[String]) -> Option<String> {
-    let position = words
-        .iter()
-        .position(|word| word == "--profile" || word.starts_with("--profile="))?;
-    if let Some(name) = words[position].strip_prefix("--profile=") {
-        return Some(name.to_owned());
+/// The value of an option in the words that are typed so far.
+fn option_in(words: &[String], option: &str) -> Option<String> {
+    let mut words = words.iter();
+    let word = words.find_map(|word| word.strip_prefix(option).filter(|rest| is_end(rest)))?;
+    if let Some(value) = word.strip_prefix('=') {
+        return Some(value.to_owned());
     }
     // Some shells make words of their own of an equals sign.
-    let mut after = words[position + 1..].iter().filter(|word| *word != "=");
-    after.next().cloned()
+    words.find(|word| *word != "=").cloned()
+}
+
+/// Whether the name of an option ends here.
+fn is_end(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('=')
 }
 
 fn types_in(schema: &SchemaDescription) -> Vec<CompletionCandidate> {
@@ -206,9 +213,11 @@ mod tests {
             "mesh --profile=shop call",
             "mesh call --profile = shop",
         ] {
-            assert_eq!(profile_in(&words(text)).as_deref(), Some("shop"), "{text}");
+            let profile = option_in(&words(text), "--profile");
+            assert_eq!(profile.as_deref(), Some("shop"), "{text}");
         }
-        assert_eq!(profile_in(&words("mesh call")), None);
-        assert_eq!(profile_in(&words("mesh --profile")), None);
+        for none in ["mesh call", "mesh --profile", "mesh --profiles shop"] {
+            assert_eq!(option_in(&words(none), "--profile"), None, "{none}");
+        }
     }
 }

@@ -191,8 +191,11 @@ impl<'a> Text<'a> {
                 self.out.push(')');
             }
             Structure::Struct { fields } if !self.names_only => {
-                self.out.push_str(&plain(&def.name));
-                self.out.push_str(" { ");
+                if !def.name.is_empty() {
+                    self.out.push_str(&plain(&def.name));
+                    self.out.push(' ');
+                }
+                self.out.push_str("{ ");
                 self.list(fields, ", ", |text, field| {
                     text.out.push_str(&plain(&field.name));
                     text.out.push_str(": ");

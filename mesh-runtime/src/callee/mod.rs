@@ -1,6 +1,7 @@
 //! The instances of one node type, as their callers see them: which are linked, which of them rest or are silent, and
 //! whose turn it is. It does not know how a link is made, or what a call over it does.
 
+mod commands;
 mod ejection;
 mod notices;
 mod silence;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::notices::{CalleeObserver, Notice};
 use self::{
+    commands::CalledCommands,
     ejection::{Ejection, MAX_FAILURES, Probe},
     notices::Notices,
     silence::Silence,
@@ -29,9 +31,9 @@ use self::{
 use crate::{
     balance::{Candidate, Placing, pick},
     changes::Changes,
-    id::{CommandName, InstanceId, NodeId},
+    id::{InstanceId, NodeId},
     link::link::Link,
-    metrics::{CommandMetrics, CommandRecorder, Direction, LazyRecorder},
+    metrics::{CommandMetrics, CommandRecorder},
     rendezvous::Hashed,
     retry::{RetryBudget, RetryReserve},
     schema::NodeSpec,
@@ -57,8 +59,7 @@ pub(crate) struct Callee {
     /// What is left of the retry budget.
     pub(crate) retries: RetryReserve,
     routes: ArcSwap<Routes>,
-    /// Sorted by id.
-    commands: Box<[CalledCommand]>,
+    commands: CalledCommands,
     state: Mutex<State>,
     notices: Notices,
     /// Notified whenever the links have changed.
@@ -67,16 +68,6 @@ pub(crate) struct Callee {
     probe_due: AtomicBool,
     /// Whether a task watches over silence and rests.
     watched: AtomicBool,
-}
-
-/// A command, as its callers see it.
-struct CalledCommand {
-    id: u32,
-    name: &'static str,
-    /// The round-robin position.
-    cursor: AtomicUsize,
-    /// Counts the calls.
-    calls: LazyRecorder,
 }
 
 /// The instances whose links may be used now, in the order of instance ids.
@@ -146,7 +137,7 @@ impl Callee {
             retries: RetryReserve::new(options.retry_budget, Instant::now()),
             options,
             routes: ArcSwap::default(),
-            commands: called(spec),
+            commands: CalledCommands::new(spec),
             state: Mutex::default(),
             notices: Notices::default(),
             changed: Changes::new(),
@@ -225,7 +216,7 @@ impl Callee {
     ) -> Option<Picked<'_>> {
         let routes = self.routes.load();
         let usable = |instance: &Arc<Instance>| instance.link.is_usable() && usable(instance);
-        let cursor = self.cursor(command);
+        let cursor = self.commands.cursor(command);
         if matches!(placing, Placing::To(_)) {
             return pick(placing, cursor, &routes.all, usable).map(|chosen| self.picked(chosen));
         }
@@ -369,46 +360,16 @@ impl Callee {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cursor(&self, command: u32) -> &AtomicUsize {
-        static OTHER: AtomicUsize = AtomicUsize::new(0);
-        self.command(command)
-            .map_or(&OTHER, |called| &called.cursor)
-    }
-
     /// What counts the calls of a command, if the node type has it.
     #[inline]
     pub(crate) fn recorder(&self, command: u32) -> Option<&CommandRecorder> {
-        self.command(command).map(|called| &**called.calls.get())
+        self.commands.recorder(command)
     }
 
     /// What was counted of the calls of each command.
     pub(crate) fn metrics(&self) -> impl Iterator<Item = CommandMetrics> {
-        self.commands.iter().filter_map(|called| {
-            let name = CommandName {
-                node_type: self.spec.name,
-                name: called.name,
-            };
-            called.calls.snapshot(name, Direction::Client)
-        })
+        self.commands.metrics()
     }
-
-    #[inline]
-    fn command(&self, id: u32) -> Option<&CalledCommand> {
-        let found = self.commands.binary_search_by_key(&id, |called| called.id);
-        found.ok().map(|index| &self.commands[index])
-    }
-}
-
-fn called(spec: &'static NodeSpec) -> Box<[CalledCommand]> {
-    let called = spec.commands.iter().map(|command| CalledCommand {
-        id: command.id,
-        name: command.name,
-        cursor: AtomicUsize::new(0),
-        calls: LazyRecorder::default(),
-    });
-    let mut called: Box<[_]> = called.collect();
-    called.sort_unstable_by_key(|called| called.id);
-    called
 }
 
 impl State {

@@ -16,7 +16,7 @@ use tokio::{
 use super::{MASTER, Wanted, line::Line};
 use crate::{
     context::Context,
-    error::{CliError, Result, chain},
+    error::{Result, chain},
     fleet::{Fleet, MAX_DIALLING, Process, dial, full_name},
 };
 
@@ -68,7 +68,7 @@ enum News {
     Lost(String, String),
 }
 
-/// Prints events as they come, until Ctrl-C. Of sources without a position, those from the given time on.
+/// Prints events as they come, until it is dropped. Of sources without a position, those from the given time on.
 pub(super) async fn follow(
     fleet: Fleet,
     context: &Context,
@@ -92,11 +92,8 @@ pub(super) async fn follow(
         lost: HashSet::new(),
     };
     followed.tasks.spawn(list_nodes(fleet, sender));
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
     loop {
         tokio::select! {
-            heard = &mut interrupted => return heard.map_err(CliError::from),
             Some(news) = news.recv() => followed.hear(news)?,
             // Tasks that have ended are forgotten.
             Some(_) = followed.tasks.join_next() => {}

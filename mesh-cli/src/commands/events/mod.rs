@@ -14,7 +14,7 @@ use self::{
 };
 use crate::{
     context::Context,
-    error::{Result, chain},
+    error::{CliError, Result, chain},
     fleet::{Fleet, find, full_name},
     output,
 };
@@ -51,6 +51,18 @@ pub(crate) struct EventsArgs {
 }
 
 pub(crate) async fn run(args: EventsArgs, context: &Context) -> Result<()> {
+    if !args.follow {
+        return show(args, context).await;
+    }
+    // Ctrl-C is the end of it from the beginning on, also while the past is shown.
+    tokio::select! {
+        biased;
+        heard = tokio::signal::ctrl_c() => heard.map_err(CliError::from),
+        shown = show(args, context) => shown,
+    }
+}
+
+async fn show(args: EventsArgs, context: &Context) -> Result<()> {
     let began_ms = output::now_ms();
     let since_ms = args.since.map(|since| before(began_ms, since));
     let fleet = context.fleet().await?;
