@@ -8,7 +8,11 @@ use crate::{
     error::CodecError,
     metadata::Metadata,
     trace::{self, TraceContext},
-    wire::extensions::{self, BadBlock, MAX_BLOCK},
+    wire::{
+        codec::MAX_PAYLOAD,
+        extensions::{self, BadBlock, MAX_BLOCK},
+        frame::CallPayload,
+    },
 };
 
 /// What a call carries, and the calls that its handler makes. One pointer, because few calls carry anything, and all of
@@ -22,6 +26,12 @@ struct Content {
     trace: Option<TraceContext>,
     /// The metadata with what hooks have added, once they were asked.
     added: OnceLock<Metadata>,
+}
+
+/// Why arguments cannot be sent with what a call carries.
+pub(crate) struct NotCarried {
+    pub(crate) what: &'static str,
+    pub(crate) source: CodecError,
 }
 
 static NO_METADATA: Metadata = Metadata::none();
@@ -90,6 +100,32 @@ impl Carried {
             trace.put(&mut block);
         }
         Ok((!block.is_empty()).then(|| block.freeze()))
+    }
+
+    /// Arguments, behind an extension block if there is something in it.
+    ///
+    /// # Errors
+    /// What could not be encoded, and why.
+    pub(crate) fn in_front_of(&self, args: &Bytes) -> Result<CallPayload, NotCarried> {
+        let not_carried = |what, source| NotCarried { what, source };
+        let block = self.to_block();
+        let block = block.map_err(|source| not_carried("metadata", source))?;
+        let Some(block) = block else {
+            return Ok(args.clone().into());
+        };
+        let bytes = extensions::in_front_of(&block, args)
+            .map_err(|error| not_carried("metadata", CodecError::Encode(error.to_string())))?;
+        if bytes.len() > MAX_PAYLOAD {
+            let source = CodecError::TooLarge {
+                size: bytes.len(),
+                limit: MAX_PAYLOAD,
+            };
+            return Err(not_carried("arguments with the metadata", source));
+        }
+        Ok(CallPayload {
+            bytes,
+            extended: true,
+        })
     }
 
     /// The block that this was read from, or another one if hooks have changed the metadata. Entries that this version

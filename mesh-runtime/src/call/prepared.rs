@@ -15,14 +15,13 @@ use super::{
 };
 use crate::{
     callee::Callee,
-    carried::Carried,
+    carried::{Carried, NotCarried},
     error::{CallError, CodecError},
     id::CommandName,
     local::LocalNode,
     schema::{CommandSpec, DEFAULT_TIMEOUT, NodeSpec},
     wire::{
         codec::{self, MAX_PAYLOAD},
-        extensions,
         frame::CallPayload,
         job_options::{JobDue, JobOptions},
     },
@@ -207,24 +206,8 @@ impl PreparedCall {
         args: &Bytes,
         carried: &Carried,
     ) -> Result<CallPayload, CallError> {
-        let block = carried.to_block();
-        let block = block.map_err(|source| self.not_encoded("metadata", source))?;
-        let Some(block) = block else {
-            return Ok(args.clone().into());
-        };
-        let bytes = extensions::in_front_of(&block, args)
-            .map_err(|error| self.not_encoded("metadata", CodecError::Encode(error.to_string())))?;
-        if bytes.len() > MAX_PAYLOAD {
-            let source = CodecError::TooLarge {
-                size: bytes.len(),
-                limit: MAX_PAYLOAD,
-            };
-            return Err(self.not_encoded("arguments with the metadata", source));
-        }
-        Ok(CallPayload {
-            bytes,
-            extended: true,
-        })
+        let payload = carried.in_front_of(args);
+        payload.map_err(|NotCarried { what, source }| self.not_encoded(what, source))
     }
 
     /// The encoded arguments, behind the options if it is a job.

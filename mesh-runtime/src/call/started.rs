@@ -326,9 +326,7 @@ fn span(prepared: &PreparedCall) -> Span {
 
 impl Drop for StartedCall<'_> {
     fn drop(&mut self) {
-        if self.recorder.is_some() || self.span.is_some() {
-            self.note_end(EndStatus::Cancelled);
-        }
+        self.note_end(EndStatus::Cancelled);
         self.tell(CallOutcome::Dropped);
     }
 }

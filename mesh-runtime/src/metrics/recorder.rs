@@ -1,9 +1,12 @@
 //! Counts one command in one direction. Every update is one relaxed atomic operation, so a copy that is taken meanwhile
 //! may lack the last calls, or parts of them.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    array,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use tokio::time::Instant;
@@ -109,60 +112,29 @@ impl CommandRecorder {
     }
 
     pub(crate) fn snapshot(&self, command: CommandName, direction: Direction) -> CommandMetrics {
-        let shards = self.shards.iter().filter_map(OnceLock::get);
-        let mut sum = Counted::default();
+        let sum = |count: &dyn Fn(&Shard) -> &AtomicU64| -> u64 {
+            let shards = self.shards.iter().filter_map(OnceLock::get);
+            let counts = shards.map(|shard| count(shard).load(Relaxed));
+            counts.fold(0, u64::wrapping_add)
+        };
         // What has ended before what has begun: what begins and ends meanwhile may then be missing, but is not in flight.
-        shards.clone().for_each(|shard| sum.add_ended(shard));
-        shards.for_each(|shard| sum.begun += shard.begun.load(Relaxed));
-        let counted = EndStatus::ALL.iter().zip(sum.ended);
+        let ended = EndStatus::ALL.map(|status| sum(&|shard| &shard.ended[status as usize]));
+        let buckets: [u64; BUCKETS] = array::from_fn(|index| sum(&|shard| &shard.buckets[index]));
+        let sum_ns = sum(&|shard| &shard.sum_ns);
+        let begun = sum(&|shard| &shard.begun);
+        let counted = EndStatus::ALL.iter().zip(ended);
         let counted = counted.filter(|(status, count)| **status == EndStatus::Ok || *count > 0);
         CommandMetrics {
             node_type: command.node_type.to_owned(),
             command: command.name.to_owned(),
             direction,
-            in_flight: sum.begun.saturating_sub(sum.ended.iter().sum()),
-            retries: sum.retries,
+            in_flight: begun.saturating_sub(ended.iter().sum()),
+            retries: sum(&|shard| &shard.retries),
             statuses: counted
                 .map(|(status, count)| (status.name().to_owned(), count))
                 .collect(),
-            durations: Histogram::new(sum.sum_ns, sum.buckets),
+            durations: Histogram::new(sum_ns, buckets),
         }
-    }
-}
-
-/// The sum of all shards.
-struct Counted {
-    begun: u64,
-    retries: u64,
-    sum_ns: u64,
-    ended: [u64; EndStatus::COUNT],
-    buckets: [u64; BUCKETS],
-}
-
-impl Default for Counted {
-    fn default() -> Self {
-        Self {
-            begun: 0,
-            retries: 0,
-            sum_ns: 0,
-            ended: [0; EndStatus::COUNT],
-            buckets: [0; BUCKETS],
-        }
-    }
-}
-
-impl Counted {
-    fn add_ended(&mut self, shard: &Shard) {
-        self.retries += shard.retries.load(Relaxed);
-        self.sum_ns = self.sum_ns.wrapping_add(shard.sum_ns.load(Relaxed));
-        add_each(&mut self.ended, &shard.ended);
-        add_each(&mut self.buckets, &shard.buckets);
-    }
-}
-
-fn add_each(sums: &mut [u64], counts: &[AtomicU64]) {
-    for (sum, count) in sums.iter_mut().zip(counts) {
-        *sum += count.load(Relaxed);
     }
 }
 

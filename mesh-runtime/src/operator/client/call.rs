@@ -12,15 +12,10 @@ use tokio::time::Instant;
 use super::{MAX_TIMEOUT, Operator, OperatorError};
 use crate::{
     call::Queued,
-    carried::Carried,
+    carried::{Carried, NotCarried},
     error::CodecError,
     schema::{CommandDescription, Delivery, SchemaDescription},
-    wire::{
-        codec::{self, MAX_PAYLOAD},
-        extensions,
-        frame::CallPayload,
-        job_options::JobOptions,
-    },
+    wire::{codec, frame::CallPayload, job_options::JobOptions},
 };
 
 /// The pause between two looks at whether the last chunk was sent.
@@ -163,27 +158,10 @@ impl<'a> OperatorCall<'a> {
 
     /// The arguments, behind an extension block if there is something in it.
     fn payload(&self, args: Bytes) -> Result<CallPayload, OperatorError> {
-        let failed = |why: String| OperatorError::Failed {
+        let payload = self.carried.in_front_of(&args);
+        payload.map_err(|NotCarried { what, source }| OperatorError::Failed {
             command: self.command.name.clone(),
-            why,
-        };
-        let block = self.carried.to_block();
-        let block = block.map_err(|error| failed(format!("the metadata: {error}")))?;
-        let Some(block) = block else {
-            return Ok(args.into());
-        };
-        let bytes = extensions::in_front_of(&block, &args);
-        let bytes = bytes.map_err(|error| failed(format!("the metadata: {error}")))?;
-        if bytes.len() > MAX_PAYLOAD {
-            let why = format!(
-                "the arguments with the metadata have {} bytes; {MAX_PAYLOAD} are allowed",
-                bytes.len()
-            );
-            return Err(failed(why));
-        }
-        Ok(CallPayload {
-            bytes,
-            extended: true,
+            why: format!("the {what}: {source}"),
         })
     }
 
